@@ -1,0 +1,44 @@
+/*
+ * base/io.h: files. Each call may block, and says in its error which file.
+ * Descriptors are close-on-exec.
+ */
+#pragma once
+#include <fcntl.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+/* A directory that must exist, or is made (0700) with its parents. */
+int io_open_dir(const char *path, struct err *) may_wait must_check;
+int io_make_dir(const char *path, struct err *) may_wait must_check;
+/* One directory below `dir`; fine if it is there. */
+int io_make_dir_at(int dir, const char *name, struct err *) may_wait must_check;
+
+int io_open_at(int dir, const char *name, int flags, struct err *)
+	may_wait must_check;
+int io_write_at(int fd, int64_t offset, struct span, struct err *)
+	may_wait must_check;
+/* Reads exactly `size` bytes; an early end is ERR_CORRUPT. */
+int io_read_at(int fd, int64_t offset, void *out, size_t size, struct err *)
+	may_wait must_check;
+int io_size(int fd, int64_t *size_out, struct err *) must_check;
+int io_truncate(int fd, int64_t size, struct err *) may_wait must_check;
+
+/*
+ * fsync. After a failure the kernel may have dropped the dirty pages: never
+ * sync that file again, throw it away.
+ */
+int io_sync(int fd, struct err *) may_wait must_check;
+
+/* Gives the open file `fd` the name `dir`/`name`; ERR_IO if it is taken. */
+int io_link(int fd, int dir, const char *name, struct err *)
+	may_wait must_check;
+/* Fine if there is no such file. */
+int io_unlink_at(int dir, const char *name, struct err *) may_wait must_check;
+
+/* The whole file, at most `limit` bytes (ERR_TOO_LARGE). */
+int io_read_file(const char *path, size_t limit, struct buf *out, struct err *)
+	may_wait must_check;

@@ -1,0 +1,40 @@
+/*
+ * base/json.h: JSON of strangers (RFC 8259), strictly.
+ *
+ * A document is counted before it is parsed: tokens cost far more memory than
+ * their bytes. Duplicate keys, invalid UTF-8, trailing bytes: ERR_REQUEST.
+ */
+#pragma once
+#include "base/attr.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/span.h"
+
+struct json;			/* a document, owned */
+struct json_value;		/* a value in it, borrowed; null is "not there" */
+
+struct json_limits {
+	size_t bytes;
+	size_t tokens;		/* values and keys */
+	size_t depth;
+};
+
+int json_parse(struct span, const struct json_limits *, struct json **out,
+	       struct err *) must_check;
+void json_close(struct json **);
+DEFINE_AUTO(json, json_close)
+
+/* All of these take null and values of another type, and give "not there". */
+const struct json_value *json_root(const struct json *);
+bool json_is_object(const struct json_value *);
+bool json_is_array(const struct json_value *);
+const struct json_value *json_get(const struct json_value *, const char *key);
+size_t json_count(const struct json_value *);		/* of an array */
+const struct json_value *json_at(const struct json_value *, size_t index);
+struct span json_text(const struct json_value *);	/* SPAN_NONE */
+/* False unless it is an integer in 0 … INT64_MAX. */
+bool json_size(const struct json_value *, int64_t *out);
+
+/* Adds `text` as a JSON string with its quotes. */
+struct buf;
+void json_quote(struct buf *, struct span text);

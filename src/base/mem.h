@@ -1,0 +1,16 @@
+/*
+ * base/mem.h: memory that is there, or the process ends.
+ *
+ * What a client can make large is capped before it is allocated, so running
+ * out means that the machine has none left. Ending at once is safe (whatever
+ * was acknowledged is durable) and leaves no half-tested path in each caller.
+ */
+#pragma once
+#include <stddef.h>
+
+void *mem_alloc(size_t size);	/* zeroed */
+void *mem_grow(void *, size_t size);
+char *mem_text(const char *);	/* a copy; null gives null */
+
+/* A zeroed array of `count` elements; ends the process on overflow. */
+void *mem_array(size_t count, size_t size);

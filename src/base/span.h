@@ -1,0 +1,61 @@
+/*
+ * base/span.h: borrowed bytes. A span owns nothing and need not end in NUL;
+ * `at` is null for "not there", which differs from empty.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct span {
+	const char *at;
+	size_t len;
+};
+
+#define SPAN(literal) ((struct span){ "" literal, sizeof(literal) - 1 })
+#define SPAN_NONE ((struct span){ NULL, 0 })
+
+/* printf("%.*s", SPAN_ARG(s)) */
+#define SPAN_ARG(span) (int)(span).len, (span).at
+
+static inline struct span span_of(const char *text)
+{
+	return (struct span){ text, text ? strlen(text) : 0 };
+}
+
+static inline struct span span_make(const char *at, size_t len)
+{
+	return (struct span){ at, len };
+}
+
+/* From `start`, which is clamped to the length, to the end. */
+struct span span_from(struct span, size_t start);
+
+bool span_eq(struct span, struct span);
+bool span_is(struct span, const char *text);
+bool span_is_nocase(struct span, const char *text);	/* ASCII */
+bool span_starts(struct span, const char *prefix);
+bool span_ends(struct span, const char *suffix);
+
+/* Position of the first, the last `c`; -1 if there is none. */
+ptrdiff_t span_find(struct span, char c);
+ptrdiff_t span_find_last(struct span, char c);
+
+/*
+ * Cuts `rest` at the first `c`: returns what stood before it and leaves what
+ * stands behind. Without `c` returns everything and leaves SPAN_NONE.
+ */
+struct span span_cut(struct span *rest, char c);
+
+/* Without blanks and tabs at both ends. */
+struct span span_trim(struct span);
+
+/*
+ * Decimal digits only, the whole span, 0 … INT64_MAX. Returns -1 if it is
+ * anything else (there is no sign, no blank, no overflow).
+ */
+int64_t span_decimal(struct span);
+
+/* Copies into `room` bytes with a final NUL; false if it does not fit. */
+bool span_copy(struct span, char *out, size_t room);

@@ -1,0 +1,71 @@
+/*
+ * blob/store.h: where the bytes of blobs lie.
+ *
+ * A blob is named by its digest and its incarnation (`id`): two arrivals of
+ * one digest are two files, so that removing one never hurts the other. This
+ * room knows nothing of repositories or references; store/ does.
+ *
+ * Every call may block on the disk, except blob_peek. All are safe to call
+ * from any thread.
+ */
+#pragma once
+#include "base/attr.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "oci/digest.h"
+
+struct blob_store;
+
+/* Files below `root`/blobs, which is made if it is not there. */
+int blob_fs_open(const char *root, struct blob_store **out, struct err *)
+	may_wait must_check;
+
+/* In memory, for tests: the same promises until the process ends. */
+struct blob_store *blob_mem_open(void);
+
+/*
+ * Another store with faults in front, for tests: the `nth` next call of
+ * `verb` (1 is the next) fails as `fault` says, before or after it did its
+ * work. Owns `inner`.
+ */
+enum blob_verb { BLOB_COMMIT, BLOB_PEEK, BLOB_DELETE, BLOB_LIST };
+struct blob_fault {
+	enum blob_verb verb;
+	unsigned nth;
+	enum err_kind kind;
+	bool after;
+};
+struct blob_store *blob_fault_open(struct blob_store *inner);
+void blob_fault_set(struct blob_store *, const struct blob_fault *);
+
+void blob_close(struct blob_store **);
+DEFINE_AUTO(blob_store, blob_close)
+
+struct blob_place {
+	enum { BLOB_AT_FILE } kind;
+	int fd;			/* owned by the caller, O_RDONLY */
+	int64_t size;		/* bytes */
+};
+
+/*
+ * Makes the finished file `fd` the blob `digest`.`id`. When this returns 0
+ * the bytes and their name are durable: file and directory are synced. `fd`
+ * stays the caller's, and so does any other name of the file. ERR_NO_SPACE,
+ * ERR_IO; then there may be a leftover, which nothing refers to.
+ */
+int blob_commit(struct blob_store *, const struct digest *, uint64_t id, int fd,
+		struct err *) may_wait must_check;
+
+/* Never waits. ERR_NOT_FOUND if that incarnation is not here. */
+int blob_peek(struct blob_store *, const struct digest *, uint64_t id,
+	      struct blob_place *place_out, struct err *) must_check;
+
+/* Fine if it is gone. Readers that have it open are not hurt. */
+int blob_delete(struct blob_store *, const struct digest *, uint64_t id,
+		struct err *) may_wait must_check;
+
+/* Calls `visit` for every blob, in no order; a -1 of it ends the walk. */
+typedef int (*blob_visit)(const struct digest *, uint64_t id, int64_t size,
+			  void *arg, struct err *);
+int blob_list(struct blob_store *, blob_visit, void *arg, struct err *)
+	may_wait must_check;

@@ -1,0 +1,203 @@
+/*
+ * meta/meta.h: what is where, and who names it. The database is the truth.
+ *
+ * Some thirty verbs, each one transaction; no SQL above this line and no
+ * transaction handle outside of it. Verbs named *_peek only read, from a
+ * connection of the calling thread, and never wait for a writer: a reactor
+ * may call them. All others go through the one writer, which commits many of
+ * them together, and return when their transaction is durable.
+ *
+ * Unless a verb says otherwise it fails with ERR_IO, ERR_NO_SPACE or
+ * ERR_CORRUPT only, and then has changed nothing.
+ */
+#pragma once
+#include "base/arena.h"
+#include "base/attr.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "oci/manifest.h"
+#include "oci/name.h"
+
+struct meta;
+
+/*
+ * Opens or makes the database file `path`, and brings its schema up to date.
+ * ERR_USAGE: a network file system, or a schema newer than this program.
+ */
+int meta_open(const char *path, struct meta **out, struct err *)
+	may_wait must_check;
+void meta_close(struct meta **);
+DEFINE_AUTO(meta, meta_close)
+
+/* ---------------------------------------------------------- repositories */
+
+/*
+ * Was a manifest ever pushed to the local repository of that name? Then the
+ * name is taken for good, also after its last tag went.
+ */
+int meta_repository_peek(struct meta *, const struct name *local,
+			 bool *taken_out, struct err *) must_check;
+
+/* ----------------------------------------------------------------- blobs */
+
+struct meta_blob {
+	uint64_t id;		/* incarnation; 0: not here */
+	int64_t size;		/* bytes; of the descriptor while not here */
+};
+
+/*
+ * A blob as `repository` may see it: linked there, or named by a manifest
+ * there. ERR_BLOB_UNKNOWN if neither. A local repository sees only what is
+ * linked; an upstream one also what its cached manifests name, with id 0
+ * until it arrives.
+ */
+int meta_blob_peek(struct meta *, const struct repository *,
+		   const struct digest *, struct meta_blob *out, struct err *)
+	must_check;
+
+/* The blob wherever it is; for writers, not for answers. ERR_BLOB_UNKNOWN. */
+int meta_blob_find(struct meta *, const struct digest *, struct meta_blob *out,
+		   struct err *) may_wait must_check;
+
+/*
+ * The end of an arrival: makes the row (digest, id) or keeps the one that is
+ * there, links it to `repository`, ends session `id`. `winner_out` is the row
+ * that stands after; when its id differs, the caller's file is superfluous.
+ */
+int meta_blob_put(struct meta *, const struct repository *,
+		  const struct digest *, struct meta_blob arrived,
+		  struct meta_blob *winner_out, struct err *)
+	may_wait must_check;
+
+/* The file of that incarnation is gone: forgets the row and its links. */
+int meta_blob_forget(struct meta *, const struct digest *, uint64_t id,
+		     struct err *) may_wait must_check;
+
+/* ----------------------------------------------------------------- links */
+
+/*
+ * Links the blob to `to` if `from` sees it. ERR_BLOB_UNKNOWN. Touches the
+ * link, so that no sweep takes it before a manifest can name it.
+ */
+int meta_link_mount(struct meta *, const struct repository *from,
+		    const struct repository *to, const struct digest *,
+		    struct err *) may_wait must_check;
+
+/*
+ * Links a blob that is here to an upstream repository, after upstream itself
+ * said that it has it there. ERR_BLOB_UNKNOWN if it is not here.
+ */
+int meta_link_put(struct meta *, const struct repository *,
+		  const struct digest *, struct err *) may_wait must_check;
+
+/*
+ * Does this link need a touch before a client may be told "it is here"? True
+ * when no manifest names it and it was last touched in an earlier epoch.
+ */
+int meta_link_stale_peek(struct meta *, const struct repository *,
+			 const struct digest *, bool *stale_out, struct err *)
+	must_check;
+int meta_link_touch(struct meta *, const struct repository *,
+		    const struct digest *, struct err *) may_wait must_check;
+
+/* ERR_BLOB_UNKNOWN; ERR_IN_USE while a manifest of that repository names it. */
+int meta_link_drop(struct meta *, const struct repository *,
+		   const struct digest *, struct err *) may_wait must_check;
+
+/* ------------------------------------------------------------- manifests */
+
+struct meta_manifest {
+	struct digest digest;
+	struct span media_type;		/* in the arena */
+	struct span bytes;		/* in the arena */
+	int64_t checked;		/* wall clock, s: when the tag was last
+					   confirmed upstream; 0 by digest */
+};
+
+/* By tag or by digest. ERR_MANIFEST_UNKNOWN. */
+int meta_manifest_peek(struct meta *, const struct repository *,
+		       const struct reference *, struct arena *,
+		       struct meta_manifest *out, struct err *) must_check;
+
+/*
+ * Stores the manifest and what it names, and points `tag` (may be null) at
+ * it. In a local repository every blob that is not foreign must be linked:
+ * ERR_MANIFEST_BLOB_UNKNOWN names the first that is not; their links are
+ * touched. In an upstream repository blobs may be missing, and `tag` is
+ * confirmed as of now.
+ */
+int meta_manifest_put(struct meta *, const struct repository *,
+		      const struct manifest *, const struct tag *tag,
+		      struct err *) may_wait must_check;
+
+/*
+ * Drops the manifest and every tag that points at it; touches the links that
+ * it releases. ERR_MANIFEST_UNKNOWN.
+ */
+int meta_manifest_drop(struct meta *, const struct repository *,
+		       const struct digest *, struct err *)
+	may_wait must_check;
+
+/* ------------------------------------------------------------------ tags */
+
+/* Drops the tag and keeps the manifest. ERR_MANIFEST_UNKNOWN. */
+int meta_tag_drop(struct meta *, const struct repository *, const struct tag *,
+		  struct err *) may_wait must_check;
+
+/*
+ * Upstream says that `tag` is `digest` as of now. ERR_MANIFEST_UNKNOWN if
+ * that manifest is not here.
+ */
+int meta_tag_confirm(struct meta *, const struct repository *,
+		     const struct tag *, const struct digest *, struct err *)
+	may_wait must_check;
+
+/*
+ * At most `limit` tags behind `after` (null: from the first), in the order of
+ * their bytes, in the arena. ERR_NAME_UNKNOWN if there is no such repository.
+ */
+struct meta_tags {
+	const char **names;
+	size_t count;
+	bool more;
+};
+int meta_tags_peek(struct meta *, const struct repository *, const char *after,
+		   size_t limit, struct arena *, struct meta_tags *out,
+		   struct err *) must_check;
+
+/* -------------------------------------------------------------- sessions */
+
+/*
+ * A session is one arrival under way: an upload, or a fetch from upstream.
+ * Its id is never used again and becomes the blob's incarnation.
+ */
+struct meta_session {
+	uint64_t id;
+	char key[33];			/* 32 hexadecimal digits, random */
+	struct repository repository;
+	bool is_fetch;
+	struct digest digest;		/* of a fetch */
+	int64_t size;			/* of a fetch; -1 unknown */
+};
+
+/* Makes a session; fills in `id` and `key`. */
+int meta_session_put(struct meta *, struct meta_session *, struct err *)
+	may_wait must_check;
+
+/* The upload `key` in `repository`. ERR_UPLOAD_UNKNOWN. */
+int meta_session_find(struct meta *, const struct repository *,
+		      struct span key, struct meta_session *out, struct err *)
+	may_wait must_check;
+
+/* The fetch of `digest` that a restart left behind. ERR_BLOB_UNKNOWN. */
+int meta_session_find_fetch(struct meta *, const struct digest *,
+			    struct meta_session *out, struct err *)
+	may_wait must_check;
+
+/* Ends it; fine if it is gone. */
+int meta_session_drop(struct meta *, uint64_t id, struct err *)
+	may_wait must_check;
+
+/* Is there such a session? For telling orphan files from partial ones. */
+int meta_session_exists(struct meta *, uint64_t id, bool *out, struct err *)
+	may_wait must_check;

@@ -1,0 +1,143 @@
+/*
+ * store/store.h: keeping bytes. The only room that changes files and database
+ * both; what it acknowledges is durable.
+ *
+ * The database is the truth and a file follows it. Everything that arrives,
+ * pushed or fetched, is an `incoming`: a growing local file with a session of
+ * its own. A commit verifies it, makes file and name durable, then runs one
+ * transaction; a crash in between leaves a file that nothing names, never a
+ * row without its file.
+ *
+ * Layout of the data directory:
+ *	registry.db		the database
+ *	lock			held by the one process that serves
+ *	incoming/<id>		arrivals under way
+ *	blobs/sha256/ab/<digest>.<id>
+ */
+#pragma once
+#include "base/growing.h"
+#include "blob/store.h"
+#include "meta/meta.h"
+
+struct store;
+
+/*
+ * Opens the data directory, which is made if it is not there, and takes its
+ * lock. ERR_LOCKED if another process has it; ERR_USAGE if it cannot be used
+ * (read-only, a network file system, a newer schema).
+ */
+int store_open(const char *data, struct store **out, struct err *)
+	may_wait must_check;
+
+/* The same over given parts, for tests and other backends; owns them. */
+int store_open_with(const char *data, struct meta *, struct blob_store *,
+		    struct store **out, struct err *) may_wait must_check;
+
+/* Whatever is still arriving stays resumable. */
+void store_close(struct store **);
+DEFINE_AUTO(store, store_close)
+
+/* Can something be written? ERR_NO_SPACE, ERR_IO. For /readyz. */
+int store_check(struct store *, struct err *) may_wait must_check;
+
+/* What is known without a change: peeks are called on this directly. */
+struct meta *store_meta(struct store *);
+
+/* ----------------------------------------------------------------- blobs */
+
+/*
+ * A blob for reading. ERR_BLOB_UNKNOWN: that repository does not have it.
+ * ERR_NOT_HERE: it has it, but the bytes are not here (`out->size` is set),
+ * or the link has to be touched first: ask store_pull_blob on a worker.
+ */
+int store_peek_blob(struct store *, const struct repository *,
+		    const struct digest *, struct blob_place *out, struct err *)
+	must_check;
+
+/* The same, and may wait. ERR_NOT_HERE only if the bytes are not here. */
+int store_pull_blob(struct store *, const struct repository *,
+		    const struct digest *, struct blob_place *out, struct err *)
+	may_wait must_check;
+
+/* Links of blobs, as in meta/meta.h. */
+int store_mount(struct store *, const struct repository *from,
+		const struct repository *to, const struct digest *,
+		struct err *) may_wait must_check;
+int store_unlink(struct store *, const struct repository *,
+		 const struct digest *, struct err *) may_wait must_check;
+
+/* -------------------------------------------------------------- manifests */
+
+/* As meta_manifest_put. The manifest was parsed by manifest_parse. */
+int store_put_manifest(struct store *, const struct repository *,
+		       const struct manifest *, const struct tag *,
+		       struct err *) may_wait must_check;
+/* Drops a tag, or a manifest with all its tags. */
+int store_drop_manifest(struct store *, const struct repository *,
+			const struct reference *, struct err *)
+	may_wait must_check;
+
+/* --------------------------------------------------------------- arriving */
+
+struct incoming;
+
+/*
+ * A new upload into `repository`. It is hashed with sha256 while it comes; a
+ * commit to another algorithm reads it once more.
+ */
+int incoming_open_upload(struct store *, const struct repository *,
+			 struct incoming **out, struct err *)
+	may_wait must_check;
+
+/*
+ * The upload `key` goes on, after a request or a restart: what is in the file
+ * is hashed again if need be. Only one holder at a time: ERR_CONFLICT.
+ * ERR_UPLOAD_UNKNOWN.
+ */
+int incoming_resume_upload(struct store *, const struct repository *,
+			   struct span key, struct incoming **out, struct err *)
+	may_wait must_check;
+
+/*
+ * A fetch of `digest` for an upstream repository; goes on where a restart
+ * stopped it. `size` in bytes, or -1. The caller makes sure that there is
+ * only one at a time.
+ */
+int incoming_open_fetch(struct store *, const struct repository *,
+			const struct digest *, int64_t size,
+			struct incoming **out, struct err *)
+	may_wait must_check;
+
+const char *incoming_key(const struct incoming *);
+int64_t incoming_length(const struct incoming *);	/* bytes so far */
+
+/* Adds bytes at the end. ERR_NO_SPACE, ERR_IO: nothing of it counts. */
+int incoming_write(struct incoming *, struct span, struct err *)
+	may_wait must_check;
+
+/* Starts again from nothing: upstream did not resume. Fetches only. */
+int incoming_restart(struct incoming *, struct err *) may_wait must_check;
+
+/* Makes what was written so far durable. */
+int incoming_sync(struct incoming *, struct err *) may_wait must_check;
+
+/*
+ * A fetch can be read while it grows; borrowed. The last 64 KiB are held back
+ * until the commit, so that no reader ever has all of a wrong blob.
+ */
+struct growing *incoming_growing(struct incoming *);
+
+/*
+ * Verifies against `digest` and keeps the blob, linked to its repository;
+ * when it returns 0 everything is durable. On ERR_DIGEST_INVALID (upload) or
+ * ERR_CORRUPT (fetch) and on every other failure it is dropped: nothing of it
+ * stays. Ends `*incoming` in every case.
+ */
+int incoming_commit(struct incoming **, const struct digest *, struct err *)
+	may_wait must_check;
+
+/* Leaves it for a later request, or for after a restart. */
+void incoming_leave(struct incoming **);
+/* Throws it away. */
+void incoming_drop(struct incoming **);
+DEFINE_AUTO(incoming, incoming_leave)
