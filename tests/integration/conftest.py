@@ -1,0 +1,63 @@
+"""Fixtures: one laboratory for all tests, fresh parts for each."""
+
+import resource
+
+import pytest
+
+from lab import Lab
+from lab.fakehub import FakeHub
+from lab.hub import Hub
+from lab.images import make_images
+from lab.pusher import push_image
+from lab.registry import Registry
+
+
+@pytest.fixture(scope="session")
+def lab():
+    """Ends everything, and fails if anything is left."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with Lab() as lab:
+        yield lab
+    assert lab.leftovers() == []
+
+
+@pytest.fixture(scope="session")
+def images(lab):
+    """busybox, an index of two platforms, four layers of over 300 MB."""
+    return make_images(lab.directory("images"))
+
+
+@pytest.fixture(scope="session")
+def filled_hub(lab, images):
+    hub = Hub(lab)
+    for image in images:
+        push_image(hub.address, image)
+    return hub
+
+
+@pytest.fixture
+def hub(filled_hub):
+    """Debian's docker-registry with the three images, running."""
+    filled_hub.start()
+    return filled_hub
+
+
+@pytest.fixture
+def scene(lab):
+    """A laboratory within the laboratory, torn down after the test."""
+    with Lab() as scene:
+        yield scene
+    assert scene.leftovers() == []
+
+
+@pytest.fixture
+def upstream(scene):
+    """An obedient upstream that counts."""
+    return FakeHub(scene)
+
+
+@pytest.fixture
+def start_registry(scene):
+    """start_registry(upstreams, …) is a Registry that is ready."""
+    return lambda *args, **keys: Registry(scene, *args, **keys).start()

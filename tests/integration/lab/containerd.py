@@ -1,0 +1,60 @@
+"""Debian's containerd with its own roots, pulled through by ctr."""
+
+from .mounts import on_overlay
+from .process import Process, run
+from .waiting import wait_until
+
+HOSTS = """\
+server = "{url}"
+[host."{url}"]
+  capabilities = ["pull", "resolve"]
+"""
+
+
+class Containerd:
+    """A containerd that finds docker.io at `url`; it sends ?ns=docker.io."""
+
+    def __init__(self, lab, url):
+        self._lab = lab
+        home = lab.directory("containerd")
+        self._address = home / "socket"
+        self._hosts = home / "hosts"
+        self._snapshots = "native" if on_overlay(home) else "overlayfs"
+        (self._hosts / "docker.io").mkdir(parents=True)
+        (self._hosts / "docker.io" / "hosts.toml").write_text(
+            HOSTS.format(url=url))
+        (home / "config.toml").write_text(
+            'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
+        self._process = Process(lab, [
+            "/usr/bin/containerd", "--config", home / "config.toml",
+            "--root", home / "root", "--state", home / "state",
+            "--address", self._address], home / "log")
+        lab.own(self)
+        wait_until(lambda: self._answers(), "containerd to answer")
+
+    def _answers(self):
+        assert self._process.running(), self._process.output()
+        return self._address.exists() and \
+            self.run("version", check=False).count("Server:")
+
+    def stop(self):
+        self._process.stop()
+
+    def run(self, *arguments, check=True):
+        return run(self._lab, "/usr/bin/ctr", "--address", self._address,
+                   *arguments, check=check)
+
+    def pull(self, image):
+        """Pulls and unpacks it, and proves the digest."""
+        name = f"docker.io/{image.repository}:{image.tag}"
+        self.run("images", "pull", "--hosts-dir", self._hosts,
+                 "--snapshotter", self._snapshots, name)
+        listed = self.run("images", "ls", f"name=={name}")
+        assert image.digest in listed
+
+    def forget(self):
+        """Removes every image, and waits until its content is gone."""
+        names = self.run("images", "ls", "--quiet").split()
+        if names:
+            self.run("images", "rm", "--sync", *names)
+        assert self.run("content", "ls", "--quiet") == ""

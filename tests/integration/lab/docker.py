@@ -1,0 +1,54 @@
+"""Debian's dockerd with its own roots, and its client."""
+
+import json
+
+from .mounts import on_overlay
+from .process import Process, run
+from .waiting import wait_until
+
+
+class Docker:
+    """A dockerd whose docker.io is mirrored at each URL of `mirrors`."""
+
+    def __init__(self, lab, mirrors=()):
+        self._lab = lab
+        home = lab.directory("docker")
+        self._socket = home / "socket"
+        (home / "daemon.json").write_text(
+            json.dumps({"registry-mirrors": list(mirrors)}))
+        self._process = Process(lab, [
+            "/usr/sbin/dockerd", "--config-file", home / "daemon.json",
+            "--host", f"unix://{self._socket}", "--pidfile", home / "pid",
+            "--data-root", home / "data", "--exec-root", home / "exec",
+            "--storage-driver", "vfs" if on_overlay(home) else "overlay2",
+            "--iptables=false", "--ip-forward=false", "--bridge=none",
+        ], home / "log")
+        lab.own(self)
+        wait_until(lambda: self._answers(), "dockerd to answer")
+
+    def _answers(self):
+        assert self._process.running(), self._process.output()
+        return self._socket.exists() and \
+            self.run("version", check=False).count("Server:")
+
+    def stop(self):
+        self._process.stop()
+
+    def run(self, *arguments, check=True):
+        return run(self._lab, "/usr/bin/docker", "--host",
+                   f"unix://{self._socket}", *arguments, check=check)
+
+    def pull(self, image):
+        """Pulls and proves it: the config's digest pins every layer."""
+        self.run("pull", "--quiet", image.name)
+        known = json.loads(self.run("image", "inspect", image.name))[0]
+        assert known["Id"] == image.config
+        assert image.digest in [digest.split("@")[1]
+                                for digest in known["RepoDigests"]]
+
+    def forget(self):
+        """Removes every image and layer."""
+        names = self.run("images", "--all", "--quiet").split()
+        if names:
+            self.run("image", "rm", "--force", *sorted(set(names)))
+        assert self.run("images", "--all", "--quiet") == ""

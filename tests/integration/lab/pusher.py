@@ -1,0 +1,37 @@
+"""Pushes an Image over HTTP as containerd does: POST, then one PUT."""
+
+from urllib.parse import urlsplit
+
+from .wire import Wire
+
+
+def push_image(address, image, repository=None):
+    repository = repository or image.repository
+    with Wire(address) as wire:
+        for blob in image.blobs:
+            push_blob(wire, repository, blob.digest, blob.bytes())
+        for manifest in image.manifests:
+            push_manifest(wire, repository, manifest.digest, manifest)
+        push_manifest(wire, repository, image.tag, image.manifests[-1])
+
+
+def push_blob(wire, repository, digest, data):
+    """Until the registry has acknowledged it."""
+    start = wire.ask("POST", f"/v2/{repository}/blobs/uploads/", b"")
+    assert start.status == 202, start
+    answer = wire.ask("PUT", with_digest(start["Location"], digest), data,
+                      Content_Type="application/octet-stream")
+    assert answer.status == 201, answer
+
+
+def push_manifest(wire, repository, reference, manifest):
+    answer = wire.ask("PUT", f"/v2/{repository}/manifests/{reference}",
+                      manifest.body, Content_Type=manifest.media_type)
+    assert answer.status == 201, answer
+
+
+def with_digest(location, digest):
+    """An upload's Location, absolute or not, as the target of its PUT."""
+    parts = urlsplit(location)
+    query = f"{parts.query}&" if parts.query else ""
+    return f"{parts.path}?{query}digest={digest}"

@@ -1,0 +1,175 @@
+"""The program under test: `private-registry serve` with a configuration."""
+
+import os
+import re
+import signal
+from pathlib import Path
+
+from .ports import free_port
+from .process import Process
+from .waiting import wait_until
+from .wire import Wire, ask
+
+ROOT = Path(__file__).resolve().parents[3]
+BINARY = Path(os.environ.get("PRIVATE_REGISTRY_BINARY",
+                             ROOT / "build" / "private-registry"))
+HOST = "127.0.0.1"
+
+
+class Registry:
+    """Upstreams are {name: url}; `bound` names the upstream of a second port.
+
+    `mirror` adds keys to the configuration's mirror, `options` adds keys to
+    upstreams by name, `tls` is (certificate, key) of one more port.
+    """
+
+    def __init__(self, lab, upstreams=None, *, bound=None, tls=None,
+                 mirror=None, options=None, data=None, arguments=()):
+        assert BINARY.exists(), f"{BINARY} is not built"
+        self._lab = lab
+        home = lab.directory("registry")
+        self.data = data or home / "data"
+        self.configuration = home / "config.yaml"
+        self._log = home / "log"
+        self._arguments = arguments
+        self.address = (HOST, free_port())
+        self.bound = (HOST, free_port()) if bound else None
+        self.tls = (HOST, free_port()) if tls else None
+        self.configuration.write_text(yaml(self._configure(
+            upstreams or {}, bound, tls, mirror or {}, options or {})))
+        self._process = None
+        lab.own(self)
+
+    def _configure(self, upstreams, bound, tls, mirror, options):
+        listen = [{"address": "%s:%d" % self.address}]
+        if bound:
+            listen.append({"address": "%s:%d" % self.bound,
+                           "upstream": bound})
+        if tls:
+            listen.append({"address": "%s:%d" % self.tls,
+                           "tls": {"certificate": tls[0], "key": tls[1]}})
+        entries = [dict(name=name, urls=[url], **options.get(name, {}))
+                   for name, url in upstreams.items()]
+        names = list(upstreams)
+        return {"data": self.data, "listen": listen, "mirror": dict(
+            {"default": names[0] if names else "", "upstreams": entries},
+            **mirror)}
+
+    # ---------------------------------------------------------- life, death
+
+    def start(self, wait=True):
+        """Starts it and waits until it is ready; returns itself."""
+        self._process = Process(self._lab, [
+            BINARY, "serve", "--config", self.configuration,
+            *self._arguments], self._log)
+        if wait:
+            wait_until(self.ready, "private-registry to be ready")
+        return self
+
+    def ready(self):
+        assert self._process.running(), self.log()
+        try:
+            return ask(self.address, "GET", "/readyz").status == 200
+        except OSError:
+            return False
+
+    def stop(self):
+        """SIGTERM; the exit status. A sanitizer's complaint is an error."""
+        if not self._process:
+            return None
+        status = self._process.stop()
+        assert "Sanitizer" not in self.log(), self.log()
+        assert "runtime error:" not in self.log(), self.log()
+        return status
+
+    def kill9(self):
+        self._process.kill9()
+
+    def restart(self):
+        status = self.stop()
+        assert status == 0, self.log()
+        return self.start()
+
+    def signal(self, number=signal.SIGHUP):
+        self._process.signal(number)
+
+    def wait(self, seconds=60):
+        return self._process.wait(seconds)
+
+    def running(self):
+        return self._process.running()
+
+    # -------------------------------------------------------------- talking
+
+    @property
+    def url(self):
+        return "http://%s:%d" % self.address
+
+    @property
+    def bound_url(self):
+        return "http://%s:%d" % self.bound
+
+    def connect(self, **options):
+        return Wire(self.address, **options)
+
+    def ask(self, method, target, body=None, **headers):
+        return ask(self.address, method, target, body, **headers)
+
+    # ------------------------------------------------------------- watching
+
+    def log(self):
+        return self._log.read_text(errors="replace")
+
+    def log_lines(self, event=None):
+        """The logfmt lines of this event, each as a dictionary."""
+        lines = [logfmt(line) for line in self.log().splitlines()]
+        return [line for line in lines if event in (None, line.get("event"))]
+
+    def metrics(self):
+        """{name{labels}: value}, as Prometheus reads it."""
+        text = self.ask("GET", "/metrics").body.decode()
+        return {name: float(value) for name, value in
+                (line.rsplit(" ", 1) for line in text.splitlines()
+                 if line and not line.startswith("#"))}
+
+    def anonymous_memory(self):
+        """Bytes that are resident and backed by no file."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(re.search(r"RssAnon:\s+(\d+)", status)[1]) * 1024
+
+    def threads(self):
+        return len(os.listdir(f"/proc/{self._process.pid}/task"))
+
+    def open_files(self):
+        return len(os.listdir(f"/proc/{self._process.pid}/fd"))
+
+
+def sanitized():
+    """Built with a sanitizer: right for faults, wrong for figures."""
+    program = BINARY.read_bytes()
+    return b"__asan_init" in program or b"__tsan_init" in program
+
+
+def logfmt(line):
+    """key=value key="a value" …, the quotes resolved."""
+    fields = re.findall(r'(\S+?)=("(?:[^"\\]|\\.)*"|\S*)', line)
+    return {key: value.strip('"').replace('\\"', '"')
+            for key, value in fields}
+
+
+def yaml(value, indent=""):
+    """Configuration as a person writes it: block mappings and lists."""
+    if isinstance(value, dict):
+        return "".join(f"{indent}{key}:{_inside(each, indent)}"
+                       for key, each in value.items())
+    return "".join(f"{indent}- " + yaml(each, indent + "  ").lstrip()
+                   if isinstance(each, dict) else f"{indent}- {each}\n"
+                   for each in value)
+
+
+def _inside(value, indent):
+    if isinstance(value, (dict, list)) and value:
+        return "\n" + yaml(value, indent + "  ")
+    if isinstance(value, list):
+        return " []\n"
+    return f' "{value}"\n' if value == "" else f" {value}\n"

@@ -1,0 +1,32 @@
+"""skopeo, which names the upstream in the path: host:port/docker.io/…"""
+
+import hashlib
+import shutil
+
+from .process import run
+
+
+class Skopeo:
+    """Copies from `prefix`, such as 127.0.0.1:5000/docker.io."""
+
+    def __init__(self, lab, prefix):
+        self._lab = lab
+        self._prefix = prefix
+        self._home = lab.directory("skopeo")
+
+    def pull(self, image):
+        """Copies every platform into a directory, and proves each blob."""
+        target = self._home / "image"
+        run(self._lab, "skopeo", "copy", "--quiet", "--all",
+            "--insecure-policy", "--src-tls-verify=false",
+            f"docker://{self._prefix}/{image.repository}:{image.tag}",
+            f"dir:{target}")
+        manifest = (target / "manifest.json").read_bytes()
+        assert manifest == image.manifests[-1].body
+        for blob in image.blobs:
+            with open(target / blob.digest.split(":")[1], "rb") as data:
+                assert "sha256:" + hashlib.file_digest(
+                    data, "sha256").hexdigest() == blob.digest
+
+    def forget(self):
+        shutil.rmtree(self._home / "image", ignore_errors=True)
