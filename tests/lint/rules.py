@@ -1,0 +1,14 @@
+"""All rules, by name."""
+
+import floors
+import formatting
+import libraries
+import sizes
+import waits
+import walk
+import words
+
+RULES = {
+    module.__name__: module
+    for module in (floors, libraries, sizes, words, waits, walk, formatting)
+}
