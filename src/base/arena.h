@@ -5,17 +5,19 @@
  */
 #pragma once
 #include "base/attr.h"
+#include "base/cleanup.h"
 #include "base/span.h"
 
 struct arena;
 
 struct arena *arena_open(void);
 void arena_close(struct arena **);
+DEFINE_AUTO(arena, arena_close)
 
 /* Forgets everything; keeps one chunk of at most 4 KiB for the next round. */
 void arena_reset(struct arena *);
 
-void *arena_alloc(struct arena *, size_t size);	/* zeroed, aligned for all */
+void *arena_alloc(struct arena *, size_t size); /* zeroed, aligned for all */
 char *arena_text(struct arena *, struct span);	/* copy with NUL */
-struct span arena_copy(struct arena *, struct span);
+struct span arena_copy(struct arena *, struct span); /* with NUL too */
 char *arena_printf(struct arena *, const char *format, ...) printf_like(2, 3);

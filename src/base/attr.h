@@ -13,7 +13,6 @@
  */
 #define may_wait
 
-#define printf_like(format, first) \
-	__attribute__((format(printf, format, first)))
+#define printf_like(text, first) __attribute__((format(printf, text, first)))
 
 #define array_size(array) (sizeof(array) / sizeof((array)[0]))

@@ -18,9 +18,9 @@ struct buf {
 
 void buf_add(struct buf *, struct span);
 void buf_addf(struct buf *, const char *format, ...) printf_like(2, 3);
-void buf_vaddf(struct buf *, const char *format, va_list);
+void buf_vaddf(struct buf *, const char *format, va_list) printf_like(2, 0);
 void buf_reserve(struct buf *, size_t more);
-void buf_clear(struct buf *);	/* keeps the memory */
+void buf_clear(struct buf *); /* keeps the memory */
 void buf_free(struct buf *);
 
 static inline struct span buf_span(const struct buf *buf)

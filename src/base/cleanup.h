@@ -25,7 +25,10 @@ static inline void auto_fd_end(const int *fd)
 #define auto_free auto_with(auto_free_end)
 #define auto_fd auto_with(auto_fd_end)
 
-/* DEFINE_AUTO(store, store_close): `auto_store struct store *s` is closed. */
+/*
+ * After DEFINE_AUTO(store, store_close) an `auto_of(store) struct store *s` is
+ * closed at the end of its scope.
+ */
 #define DEFINE_AUTO(type, fn)                                      \
 	static inline void auto_##type##_end(struct type **object) \
 	{                                                          \
@@ -35,11 +38,11 @@ static inline void auto_fd_end(const int *fd)
 
 #define auto_of(type) auto_with(auto_##type##_end)
 
-#define steal_ptr(pointer)                       \
-	({                                       \
+#define steal_ptr(pointer)                                  \
+	({                                                  \
 		__typeof__(*(pointer)) taken_ = *(pointer); \
-		*(pointer) = NULL;               \
-		taken_;                          \
+		*(pointer) = NULL;                          \
+		taken_;                                     \
 	})
 
 static inline int steal_fd(int *fd)

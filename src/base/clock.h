@@ -6,9 +6,9 @@
 #pragma once
 #include <stdint.h>
 
-int64_t clock_ms(void);		/* steady, milliseconds */
-int64_t clock_us(void);		/* steady, microseconds */
-int64_t clock_wall_s(void);	/* seconds since 1970 */
+int64_t clock_ms(void);	    /* steady, milliseconds */
+int64_t clock_us(void);	    /* steady, microseconds */
+int64_t clock_wall_s(void); /* seconds since 1970 */
 
 /* "2026-01-31T23:59:59.123Z" */
 struct clock_text {

@@ -13,15 +13,15 @@ enum err_kind {
 	ERR_NONE,
 
 	/* what was asked for is wrong */
-	ERR_USAGE,		/* command line, configuration */
-	ERR_REQUEST,		/* malformed in no more particular way */
+	ERR_USAGE,   /* command line, configuration */
+	ERR_REQUEST, /* malformed in no more particular way */
 	ERR_NAME_INVALID,
 	ERR_TAG_INVALID,
 	ERR_DIGEST_INVALID,
 	ERR_SIZE_INVALID,
 	ERR_MANIFEST_INVALID,
 	ERR_UPLOAD_INVALID,
-	ERR_RANGE,		/* outside of what there is, out of order */
+	ERR_RANGE, /* outside of what there is, out of order */
 	ERR_TOO_LARGE,
 	ERR_UNSUPPORTED,
 	ERR_METHOD,
@@ -34,29 +34,29 @@ enum err_kind {
 	ERR_MANIFEST_UNKNOWN,
 	ERR_MANIFEST_BLOB_UNKNOWN,
 	ERR_UPLOAD_UNKNOWN,
-	ERR_IN_USE,		/* a manifest still names it */
-	ERR_CONFLICT,		/* another request is at it */
+	ERR_IN_USE,   /* a manifest still names it */
+	ERR_CONFLICT, /* another request is at it */
 
 	/* it went wrong here, or further away */
-	ERR_NOT_HERE,		/* a peek would have to wait: ask again on a worker */
-	ERR_LOCKED,		/* another process has the data directory */
-	ERR_BUSY,		/* a limit is reached, later it may work */
-	ERR_TIMEOUT,		/* the other side was silent for too long */
-	ERR_CLOSED,		/* the other side went away */
-	ERR_UPSTREAM,		/* the other registry answered badly */
-	ERR_UNAVAILABLE,	/* the other registry cannot be reached */
+	ERR_NOT_HERE,	 /* a peek would have to wait: ask again on a worker */
+	ERR_LOCKED,	 /* another process has the data directory */
+	ERR_BUSY,	 /* a limit is reached, later it may work */
+	ERR_TIMEOUT,	 /* the other side was silent for too long */
+	ERR_CLOSED,	 /* the other side went away */
+	ERR_UPSTREAM,	 /* the other registry answered badly */
+	ERR_UNAVAILABLE, /* the other registry cannot be reached */
 	ERR_NO_SPACE,
-	ERR_CORRUPT,		/* bytes do not match their digest */
+	ERR_CORRUPT, /* bytes do not match their digest */
 	ERR_IO,
 	ERR_INTERNAL,
 
-	ERR_KINDS		/* how many there are */
+	ERR_KINDS /* how many there are */
 };
 
 struct err {
 	enum err_kind kind;
-	int sys;		/* errno, or 0 */
-	char message[256];	/* one clause, no full stop, no newline */
+	int sys;	   /* errno, or 0 */
+	char message[256]; /* one clause, no full stop, no newline */
 };
 
 /* Sets the error and returns -1, so that a failure is one statement. */

@@ -22,34 +22,41 @@
 struct growing;
 
 enum growing_state {
-	GROWING,		/* more may come */
-	GROWING_WHOLE,		/* everything is there and verified */
-	GROWING_BROKEN,		/* no more will come */
+	GROWING,	/* more may come */
+	GROWING_WHOLE,	/* everything is there and verified */
+	GROWING_BROKEN, /* no more will come */
 };
 
 /* Takes `fd`. `size` in bytes, -1 while unknown. One reference. */
 struct growing *growing_open(int fd, int64_t size);
 struct growing *growing_keep(struct growing *);
-void growing_drop(struct growing **);	/* gives back one reference */
+void growing_drop(struct growing **); /* gives back one reference */
 DEFINE_AUTO(growing, growing_drop)
 
 /*
  * The writer. Bells ring at most every 256 KiB or 10 ms, and always at the
- * end. After the end nothing changes any more.
+ * end; a writer that hears nothing for a while repeats its last length, which
+ * rings for what is left over. After the end nothing changes any more.
  */
 void growing_extend(struct growing *, int64_t length);
 void growing_finish(struct growing *, int64_t length);
 void growing_break(struct growing *, const struct err *why);
 
-/* The readers. Never wait. */
+/*
+ * The readers. Never wait. Who reads the state first and then the length,
+ * has seen everything when the state was not GROWING.
+ */
 int growing_fd(const struct growing *);		/* borrowed, for pread */
-int64_t growing_size(const struct growing *);	/* whole size, or -1 */
-int64_t growing_length(const struct growing *);	/* readable now */
+int64_t growing_size(const struct growing *);	/* of the whole, or -1 */
+int64_t growing_length(const struct growing *); /* readable now */
 enum growing_state growing_state(const struct growing *);
 /* Why it broke; only in GROWING_BROKEN. */
 void growing_why(const struct growing *, struct err *out);
 
-/* A bell of a reactor; at most 64 in a process, given back at its end. */
+/*
+ * A bell of a reactor: adds 1 to `eventfd`, which is non-blocking and stays
+ * the caller's. At most 64 in a process, given back at the reactor's end.
+ */
 unsigned growing_bell_open(int eventfd);
 void growing_bell_close(unsigned bell);
 /* Ring `bell` once at the next change after this call. */

@@ -11,12 +11,16 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* A directory that must exist, or is made (0700) with its parents. */
+/*
+ * A descriptor of a directory: of one that exists, or is made (0700) with its
+ * parents. What is made is durable.
+ */
 int io_open_dir(const char *path, struct err *) may_wait must_check;
 int io_make_dir(const char *path, struct err *) may_wait must_check;
-/* One directory below `dir`; fine if it is there. */
+/* One directory below `dir`, durable too; 0, also if it was there. */
 int io_make_dir_at(int dir, const char *name, struct err *) may_wait must_check;
 
+/* `flags` are open(2)'s; a file that it makes has mode 0600. */
 int io_open_at(int dir, const char *name, int flags, struct err *)
 	may_wait must_check;
 int io_write_at(int fd, int64_t offset, struct span, struct err *)
@@ -39,6 +43,6 @@ int io_link(int fd, int dir, const char *name, struct err *)
 /* Fine if there is no such file. */
 int io_unlink_at(int dir, const char *name, struct err *) may_wait must_check;
 
-/* The whole file, at most `limit` bytes (ERR_TOO_LARGE). */
+/* Adds the whole file, at most `limit` bytes (ERR_TOO_LARGE). */
 int io_read_file(const char *path, size_t limit, struct buf *out, struct err *)
 	may_wait must_check;

@@ -2,7 +2,9 @@
  * base/json.h: JSON of strangers (RFC 8259), strictly.
  *
  * A document is counted before it is parsed: tokens cost far more memory than
- * their bytes. Duplicate keys, invalid UTF-8, trailing bytes: ERR_REQUEST.
+ * their bytes. What is above a limit: ERR_TOO_LARGE. Duplicate keys, invalid
+ * UTF-8, "\u0000", trailing bytes, a root that is neither object nor array:
+ * ERR_REQUEST.
  */
 #pragma once
 #include "base/attr.h"
@@ -10,12 +12,12 @@
 #include "base/err.h"
 #include "base/span.h"
 
-struct json;			/* a document, owned */
-struct json_value;		/* a value in it, borrowed; null is "not there" */
+struct json;	   /* a document, owned */
+struct json_value; /* a value in it, borrowed; null is "not there" */
 
 struct json_limits {
 	size_t bytes;
-	size_t tokens;		/* values and keys */
+	size_t tokens; /* values and keys */
 	size_t depth;
 };
 
@@ -24,17 +26,20 @@ int json_parse(struct span, const struct json_limits *, struct json **out,
 void json_close(struct json **);
 DEFINE_AUTO(json, json_close)
 
-/* All of these take null and values of another type, and give "not there". */
+/*
+ * All of these take null and values of another type, and give "not there".
+ * So does a JSON null. Texts and values live as long as the document.
+ */
 const struct json_value *json_root(const struct json *);
 bool json_is_object(const struct json_value *);
 bool json_is_array(const struct json_value *);
 const struct json_value *json_get(const struct json_value *, const char *key);
-size_t json_count(const struct json_value *);		/* of an array */
+size_t json_count(const struct json_value *); /* of an array */
 const struct json_value *json_at(const struct json_value *, size_t index);
-struct span json_text(const struct json_value *);	/* SPAN_NONE */
+struct span json_text(const struct json_value *); /* SPAN_NONE */
 /* False unless it is an integer in 0 … INT64_MAX. */
 bool json_size(const struct json_value *, int64_t *out);
 
-/* Adds `text` as a JSON string with its quotes. */
+/* Adds `text` as a JSON string with its quotes; U+FFFD for what is no UTF-8. */
 struct buf;
 void json_quote(struct buf *, struct span text);

@@ -4,8 +4,8 @@
  *	time=2026-01-31T23:59:59.123Z level=info event=started port=5000
  *
  * Lines are handed to one writer thread, so no caller waits for a slow
- * terminal or a full pipe. When the queue (1 MiB) is full, lines are dropped
- * and the next line that fits says how many.
+ * terminal or a full pipe. When the queue (1 MiB) is full, lines are dropped,
+ * and before the next that fits stands one that says how many.
  */
 #pragma once
 #include <stdint.h>
@@ -30,9 +30,9 @@ void log_close(void);
  *	log_number(&line, "bytes", size);
  *	log_send(&line);
  *
- * Values are quoted and escaped where logfmt wants it; control characters
- * never reach the terminal. A line holds 1,500 bytes: what does not fit is
- * left out.
+ * Values are quoted and escaped where logfmt wants it; bytes that are not
+ * printable ASCII appear as \xNN, so that no control character reaches the
+ * terminal. A line holds 1,500 bytes: a field that does not fit is left out.
  */
 struct log_line {
 	size_t len;
@@ -44,7 +44,7 @@ void log_begin(struct log_line *, enum log_level, const char *event);
 void log_span(struct log_line *, const char *key, struct span);
 void log_text(struct log_line *, const char *key, const char *value);
 void log_number(struct log_line *, const char *key, int64_t value);
-void log_err(struct log_line *, const struct err *);	/* error=… kind=… */
+void log_err(struct log_line *, const struct err *); /* error=… kind=… */
 void log_send(struct log_line *);
 
 /* An event with one sentence. */

@@ -8,9 +8,9 @@
 #pragma once
 #include <stddef.h>
 
-void *mem_alloc(size_t size);	/* zeroed */
-void *mem_grow(void *, size_t size);
-char *mem_text(const char *);	/* a copy; null gives null */
+void *mem_alloc(size_t size);	     /* zeroed */
+void *mem_grow(void *, size_t size); /* what is new is not zeroed */
+char *mem_text(const char *);	     /* a copy; null gives null */
 
 /* A zeroed array of `count` elements; ends the process on overflow. */
 void *mem_array(size_t count, size_t size);

@@ -14,7 +14,7 @@ struct thread {
 	pthread_t id;
 	void (*run)(void *);
 	void *arg;
-	char name[16];		/* as ps and perf show it */
+	char name[16]; /* as ps and perf show it */
 };
 
 /*
@@ -47,6 +47,6 @@ static inline void auto_unlock_end(pthread_mutex_t **mutex)
 }
 
 /* Holds the mutex to the end of the scope. */
-#define hold_mutex(mutex)                                              \
+#define hold_mutex(mutex)                                                     \
 	auto_unlock pthread_mutex_t *held_ __attribute__((unused)) = (mutex); \
 	pthread_mutex_lock(held_)

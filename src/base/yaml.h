@@ -5,8 +5,10 @@
  *	  - address: ":5000"      →  "listen[0].address"  ":5000"  line 2
  *	mirror: {default: ""}     →  "mirror.default"     ""       line 3
  *
- * Only what a configuration needs: maps, lists and scalars. Anchors, tags,
- * several documents, duplicate keys: ERR_USAGE with file and line.
+ * Only what a configuration needs: maps, lists and scalars, at most 1 MiB.
+ * Empty maps and lists have no items. Keys are of letters, digits, _ and -.
+ * Anchors, tags, several documents, duplicate keys: ERR_USAGE with file and
+ * line.
  */
 #pragma once
 #include "base/attr.h"

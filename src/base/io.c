@@ -1,0 +1,196 @@
+/*
+ * System calls that go on after an interruption or a short count, and name
+ * what they failed at.
+ */
+#include "base/io.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/thread.h"
+
+#define DIRECTORY (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+#define READ_PIECE (64 * 1024)
+
+int io_open_dir(const char *path, struct err *e)
+{
+	thread_may_wait("io_open_dir");
+	int fd = open(path, DIRECTORY);
+
+	return fd < 0 ? err_sys(e, "%s", path) : fd;
+}
+
+/* The directory in which `path` stands; `path` is cut short. */
+static int parent_sync(char *path, struct err *e)
+{
+	char *slash = strrchr(path, '/');
+
+	if (slash == path)
+		slash++;
+	if (slash)
+		*slash = '\0';
+	auto_fd int dir = io_open_dir(slash ? path : ".", e);
+	if (dir < 0)
+		return -1;
+	return io_sync(dir, e);
+}
+
+static int one_dir_make(const char *path, struct err *e)
+{
+	if (mkdir(path, 0700) == 0) {
+		auto_free char *parent = mem_text(path);
+
+		return parent_sync(parent, e);
+	}
+	return errno == EEXIST ? 0 : err_sys(e, "%s", path);
+}
+
+int io_make_dir(const char *path, struct err *e)
+{
+	thread_may_wait("io_make_dir");
+	auto_free char *part = mem_text(path);
+
+	for (char *at = part; *at; at++) {
+		if (*at != '/' || at == part)
+			continue;
+		*at = '\0';
+		if (one_dir_make(part, e) < 0)
+			return -1;
+		*at = '/';
+	}
+	if (one_dir_make(part, e) < 0)
+		return -1;
+	return io_open_dir(path, e);
+}
+
+int io_make_dir_at(int dir, const char *name, struct err *e)
+{
+	thread_may_wait("io_make_dir_at");
+	if (mkdirat(dir, name, 0700) == 0)
+		return io_sync(dir, e);
+	return errno == EEXIST ? 0 : err_sys(e, "%s", name);
+}
+
+int io_open_at(int dir, const char *name, int flags, struct err *e)
+{
+	thread_may_wait("io_open_at");
+	int fd = openat(dir, name, flags | O_CLOEXEC, 0600);
+
+	return fd < 0 ? err_sys(e, "%s", name) : fd;
+}
+
+int io_write_at(int fd, int64_t offset, struct span span, struct err *e)
+{
+	thread_may_wait("io_write_at");
+	while (span.len) {
+		ssize_t done = pwrite(fd, span.at, span.len, offset);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return err_sys(e, "write");
+		offset += done;
+		span = span_from(span, (size_t)done);
+	}
+	return 0;
+}
+
+int io_read_at(int fd, int64_t offset, void *out, size_t size, struct err *e)
+{
+	thread_may_wait("io_read_at");
+	for (char *at = out; size;) {
+		ssize_t done = pread(fd, at, size, offset);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return err_sys(e, "read");
+		if (done == 0)
+			return err_set(e, ERR_CORRUPT, "file ends at %lld",
+				       (long long)offset);
+		at += done;
+		offset += done;
+		size -= (size_t)done;
+	}
+	return 0;
+}
+
+int io_size(int fd, int64_t *size_out, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, "stat");
+	*size_out = st.st_size;
+	return 0;
+}
+
+int io_truncate(int fd, int64_t size, struct err *e)
+{
+	thread_may_wait("io_truncate");
+	return ftruncate(fd, size) < 0 ? err_sys(e, "truncate") : 0;
+}
+
+int io_sync(int fd, struct err *e)
+{
+	thread_may_wait("io_sync");
+	return fsync(fd) < 0 ? err_sys(e, "fsync") : 0;
+}
+
+int io_link(int fd, int dir, const char *name, struct err *e)
+{
+	char path[32];
+
+	thread_may_wait("io_link");
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (linkat(AT_FDCWD, path, dir, name, AT_SYMLINK_FOLLOW) < 0)
+		return err_sys(e, "%s", name);
+	return 0;
+}
+
+int io_unlink_at(int dir, const char *name, struct err *e)
+{
+	thread_may_wait("io_unlink_at");
+	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	return err_sys(e, "%s", name);
+}
+
+/* One more piece; 0 at the end of the file. */
+static ssize_t piece_read(int fd, struct buf *out)
+{
+	ssize_t done;
+
+	buf_reserve(out, READ_PIECE);
+	do
+		done = read(fd, out->at + out->len, READ_PIECE);
+	while (done < 0 && errno == EINTR);
+	if (done > 0)
+		out->len += (size_t)done;
+	out->at[out->len] = '\0';
+	return done;
+}
+
+int io_read_file(const char *path, size_t limit, struct buf *out, struct err *e)
+{
+	size_t before = out->len;
+	ssize_t done;
+
+	thread_may_wait("io_read_file");
+	auto_fd int fd = io_open_at(AT_FDCWD, path, O_RDONLY, e);
+	if (fd < 0)
+		return -1;
+	do {
+		done = piece_read(fd, out);
+		if (out->len - before > limit)
+			return err_set(e, ERR_TOO_LARGE,
+				       "%s: larger than %zu bytes", path,
+				       limit);
+	} while (done > 0);
+	return done < 0 ? err_sys(e, "%s", path) : 0;
+}
