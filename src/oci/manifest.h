@@ -9,26 +9,23 @@
 #include "base/arena.h"
 #include "oci/digest.h"
 
-#define MANIFEST_MAX (4 * 1024 * 1024)	/* bytes; a push above is refused */
+#define MANIFEST_MAX (4 * 1024 * 1024) /* bytes; a push above is refused */
 #define MEDIA_TYPE_MAX 127
 
 enum manifest_kind { MANIFEST_IMAGE, MANIFEST_INDEX };
 
 struct descriptor {
-	enum {
-		DESCRIPTOR_CONFIG,
-		DESCRIPTOR_LAYER,
-		DESCRIPTOR_MANIFEST
-	} role;
+	/* an index names manifests, and in BuildKit's caches also layers */
+	enum { DESCRIPTOR_CONFIG, DESCRIPTOR_LAYER, DESCRIPTOR_MANIFEST } role;
 	struct digest digest;
-	int64_t size;		/* bytes */
-	bool foreign;		/* non-distributable: it may be missing */
+	int64_t size; /* bytes */
+	bool foreign; /* non-distributable: it may be missing */
 };
 
 struct manifest {
 	enum manifest_kind kind;
 	char media_type[MEDIA_TYPE_MAX + 1];
-	char artifact_type[MEDIA_TYPE_MAX + 1];	/* "" if none */
+	char artifact_type[MEDIA_TYPE_MAX + 1]; /* "" if none */
 	struct span bytes;			/* borrowed */
 	struct digest digest;			/* of the bytes */
 	struct descriptor *descriptors;		/* in the arena */
@@ -40,11 +37,13 @@ struct manifest {
 /*
  * Parses and checks. `media_type` is the Content-Type without parameters, or
  * SPAN_NONE when there was none. The digest is computed with `algorithm`.
- * ERR_MANIFEST_INVALID with what is wrong and where; ERR_TOO_LARGE.
+ * Where neither the manifest nor the header gives a type, it is OCI's for the
+ * members that are there. ERR_MANIFEST_INVALID with what is wrong and where;
+ * ERR_TOO_LARGE.
  */
 int manifest_parse(struct span bytes, struct span media_type,
-		   enum digest_algorithm, struct arena *,
-		   struct manifest *out, struct err *) must_check;
+		   enum digest_algorithm, struct arena *, struct manifest *out,
+		   struct err *) must_check;
 
 /* Everything a registry may be asked for; for the Accept header. Static. */
 const char *manifest_accept(void);

@@ -24,7 +24,7 @@ struct tag {
  * "docker.io" + "library/nginx" are two repositories, never the same row.
  */
 struct repository {
-	char upstream[NAME_MAX_LEN + 1];	/* "" is local */
+	char upstream[NAME_MAX_LEN + 1]; /* "" is local */
 	struct name name;
 };
 

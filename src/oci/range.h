@@ -8,19 +8,20 @@
 #include "base/span.h"
 
 struct range {
-	int64_t start;		/* first byte */
-	int64_t length;		/* bytes, > 0 */
+	int64_t start;	/* first byte */
+	int64_t length; /* bytes, > 0 */
 };
 
 enum range_kind {
-	RANGE_WHOLE,		/* none asked, not understood, or several */
+	RANGE_WHOLE, /* none asked, not understood, or several */
 	RANGE_PART,
-	RANGE_OUTSIDE		/* 416 */
+	RANGE_OUTSIDE /* 416 */
 };
 
 /*
- * The Range header against `size` bytes. What is malformed, in another unit,
- * or several ranges is ignored, as the RFC allows: the whole is answered.
+ * The Range header against `size` bytes, -1 while that is unknown. What is
+ * malformed, in another unit, or several ranges is ignored, as the RFC allows:
+ * the whole is answered.
  */
 enum range_kind range_parse(struct span header, int64_t size,
 			    struct range *out);

@@ -1,0 +1,96 @@
+/*
+ * Positions are decimal digits and nothing else, and lie in 0 … INT64_MAX; a
+ * last position is inclusive, so a length is one more than the difference.
+ */
+#include "oci/range.h"
+
+#include <stdint.h>
+
+static enum range_kind clip(int64_t first, int64_t last, int64_t size,
+			    struct range *out)
+{
+	if (first < 0 || last < first)
+		return RANGE_WHOLE;
+	if (first >= size)
+		return RANGE_OUTSIDE;
+	if (last >= size)
+		last = size - 1;
+	*out = (struct range){ first, last - first + 1 };
+	return RANGE_PART;
+}
+
+/* "-<length>": the last bytes. Of nothing, that is the whole. */
+static enum range_kind clip_end(int64_t length, int64_t size, struct range *out)
+{
+	if (length == 0)
+		return RANGE_OUTSIDE;
+	if (length < 0 || size == 0)
+		return RANGE_WHOLE;
+	return clip(length < size ? size - length : 0, size - 1, size, out);
+}
+
+enum range_kind range_parse(struct span header, int64_t size, struct range *out)
+{
+	struct span last = header;
+	struct span unit = span_cut(&last, '=');
+	struct span first = span_cut(&last, '-');
+
+	if (size < 0 || !last.at || !span_is_nocase(unit, "bytes"))
+		return RANGE_WHOLE;
+	if (first.len == 0)
+		return clip_end(span_decimal(last), size, out);
+	return clip(span_decimal(first),
+		    last.len ? span_decimal(last) : INT64_MAX, size, out);
+}
+
+/* "<first>-<last>" */
+static bool bounds_parse(struct span last, struct range *out)
+{
+	struct span first = span_cut(&last, '-');
+	int64_t from = span_decimal(first);
+	int64_t to = span_decimal(last);
+
+	if (from < 0 || to < from || to - from == INT64_MAX)
+		return false;
+	*out = (struct range){ from, to - from + 1 };
+	return true;
+}
+
+/* "<size>" or "*", and the range lies inside. */
+static bool size_parse(struct span text, const struct range *range,
+		       int64_t *size_out)
+{
+	*size_out = span_is(text, "*") ? -1 : span_decimal(text);
+	return span_is(text, "*") ||
+	       (*size_out >= range->length &&
+		*size_out - range->length >= range->start);
+}
+
+int range_parse_chunk(struct span header, struct range *out, struct err *e)
+{
+	bool has_unit = span_starts(header, "bytes ");
+	struct span size = span_from(header, has_unit ? strlen("bytes ") : 0);
+	struct span bounds = span_cut(&size, '/');
+	int64_t ignored;
+
+	if (!bounds_parse(bounds, out) ||
+	    (size.at && !size_parse(size, out, &ignored)))
+		return err_set(e, ERR_REQUEST,
+			       "\"%.*s\" is no range of a chunk",
+			       SPAN_ARG(header));
+	return 0;
+}
+
+int range_parse_part(struct span header, struct range *out, int64_t *size_out,
+		     struct err *e)
+{
+	struct span size = header;
+	struct span unit = span_cut(&size, ' ');
+	struct span bounds = span_cut(&size, '/');
+
+	if (!span_is_nocase(unit, "bytes") || !bounds_parse(bounds, out) ||
+	    !size_parse(size, out, size_out))
+		return err_set(e, ERR_UPSTREAM, "\"%.*s\" is no Content-Range",
+			       SPAN_ARG(header));
+	return 0;
+}
