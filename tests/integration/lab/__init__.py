@@ -9,13 +9,16 @@ import shutil
 import tempfile
 from pathlib import Path
 
-MARK = "PRIVATE_REGISTRY_LAB"
+MARK = "REGISTRY_LAB"      # in the environment of all that is started
 
 
 class Lab:
     def __init__(self):
         self.root = Path(tempfile.mkdtemp(prefix="registry-lab-"))
-        self.environment = dict(os.environ, **{MARK: str(self.root)},
+        # PRIVATE_REGISTRY_… would configure the program under test
+        outside = {key: value for key, value in os.environ.items()
+                   if not key.startswith("PRIVATE_REGISTRY")}
+        self.environment = dict(outside, **{MARK: str(self.root)},
                                 HOME=str(self.directory("home")))
         self._parts = []
 

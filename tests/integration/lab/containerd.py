@@ -46,11 +46,18 @@ class Containerd:
 
     def pull(self, image):
         """Pulls and unpacks it, and proves the digest."""
-        name = f"docker.io/{image.repository}:{image.tag}"
+        name = self._name(image)
         self.run("images", "pull", "--hosts-dir", self._hosts,
                  "--snapshotter", self._snapshots, name)
         listed = self.run("images", "ls", f"name=={name}")
         assert image.digest in listed
+
+    def push(self, image, name):
+        self.run("images", "push", "--plain-http", name, self._name(image))
+
+    @staticmethod
+    def _name(image):
+        return f"docker.io/{image.repository}:{image.tag}"
 
     def forget(self):
         """Removes every image, and waits until its content is gone."""

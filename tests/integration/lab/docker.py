@@ -1,6 +1,7 @@
 """Debian's dockerd with its own roots, and its client."""
 
 import json
+import re
 
 from .mounts import on_overlay
 from .process import Process, run
@@ -41,10 +42,18 @@ class Docker:
     def pull(self, image):
         """Pulls and proves it: the config's digest pins every layer."""
         self.run("pull", "--quiet", image.name)
-        known = json.loads(self.run("image", "inspect", image.name))[0]
+        known = self.inspect(image.name)
         assert known["Id"] == image.config
         assert image.digest in [digest.split("@")[1]
                                 for digest in known["RepoDigests"]]
+
+    def push(self, name):
+        """The digest that the registry gave it."""
+        return re.search(r"digest: (sha256:[0-9a-f]+)",
+                         self.run("push", name))[1]
+
+    def inspect(self, name):
+        return json.loads(self.run("image", "inspect", name))[0]
 
     def forget(self):
         """Removes every image and layer."""

@@ -31,6 +31,10 @@ class Seen:
     def is_blob(self):
         return "/blobs/" in self.path
 
+    @property
+    def digest(self):
+        return self.path.rsplit("/", 1)[1]
+
 
 class Hub:
     """Holds images; with `proxy_of` it is a plain pull-through mirror."""

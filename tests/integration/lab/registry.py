@@ -102,8 +102,13 @@ class Registry:
     # -------------------------------------------------------------- talking
 
     @property
+    def host(self):
+        """host:port, as it stands in front of an image's name."""
+        return "%s:%d" % self.address
+
+    @property
     def url(self):
-        return "http://%s:%d" % self.address
+        return "http://" + self.host
 
     @property
     def bound_url(self):

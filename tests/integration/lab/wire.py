@@ -71,11 +71,10 @@ class Wire:
         return self.answer(method)
 
     def answer(self, method="GET"):
-        """Reads one response; None if the peer closed instead."""
+        """Reads one response. ConnectionError if the peer closed instead."""
         head = self.head()
-        if head is None or method == "HEAD" or head.status in (204, 304):
-            if head is not None:
-                head.complete = True
+        if method == "HEAD" or head.status in (204, 304):
+            head.complete = True
             return head
         if head["Transfer-Encoding"] == "chunked":
             self._read_chunks(head)
@@ -93,7 +92,7 @@ class Wire:
         while b"\r\n\r\n" not in self._buffer:
             data = self._receive()
             if not data:
-                return None
+                raise ConnectionError("closed without an answer")
             self._buffer += data
         head, self._buffer = self._buffer.split(b"\r\n\r\n", 1)
         return Answer(head)
