@@ -114,6 +114,11 @@ void respond_header(struct response *, const char *name, const char *format,
  * the same headers and no body.
  */
 void respond_empty(struct response *, int status);
+/*
+ * The answer to a HEAD whose body is not at hand: GET would send `size` bytes
+ * (-1: it cannot be known, and there is no Content-Length).
+ */
+void respond_size(struct response *, int status, int64_t size);
 /* `bytes` must live as long as the request's arena. */
 void respond_bytes(struct response *, int status, struct span bytes);
 /* Takes `fd`. Sends `length` bytes from `offset`. */

@@ -1,0 +1,54 @@
+/*
+ * api/call.h: one call of the API: the request, and what its path means once
+ * it was checked at the door. Nobody checks a name again behind this line.
+ */
+#pragma once
+#include "api/api.h"
+#include "oci/name.h"
+
+struct call;
+struct route;
+
+typedef void (*call_handler)(struct call *);
+
+struct call {
+	struct request *request;
+	struct response *response;
+	const struct api *api;
+	const struct route *route;
+	call_handler then; /* what runs later, on a worker */
+
+	struct span path_name;	     /* <name> as the client wrote it */
+	struct mirror_target target; /* what it means */
+	struct reference reference;  /* <reference> */
+	struct digest digest;	     /* <digest> */
+	struct span upload;	     /* <upload> */
+
+	struct err err; /* for the log, if it failed */
+};
+
+/* Runs `then` once, on a worker. */
+void call_later(struct call *, enum http_lane, call_handler then);
+
+/* Answers with the error in the specification's form. */
+void fail(struct call *, const struct err *);
+
+/* The same with an Allow header. */
+void fail_method(struct call *, unsigned allowed_methods);
+
+/* base.c, blobs.c, uploads.c, manifests.c, tags.c, admin.c */
+void base_get(struct call *);
+void blob_get(struct call *);
+void blob_unlink(struct call *);
+void upload_start(struct call *);
+void upload_get(struct call *);
+void upload_patch(struct call *);
+void upload_put(struct call *);
+void upload_delete(struct call *);
+void manifest_get(struct call *);
+void manifest_put(struct call *);
+void manifest_delete(struct call *);
+void tags_get(struct call *);
+void health_get(struct call *);
+void ready_get(struct call *);
+void metrics_get(struct call *);

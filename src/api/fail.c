@@ -1,0 +1,92 @@
+/*
+ * The one place where an error becomes an answer. distribution-spec, "Error
+ * Codes".
+ */
+#include <stdio.h>
+
+#include "api/call.h"
+#include "base/buf.h"
+#include "base/json.h"
+
+static const struct {
+	int status;
+	const char *code;
+} answers[ERR_KINDS] = {
+	/* clang-format off */
+	[ERR_USAGE]                 = { 500, "UNKNOWN" },
+	[ERR_REQUEST]               = { 400, "UNSUPPORTED" },
+	[ERR_NAME_INVALID]          = { 400, "NAME_INVALID" },
+	[ERR_TAG_INVALID]           = { 400, "MANIFEST_INVALID" },
+	[ERR_DIGEST_INVALID]        = { 400, "DIGEST_INVALID" },
+	[ERR_SIZE_INVALID]          = { 400, "SIZE_INVALID" },
+	[ERR_MANIFEST_INVALID]      = { 400, "MANIFEST_INVALID" },
+	[ERR_UPLOAD_INVALID]        = { 400, "BLOB_UPLOAD_INVALID" },
+	[ERR_RANGE]                 = { 416, "BLOB_UPLOAD_INVALID" },
+	[ERR_TOO_LARGE]             = { 413, "SIZE_INVALID" },
+	[ERR_UNSUPPORTED]           = { 400, "UNSUPPORTED" },
+	[ERR_METHOD]                = { 405, "UNSUPPORTED" },
+	[ERR_DENIED]                = { 403, "DENIED" },
+	[ERR_NOT_FOUND]             = { 404, "UNSUPPORTED" },
+	[ERR_NAME_UNKNOWN]          = { 404, "NAME_UNKNOWN" },
+	[ERR_BLOB_UNKNOWN]          = { 404, "BLOB_UNKNOWN" },
+	[ERR_MANIFEST_UNKNOWN]      = { 404, "MANIFEST_UNKNOWN" },
+	[ERR_MANIFEST_BLOB_UNKNOWN] = { 400, "MANIFEST_BLOB_UNKNOWN" },
+	[ERR_UPLOAD_UNKNOWN]        = { 404, "BLOB_UPLOAD_UNKNOWN" },
+	[ERR_IN_USE]                = { 405, "UNSUPPORTED" },
+	[ERR_CONFLICT]              = { 409, "BLOB_UPLOAD_INVALID" },
+	[ERR_NOT_HERE]              = { 500, "UNKNOWN" },
+	[ERR_LOCKED]                = { 500, "UNKNOWN" },
+	[ERR_BUSY]                  = { 503, "UNAVAILABLE" },
+	[ERR_TIMEOUT]               = { 504, "UNAVAILABLE" },
+	[ERR_CLOSED]                = { 400, "BLOB_UPLOAD_INVALID" },
+	[ERR_UPSTREAM]              = { 502, "UNAVAILABLE" },
+	[ERR_UNAVAILABLE]           = { 503, "UNAVAILABLE" },
+	[ERR_NO_SPACE]              = { 507, "UNAVAILABLE" },
+	[ERR_CORRUPT]               = { 500, "UNKNOWN" },
+	[ERR_IO]                    = { 500, "UNKNOWN" },
+	[ERR_INTERNAL]              = { 500, "UNKNOWN" },
+	/* clang-format on */
+};
+
+static struct span error_body(const char *code, struct span message,
+			      struct arena *arena)
+{
+	auto_buf struct buf body = { 0 };
+
+	buf_addf(&body, "{\"errors\":[{\"code\":\"%s\",\"message\":", code);
+	json_quote(&body, message);
+	buf_add(&body, SPAN(",\"detail\":null}]}\n"));
+	return arena_copy(arena, buf_span(&body));
+}
+
+void fail(struct call *call, const struct err *e)
+{
+	struct response *res = call->response;
+
+	call->err = *e;
+	respond_header(res, "Content-Type", "application/json");
+	respond_bytes(res, answers[e->kind].status,
+		      error_body(answers[e->kind].code, span_of(e->message),
+				 call->request->arena));
+}
+
+void fail_method(struct call *call, unsigned allowed)
+{
+	char list[64] = "";
+	struct err e;
+
+	for (unsigned method = METHOD_GET; method < METHOD_OTHER; method <<= 1)
+		if (allowed & method)
+			snprintf(list + strlen(list),
+				 sizeof(list) - strlen(list), "%s%s",
+				 *list ? ", " : "", method_text(method));
+	respond_header(call->response, "Allow", "%s", list);
+	err_set(&e, ERR_METHOD, "this path takes %s", list);
+	fail(call, &e);
+}
+
+struct span api_refusal(int status, const char *sentence, struct arena *arena)
+{
+	return error_body(status >= 500 ? "UNAVAILABLE" : "UNSUPPORTED",
+			  span_of(sentence), arena);
+}

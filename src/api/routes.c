@@ -1,0 +1,169 @@
+/*
+ * From a path to a handler. The table reads like the specification; a name
+ * may hold slashes, so a path is matched from its end.
+ */
+#include "api/call.h"
+#include "api/path.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+/* Where a handler runs: on the reactor, or on a worker of that lane. */
+enum { HERE = LANE_COUNT };
+
+/* Is the repository looked at, or changed? Upstream's are never changed. */
+enum intent { LOOKS, CHANGES };
+
+struct route {
+	unsigned methods;
+	const char *pattern;
+	unsigned place;
+	call_handler handler;
+	enum intent intent;
+};
+
+#define READ (METHOD_GET | METHOD_HEAD)
+
+static const struct route routes[] = {
+	/* clang-format off */
+	{ READ,          "/v2/",                              HERE,        base_get,        LOOKS },
+	{ READ,          "/v2/<name>/manifests/<reference>",  HERE,        manifest_get,    LOOKS },
+	{ METHOD_PUT,    "/v2/<name>/manifests/<reference>",  LANE_WRITE,  manifest_put,    CHANGES },
+	{ METHOD_DELETE, "/v2/<name>/manifests/<reference>",  LANE_WRITE,  manifest_delete, CHANGES },
+	{ METHOD_POST,   "/v2/<name>/blobs/uploads/",         LANE_UPLOAD, upload_start,    CHANGES },
+	{ METHOD_GET,    "/v2/<name>/blobs/uploads/<upload>", LANE_WRITE,  upload_get,      CHANGES },
+	{ METHOD_PATCH,  "/v2/<name>/blobs/uploads/<upload>", LANE_UPLOAD, upload_patch,    CHANGES },
+	{ METHOD_PUT,    "/v2/<name>/blobs/uploads/<upload>", LANE_UPLOAD, upload_put,      CHANGES },
+	{ METHOD_DELETE, "/v2/<name>/blobs/uploads/<upload>", LANE_WRITE,  upload_delete,   CHANGES },
+	{ READ,          "/v2/<name>/blobs/<digest>",         HERE,        blob_get,        LOOKS },
+	{ METHOD_DELETE, "/v2/<name>/blobs/<digest>",         LANE_WRITE,  blob_unlink,     CHANGES },
+	{ READ,          "/v2/<name>/tags/list",              HERE,        tags_get,        LOOKS },
+	{ READ,          "/healthz",                          HERE,        health_get,      LOOKS },
+	{ READ,          "/readyz",                           LANE_WRITE,  ready_get,       LOOKS },
+	{ READ,          "/metrics",                          HERE,        metrics_get,     LOOKS },
+	/* clang-format on */
+};
+
+static void run_later(struct request *request, struct response *response)
+{
+	struct call *call = request->local;
+
+	call->response = response;
+	call->then(call);
+}
+
+void call_later(struct call *call, enum http_lane lane, call_handler then)
+{
+	call->then = then;
+	respond_later(call->response, lane, run_later);
+}
+
+/* The parts that <…> stood for become values, or an error. */
+static int parse_parts(struct call *call, const struct path_parts *parts,
+		       struct err *e)
+{
+	if (parts->reference.at &&
+	    reference_parse(parts->reference, &call->reference, e) < 0) {
+		/* What no tag can be called is no manifest either. */
+		if (e->kind == ERR_TAG_INVALID && call->route->intent == LOOKS)
+			e->kind = ERR_MANIFEST_UNKNOWN;
+		return -1;
+	}
+	if (parts->digest.at &&
+	    digest_parse(parts->digest, &call->digest, e) < 0)
+		return -1;
+	call->path_name = parts->name;
+	call->upload = parts->upload;
+	return 0;
+}
+
+static int resolve(struct call *call, const struct path_parts *parts,
+		   struct err *e)
+{
+	const struct request *req = call->request;
+	struct mirror_question question = {
+		.name = parts->name,
+		.ns = request_query(req, "ns", 0),
+		.host = request_header(req, "Host"),
+		.bound = parts->bound,
+		.blob = parts->digest.at ? &call->digest : NULL,
+		.push = call->route->intent == CHANGES,
+	};
+
+	if (!question.bound.at)
+		question.bound = span_of(req->door->arg);
+	if (question.ns.at)
+		respond_header(call->response, "OCI-Namespace", "%.*s",
+			       SPAN_ARG(question.ns));
+	return mirror_resolve(call->api->mirror, &question, &call->target, e);
+}
+
+static void take(struct call *call, const struct path_parts *parts)
+{
+	const struct route *route = call->route;
+	struct err e;
+
+	if (parse_parts(call, parts, &e) < 0 ||
+	    (parts->name.at && resolve(call, parts, &e) < 0))
+		return fail(call, &e);
+	if (route->place == HERE)
+		return route->handler(call);
+	call_later(call, route->place, route->handler);
+}
+
+static void route(struct call *call)
+{
+	const struct request *req = call->request;
+	struct span path = path_decode(req->path, req->arena);
+	struct path_parts parts;
+	unsigned allowed = 0;
+	struct err e;
+
+	for (size_t i = 0; i < array_size(routes); i++) {
+		if (!path_match(path, routes[i].pattern, &parts))
+			continue;
+		call->route = &routes[i];
+		if (routes[i].methods & req->method)
+			return take(call, &parts);
+		allowed |= routes[i].methods;
+	}
+	if (allowed)
+		return fail_method(call, allowed);
+	err_set(&e, ERR_NOT_FOUND, "there is nothing at this path");
+	fail(call, &e);
+}
+
+void api_handle(struct request *request, struct response *response)
+{
+	struct call *call = arena_alloc(request->arena, sizeof(*call));
+
+	call->request = request;
+	call->response = response;
+	call->api = request->app;
+	request->local = call;
+	respond_header(response, "Docker-Distribution-Api-Version",
+		       "registry/2.0");
+	route(call);
+}
+
+/* One line a request. Queries may hold secrets and are never logged. */
+void api_done(const struct request *req, const struct http_outcome *outcome)
+{
+	const struct call *call = req->local;
+	struct log_line line;
+
+	log_begin(&line, LOG_INFO, "request");
+	log_text(&line, "id", req->id);
+	log_text(&line, "peer", req->peer);
+	log_text(&line, "method", method_text(req->method));
+	log_span(&line, "path", req->path);
+	log_number(&line, "status", outcome->status);
+	log_number(&line, "sent", outcome->sent);
+	log_number(&line, "received", outcome->received);
+	log_number(&line, "us", outcome->micros);
+	log_span(&line, "agent", request_header(req, "User-Agent"));
+	if (outcome->cut)
+		log_text(&line, "cut", "true");
+	if (call && call->err.kind)
+		log_err(&line, &call->err);
+	log_send(&line);
+}

@@ -1,0 +1,20 @@
+/*
+ * base/pool.h: work that may wait, on a bounded number of threads.
+ *
+ * Jobs start in the order in which they came. Threads are made at need and
+ * end after ten idle seconds.
+ */
+#pragma once
+#include "base/attr.h"
+#include "base/cleanup.h"
+
+struct pool;
+
+/* At most `limit` jobs run at once; `name` is what ps shows. */
+struct pool *pool_open(const char *name, unsigned limit);
+
+/* Never waits: what finds no free thread is queued. */
+void pool_run(struct pool *, void (*run)(void *), void *arg);
+
+/* Waits until everything that was given has run. */
+void pool_close(struct pool **) may_wait;

@@ -1,0 +1,182 @@
+/*
+ * private-registry serve: the one place where the rooms are put together.
+ *
+ * Everything opens in the order of the floors and closes in the reverse; what
+ * cannot open says so before a port is bound. Signals are the main thread's:
+ * TERM and INT end it, HUP reads certificates again.
+ */
+#include <signal.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "cli/cli.h"
+#include "config/config.h"
+
+struct house {
+	const struct config *config;
+	struct store *store;
+	struct mirror_upstream *upstreams;
+	struct mirror *mirror;
+	struct http_door *doors;
+	struct http *http;
+	struct api api;
+};
+
+static int open_upstreams(struct house *house, struct err *e)
+{
+	const struct config *config = house->config;
+
+	house->upstreams =
+		mem_array(config->upstream_count, sizeof(*house->upstreams));
+	for (size_t i = 0; i < config->upstream_count; i++) {
+		const struct config_upstream *from = &config->upstreams[i];
+		struct upstream_options options = {
+			.name = from->name,
+			.urls = (const char *const *)from->urls,
+			.url_count = from->url_count,
+			.ca = from->ca,
+			.username = from->username,
+			.password_file = from->password_file,
+		};
+		struct mirror_upstream *to = &house->upstreams[i];
+
+		to->name = from->name;
+		to->tag_lifetime_ms = from->tag_lifetime_ms;
+		if (upstream_open(&options, &to->upstream, e) < 0)
+			return err_wrap(e, "upstream %s", from->name);
+	}
+	return 0;
+}
+
+static void open_mirror(struct house *house)
+{
+	const struct config *config = house->config;
+	struct mirror_options options = {
+		.store = house->store,
+		.upstreams = house->upstreams,
+		.upstream_count = config->upstream_count,
+		.default_upstream = config->mirror_default,
+		.patience_ms = config->patience_ms,
+	};
+
+	house->mirror = mirror_open(&options);
+	house->api.store = house->store;
+	house->api.mirror = house->mirror;
+}
+
+static int open_doors(struct house *house, struct err *e)
+{
+	const struct config *config = house->config;
+	struct http_options options = {
+		.door_count = config->listen_count,
+		.lanes[LANE_UPLOAD] = (unsigned)config->upload_limit,
+		.handle = api_handle,
+		.done = api_done,
+		.refusal = api_refusal,
+		.app = &house->api,
+	};
+
+	house->doors = mem_array(config->listen_count, sizeof(*house->doors));
+	for (size_t i = 0; i < config->listen_count; i++)
+		house->doors[i] = (struct http_door){
+			.address = config->listen[i].address,
+			.certificate = config->listen[i].certificate,
+			.key = config->listen[i].key,
+			.arg = config->listen[i].upstream,
+		};
+	options.doors = house->doors;
+	return http_open(&options, &house->http, e);
+}
+
+static int open_house(struct house *house, struct err *e)
+{
+	if (store_open(house->config->data, &house->store, e) < 0 ||
+	    open_upstreams(house, e) < 0)
+		return -1;
+	open_mirror(house);
+	return open_doors(house, e);
+}
+
+/* Workers may wait for the mirror, and the mirror writes to the store. */
+static void close_house(struct house *house)
+{
+	if (house->http)
+		http_close(&house->http);
+	if (house->mirror)
+		mirror_close(&house->mirror);
+	for (size_t i = 0;
+	     house->upstreams && i < house->config->upstream_count; i++)
+		if (house->upstreams[i].upstream)
+			upstream_close(&house->upstreams[i].upstream);
+	if (house->store)
+		store_close(&house->store);
+	free(house->upstreams);
+	free(house->doors);
+}
+
+static void say_started(const struct house *house)
+{
+	const struct config *config = house->config;
+
+	for (size_t i = 0; i < config->listen_count; i++) {
+		const struct config_listen *door = &config->listen[i];
+		struct log_line line;
+
+		log_begin(&line, LOG_INFO, "listening");
+		log_text(&line, "address", door->address);
+		log_number(&line, "port", http_port(house->http, i));
+		log_text(&line, "scheme", door->certificate ? "https" : "http");
+		log_text(&line, "upstream", door->upstream);
+		log_send(&line);
+	}
+	log_say(LOG_INFO, "started", "data in %s, a bare name is %s's",
+		config->data,
+		*config->mirror_default ? config->mirror_default : "nobody");
+}
+
+static void reload(struct house *house)
+{
+	struct err e;
+
+	if (http_reload(house->http, &e) < 0)
+		log_say(LOG_ERROR, "reload", "%s; the old ones stay in use",
+			e.message);
+	else
+		log_say(LOG_INFO, "reload", "certificates read again");
+}
+
+static void wait_for_end(struct house *house, const sigset_t *signals)
+{
+	int got;
+
+	while (sigwait(signals, &got) == 0 && got == SIGHUP)
+		reload(house);
+	log_say(LOG_INFO, "stopping", "got SIG%s, requests have %lld s to end",
+		sigabbrev_np(got), (long long)house->config->drain_ms / 1000);
+	http_drain(house->http, house->config->drain_ms);
+}
+
+int serve_run(const struct config *config, struct err *e)
+{
+	struct house house = { .config = config };
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+
+	log_open(config->log_level);
+	int failed = open_house(&house, e);
+	if (!failed) {
+		say_started(&house);
+		wait_for_end(&house, &signals);
+	}
+	close_house(&house);
+	log_close();
+	return failed;
+}

@@ -1,0 +1,235 @@
+/*
+ * Blobs: from the store, from a flight, or by starting one. A blob is served
+ * in an upstream's repository only if a manifest cached there names it, or
+ * upstream itself has just said that it is there.
+ */
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "mirror/flight.h"
+
+enum { FIRST_BYTE_MS = 10000 };
+
+void blob_view_close(struct blob_view *view)
+{
+	if (view->fd >= 0)
+		close(view->fd);
+	view->fd = -1;
+	if (view->growing)
+		growing_drop(&view->growing);
+}
+
+static void view_place(const struct blob_place *place, struct blob_view *out)
+{
+	*out = (struct blob_view){ .fd = place->fd, .size = place->size };
+}
+
+static void view_growing(struct growing *growing, struct blob_view *out)
+{
+	*out = (struct blob_view){
+		.fd = -1,
+		.growing = growing,
+		.size = growing_size(growing),
+	};
+}
+
+static void count_hit(const struct mirror_target *target)
+{
+	if (!repository_is_local(&target->repository))
+		metric_add(METRIC_HITS, 1);
+}
+
+int pull_peek_blob(struct mirror *mirror, const struct mirror_target *target,
+		   const struct digest *digest, struct blob_view *out,
+		   struct err *e)
+{
+	const struct repository *repository = &target->repository;
+	struct blob_place place;
+
+	if (store_peek_blob(mirror->store, repository, digest, &place, e) ==
+	    0) {
+		count_hit(target);
+		view_place(&place, out);
+		return 0;
+	}
+	if (repository_is_local(repository))
+		return -1;
+	if (e->kind == ERR_BLOB_UNKNOWN)
+		return err_set(e, ERR_NOT_HERE, "upstream has to be asked");
+	if (e->kind != ERR_NOT_HERE)
+		return -1;
+
+	struct growing *growing = flight_peek_blob(mirror, digest);
+	if (!growing)
+		return -1;
+	metric_add(METRIC_JOINS, 1);
+	view_growing(growing, out);
+	return 0;
+}
+
+/* Asks upstream; links the blob if the bytes are here already. */
+static int confirm(struct mirror *mirror, const struct flight_plan *plan,
+		   int64_t *size_out, struct err *e)
+{
+	struct meta *meta = store_meta(mirror->store);
+	const struct digest *digest = &plan->reference.digest;
+
+	if (upstream_head_blob(plan->upstream->upstream, &plan->repository.name,
+			       digest, size_out, e) < 0)
+		return flight_refused(e, ERR_BLOB_UNKNOWN);
+	if (meta_link_put(meta, &plan->repository, digest, e) < 0 &&
+	    e->kind != ERR_BLOB_UNKNOWN)
+		return -1;
+	return 0;
+}
+
+/*
+ * The bytes that are here, for a repository that has them; otherwise
+ * ERR_NOT_HERE, with the size that the plan needs.
+ */
+static int pull_here(struct mirror *mirror, struct flight_plan *plan,
+		     struct blob_view *out, struct err *e)
+{
+	const struct digest *digest = &plan->reference.digest;
+	struct blob_place place = { .fd = -1, .size = -1 };
+	int failed = store_pull_blob(mirror->store, &plan->repository, digest,
+				     &place, e);
+
+	if (failed && e->kind == ERR_BLOB_UNKNOWN && plan->upstream) {
+		if (confirm(mirror, plan, &plan->size, e) < 0)
+			return -1;
+		failed = store_pull_blob(mirror->store, &plan->repository,
+					 digest, &place, e);
+		if (failed && e->kind == ERR_BLOB_UNKNOWN)
+			return err_set(e, ERR_NOT_HERE, "only upstream has it");
+	}
+	if (failed) {
+		plan->size = place.size;
+		return -1;
+	}
+	view_place(&place, out);
+	return 0;
+}
+
+static int pull_flight(struct mirror *mirror, struct flight_plan *plan,
+		       struct blob_view *out, struct err *e)
+{
+	auto_of(flight) struct flight *flight = flight_join(mirror, plan);
+	struct growing *growing = NULL;
+
+	switch (flight_wait(flight, clock_ms() + FIRST_BYTE_MS, &growing, e)) {
+	case FLIGHT_FLOWING:
+		view_growing(growing, out);
+		return 0;
+	case FLIGHT_DONE:
+		return pull_here(mirror, plan, out, e);
+	case FLIGHT_FAILED:
+		return flight_refused(e, ERR_BLOB_UNKNOWN);
+	case FLIGHT_ASKING:
+		break;
+	}
+	return err_set(e, ERR_TIMEOUT, "%s has not answered for %d s",
+		       plan->upstream->name, FIRST_BYTE_MS / 1000);
+}
+
+static struct flight_plan plan_blob(const struct mirror *mirror,
+				    const struct mirror_target *target,
+				    const struct digest *digest)
+{
+	return (struct flight_plan){
+		.upstream = mirror_upstream_of(mirror, &target->repository),
+		.repository = target->repository,
+		.reference = reference_to_digest(digest),
+		.is_blob = true,
+		.size = -1,
+	};
+}
+
+int pull_blob(struct mirror *mirror, const struct mirror_target *target,
+	      const struct digest *digest, struct blob_view *out, struct err *e)
+{
+	struct flight_plan plan = plan_blob(mirror, target, digest);
+
+	if (pull_here(mirror, &plan, out, e) == 0)
+		return 0;
+	if (e->kind != ERR_NOT_HERE || !plan.upstream)
+		return -1;
+	return pull_flight(mirror, &plan, out, e);
+}
+
+int pull_blob_size(struct mirror *mirror, const struct mirror_target *target,
+		   const struct digest *digest, int64_t *size_out,
+		   struct err *e)
+{
+	struct flight_plan plan = plan_blob(mirror, target, digest);
+	struct blob_view view;
+
+	if (target->bare)
+		plan.upstream = NULL;
+	if (pull_here(mirror, &plan, &view, e) == 0) {
+		*size_out = view.size;
+		blob_view_close(&view);
+		return 0;
+	}
+	*size_out = plan.size;
+	return e->kind == ERR_NOT_HERE ? 0 : -1;
+}
+
+/* ------------------------------------------------------------ the flight */
+
+struct arrival {
+	struct flight *flight;
+	struct incoming *incoming;
+};
+
+static int arrival_start(void *arg, int64_t size, struct err *e)
+{
+	struct arrival *arrival = arg;
+	int64_t expected = arrival->flight->plan.size;
+
+	if (size >= 0 && expected >= 0 && size != expected)
+		return err_set(e, ERR_UPSTREAM,
+			       "%lld bytes are offered, the manifest says %lld",
+			       (long long)size, (long long)expected);
+	flight_flow(arrival->flight, incoming_growing(arrival->incoming));
+	return 0;
+}
+
+static int arrival_restart(void *arg, struct err *e)
+{
+	struct arrival *arrival = arg;
+
+	return incoming_restart(arrival->incoming, e);
+}
+
+static int arrival_write(void *arg, struct span bytes, struct err *e)
+{
+	struct arrival *arrival = arg;
+
+	return incoming_write(arrival->incoming, bytes, e);
+}
+
+int fly_blob(struct flight *flight, struct err *e)
+{
+	const struct flight_plan *plan = &flight->plan;
+	const struct digest *digest = &plan->reference.digest;
+	struct arrival arrival = { .flight = flight };
+	struct upstream_sink sink = {
+		.start = arrival_start,
+		.restart = arrival_restart,
+		.write = arrival_write,
+		.arg = &arrival,
+	};
+
+	if (incoming_open_fetch(flight->mirror->store, &plan->repository,
+				digest, plan->size, &arrival.incoming, e) < 0)
+		return -1;
+	if (upstream_get_blob(plan->upstream->upstream, &plan->repository.name,
+			      digest, incoming_length(arrival.incoming), &sink,
+			      e) == 0)
+		return incoming_commit(&arrival.incoming, digest, e);
+	if (e->kind == ERR_CORRUPT)
+		incoming_drop(&arrival.incoming);
+	else
+		incoming_leave(&arrival.incoming);
+	return -1;
+}

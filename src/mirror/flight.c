@@ -1,0 +1,163 @@
+/*
+ * The list of flights holds those that have not ended; ending takes a flight
+ * off the list, and the last to leave it releases it. All of it happens under
+ * one lock that is never held across anything slow.
+ */
+#include "mirror/flight.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+
+static bool plan_same(const struct flight_plan *a, const struct flight_plan *b)
+{
+	if (a->is_blob != b->is_blob || a->reference.kind != b->reference.kind)
+		return false;
+	if (a->is_blob)
+		return digest_eq(&a->reference.digest, &b->reference.digest);
+	if (strcmp(a->repository.upstream, b->repository.upstream) != 0 ||
+	    strcmp(a->repository.name.s, b->repository.name.s) != 0)
+		return false;
+	if (a->reference.kind == REFERENCE_DIGEST)
+		return digest_eq(&a->reference.digest, &b->reference.digest);
+	return strcmp(a->reference.tag.s, b->reference.tag.s) == 0;
+}
+
+static struct flight *find(struct mirror *mirror,
+			   const struct flight_plan *plan)
+{
+	struct flight *flight = mirror->flights;
+
+	while (flight && !plan_same(&flight->plan, plan))
+		flight = flight->next;
+	return flight;
+}
+
+static void unlist(struct flight *flight)
+{
+	struct flight **at = &flight->mirror->flights;
+
+	while (*at != flight)
+		at = &(*at)->next;
+	*at = flight->next;
+}
+
+static void end(struct flight *flight, const struct err *why)
+{
+	struct mirror *mirror = flight->mirror;
+
+	hold_mutex(&mirror->lock);
+	unlist(flight);
+	flight->state = why ? FLIGHT_FAILED : FLIGHT_DONE;
+	if (why)
+		flight->why = *why;
+	growing_drop(&flight->growing);
+	pthread_cond_broadcast(&flight->changed);
+}
+
+static void fly(void *arg)
+{
+	struct flight *flight = arg;
+	struct err e;
+	int failed = flight->plan.is_blob ? fly_blob(flight, &e) :
+					    fly_manifest(flight, &e);
+
+	end(flight, failed ? &e : NULL);
+	flight_leave(&flight);
+}
+
+static struct flight *start(struct mirror *mirror,
+			    const struct flight_plan *plan)
+{
+	struct flight *flight = mem_alloc(sizeof(*flight));
+
+	flight->plan = *plan;
+	flight->mirror = mirror;
+	flight->holders = 1; /* the thread that flies it */
+	cond_open(&flight->changed);
+	flight->next = mirror->flights;
+	mirror->flights = flight;
+	metric_add(METRIC_MISSES, 1);
+	pool_run(plan->is_blob ? mirror->blobs : mirror->manifests, fly,
+		 flight);
+	return flight;
+}
+
+struct flight *flight_join(struct mirror *mirror,
+			   const struct flight_plan *plan)
+{
+	hold_mutex(&mirror->lock);
+	struct flight *flight = find(mirror, plan);
+
+	if (flight)
+		metric_add(METRIC_JOINS, 1);
+	else
+		flight = start(mirror, plan);
+	flight->holders++;
+	return flight;
+}
+
+static bool leave(struct flight *flight)
+{
+	hold_mutex(&flight->mirror->lock);
+	return --flight->holders == 0;
+}
+
+void flight_leave(struct flight **owned)
+{
+	struct flight *flight = steal_ptr(owned);
+
+	if (!leave(flight))
+		return;
+	pthread_cond_destroy(&flight->changed);
+	free(flight);
+}
+
+struct growing *flight_peek_blob(struct mirror *mirror,
+				 const struct digest *digest)
+{
+	struct flight_plan plan = {
+		.reference = reference_to_digest(digest),
+		.is_blob = true,
+	};
+
+	hold_mutex(&mirror->lock);
+	struct flight *flight = find(mirror, &plan);
+
+	if (!flight || flight->state != FLIGHT_FLOWING)
+		return NULL;
+	return growing_keep(flight->growing);
+}
+
+enum flight_state flight_wait(struct flight *flight, int64_t deadline_ms,
+			      struct growing **growing_out, struct err *why)
+{
+	struct mirror *mirror = flight->mirror;
+	bool waiting = true;
+
+	thread_may_wait("flight_wait");
+	hold_mutex(&mirror->lock);
+	while (flight->state == FLIGHT_ASKING && waiting)
+		waiting = cond_wait_until(&flight->changed, &mirror->lock,
+					  deadline_ms);
+	if (flight->state == FLIGHT_FLOWING && growing_out)
+		*growing_out = growing_keep(flight->growing);
+	if (flight->state == FLIGHT_FAILED)
+		*why = flight->why;
+	return flight->state;
+}
+
+void flight_flow(struct flight *flight, struct growing *growing)
+{
+	hold_mutex(&flight->mirror->lock);
+	flight->growing = growing_keep(growing);
+	flight->state = FLIGHT_FLOWING;
+	pthread_cond_broadcast(&flight->changed);
+}
+
+int flight_refused(struct err *e, enum err_kind unknown)
+{
+	if (e->kind == ERR_DENIED)
+		e->kind = unknown;
+	return -1;
+}

@@ -1,0 +1,89 @@
+/*
+ * mirror/flight.h: one question to an upstream, whoever and however many ask.
+ *
+ * A flight runs on a thread of the mirror. Whoever wants what it will bring
+ * holds it, waits with a deadline of his own, and leaves; the flight does not
+ * care. Its states only go forward:
+ *
+ *	ASKING → FLOWING → DONE or FAILED	(a blob)
+ *	ASKING → DONE or FAILED			(a manifest)
+ */
+#pragma once
+#include "base/pool.h"
+#include "base/thread.h"
+#include "mirror/mirror.h"
+
+enum flight_state {
+	FLIGHT_ASKING,
+	FLIGHT_FLOWING, /* `growing` can be read */
+	FLIGHT_DONE,	/* it is in the store */
+	FLIGHT_FAILED	/* `why` says it */
+};
+
+/* What is asked for, and of whom. */
+struct flight_plan {
+	const struct mirror_upstream *upstream;
+	struct repository repository;
+	struct reference reference;
+	bool is_blob; /* then it is one and the same in every
+			 repository */
+	int64_t size; /* of a blob, bytes */
+};
+
+struct flight {
+	struct flight_plan plan;
+	struct mirror *mirror;
+	pthread_cond_t changed;
+	/* Guarded by mirror->lock: */
+	struct flight *next;
+	enum flight_state state;
+	struct growing *growing;
+	struct err why;
+	unsigned holders;
+};
+
+struct mirror {
+	struct mirror_options options;
+	struct store *store;
+	struct pool *blobs;
+	struct pool *manifests;
+	pthread_mutex_t lock;
+	struct flight *flights; /* guarded by lock: not ended yet */
+};
+
+/* By its name or one of its other names; null if it is not configured. */
+const struct mirror_upstream *mirror_upstream_find(const struct mirror *,
+						   struct span name);
+/* That of a canonical name; null for a local repository. */
+const struct mirror_upstream *mirror_upstream_of(const struct mirror *,
+						 const struct repository *);
+
+/* Joins the flight of that plan, or starts it. To be left. */
+struct flight *flight_join(struct mirror *, const struct flight_plan *);
+void flight_leave(struct flight **);
+DEFINE_AUTO(flight, flight_leave)
+
+/* The blob's bytes if they are flowing: one reference, or null. */
+struct growing *flight_peek_blob(struct mirror *, const struct digest *);
+
+/*
+ * Waits until it is no longer asking, at most until `deadline_ms`. Returns
+ * the state; FLIGHT_ASKING at the deadline. `growing_out` (may be null) gets
+ * a reference when it is flowing, `why` the reason when it failed.
+ */
+enum flight_state flight_wait(struct flight *, int64_t deadline_ms,
+			      struct growing **growing_out, struct err *why)
+	may_wait;
+
+/* For the one who flies it. */
+void flight_flow(struct flight *, struct growing *);
+
+/* What a flight does; 0 when it brought it into the store. */
+int fly_blob(struct flight *, struct err *) may_wait must_check;
+int fly_manifest(struct flight *, struct err *) may_wait must_check;
+
+/*
+ * What a refusal by upstream means to our client: engines stop for good at a
+ * 401 or 403, so whatever upstream does not let us have is unknown.
+ */
+int flight_refused(struct err *, enum err_kind unknown);

@@ -1,0 +1,165 @@
+/*
+ * Manifests: by digest they never change, by tag they are as old as the last
+ * time that upstream confirmed them.
+ */
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "mirror/flight.h"
+
+enum { ANSWER_MS = 10000 };
+
+static bool is_fresh(const struct mirror *mirror,
+		     const struct mirror_target *target,
+		     const struct reference *reference, int64_t checked)
+{
+	const struct mirror_upstream *upstream =
+		mirror_upstream_of(mirror, &target->repository);
+	int64_t age = clock_wall_s() - checked;
+
+	if (!upstream || reference->kind == REFERENCE_DIGEST)
+		return true;
+	return age >= 0 && age * 1000 < upstream->tag_lifetime_ms;
+}
+
+static void view_manifest(const struct meta_manifest *found,
+			  struct manifest_view *out)
+{
+	*out = (struct manifest_view){
+		.digest = found->digest,
+		.media_type = found->media_type,
+		.bytes = found->bytes,
+		.warning = SPAN_NONE,
+	};
+}
+
+int pull_peek_manifest(struct mirror *mirror,
+		       const struct mirror_target *target,
+		       const struct reference *reference, struct arena *arena,
+		       struct manifest_view *out, struct err *e)
+{
+	bool local = repository_is_local(&target->repository);
+	struct meta_manifest found;
+
+	if (meta_manifest_peek(store_meta(mirror->store), &target->repository,
+			       reference, arena, &found, e) < 0) {
+		if (e->kind != ERR_MANIFEST_UNKNOWN || local)
+			return -1;
+		return err_set(e, ERR_NOT_HERE, "upstream has to be asked");
+	}
+	if (!is_fresh(mirror, target, reference, found.checked))
+		return err_set(e, ERR_NOT_HERE, "the tag's lifetime is over");
+	if (!local)
+		metric_add(METRIC_HITS, 1);
+	view_manifest(&found, out);
+	return 0;
+}
+
+/* RFC 7234, 5.5: 299, "miscellaneous persistent warning". */
+static struct span stale_warning(const struct flight_plan *plan,
+				 int64_t checked, const struct err *why,
+				 struct arena *arena)
+{
+	long long age = clock_wall_s() - checked;
+
+	return span_of(arena_printf(
+		arena, "299 - \"last confirmed %lld s ago: %s: %s\"",
+		age < 0 ? 0 : age, plan->upstream->name, why->message));
+}
+
+/* Asks upstream and waits; 0 when what it says is in the store. */
+static int ask(struct mirror *mirror, const struct flight_plan *plan,
+	       int64_t patience_ms, struct err *e)
+{
+	auto_of(flight) struct flight *flight = flight_join(mirror, plan);
+
+	switch (flight_wait(flight, clock_ms() + patience_ms, NULL, e)) {
+	case FLIGHT_DONE:
+		return 0;
+	case FLIGHT_FAILED:
+		return flight_refused(e, ERR_MANIFEST_UNKNOWN);
+	default:
+		return err_set(e, ERR_TIMEOUT, "no answer within %lld ms",
+			       (long long)patience_ms);
+	}
+}
+
+int pull_manifest(struct mirror *mirror, const struct mirror_target *target,
+		  const struct reference *reference, struct arena *arena,
+		  struct manifest_view *out, struct err *e)
+{
+	struct meta *meta = store_meta(mirror->store);
+	struct flight_plan plan = {
+		.upstream = mirror_upstream_of(mirror, &target->repository),
+		.repository = target->repository,
+		.reference = *reference,
+	};
+	struct meta_manifest old, found;
+	struct err ignored;
+	bool have = meta_manifest_peek(meta, &target->repository, reference,
+				       arena, &old, &ignored) == 0;
+
+	if (have)
+		view_manifest(&old, out);
+	if (ask(mirror, &plan, have ? mirror->options.patience_ms : ANSWER_MS,
+		e) < 0) {
+		if (!have)
+			return -1;
+		out->warning = stale_warning(&plan, old.checked, e, arena);
+		metric_add(METRIC_STALE, 1);
+		return 0;
+	}
+	if (meta_manifest_peek(meta, &target->repository, reference, arena,
+			       &found, e) < 0)
+		return -1;
+	view_manifest(&found, out);
+	return 0;
+}
+
+/* ------------------------------------------------------------ the flight */
+
+static int fetch(struct flight *flight, const struct digest *digest,
+		 const struct tag *tag, struct err *e)
+{
+	const struct flight_plan *plan = &flight->plan;
+	struct reference reference = reference_to_digest(digest);
+	auto_of(arena) struct arena *arena = arena_open();
+	struct upstream_manifest got;
+	struct manifest manifest;
+
+	if (upstream_get_manifest(plan->upstream->upstream,
+				  &plan->repository.name, &reference, arena,
+				  &got, e) < 0)
+		return -1;
+	if (manifest_parse(got.bytes, got.media_type, digest->algorithm, arena,
+			   &manifest, e) < 0) {
+		e->kind = ERR_UPSTREAM;
+		return err_wrap(e, "upstream's manifest");
+	}
+	return store_put_manifest(flight->mirror->store, &plan->repository,
+				  &manifest, tag, e);
+}
+
+/*
+ * A tag is asked for by HEAD, which registries do not count against a limit;
+ * only what is not here yet is fetched, by its digest.
+ */
+int fly_manifest(struct flight *flight, struct err *e)
+{
+	const struct flight_plan *plan = &flight->plan;
+	const struct reference *reference = &plan->reference;
+	struct meta *meta = store_meta(flight->mirror->store);
+	struct digest digest;
+
+	if (reference->kind == REFERENCE_DIGEST)
+		return fetch(flight, &reference->digest, NULL, e);
+	if (upstream_head_manifest(plan->upstream->upstream,
+				   &plan->repository.name, reference, &digest,
+				   e) < 0)
+		return -1;
+	if (meta_tag_confirm(meta, &plan->repository, &reference->tag, &digest,
+			     e) == 0)
+		return 0;
+	if (e->kind != ERR_MANIFEST_UNKNOWN)
+		return -1;
+	return fetch(flight, &digest, &reference->tag, e);
+}

@@ -1,0 +1,51 @@
+/*
+ * The mirror as a whole: its upstreams, its threads, its end.
+ */
+#include "mirror/mirror.h"
+
+#include "base/mem.h"
+#include "mirror/flight.h"
+
+enum { BLOBS_AT_ONCE = 64, MANIFESTS_AT_ONCE = 16 };
+
+struct mirror *mirror_open(const struct mirror_options *options)
+{
+	struct mirror *mirror = mem_alloc(sizeof(*mirror));
+
+	mirror->options = *options;
+	mirror->store = options->store;
+	pthread_mutex_init(&mirror->lock, NULL);
+	mirror->blobs = pool_open("blobs", BLOBS_AT_ONCE);
+	mirror->manifests = pool_open("manifests", MANIFESTS_AT_ONCE);
+	return mirror;
+}
+
+void mirror_close(struct mirror **owned)
+{
+	struct mirror *mirror = steal_ptr(owned);
+
+	for (size_t i = 0; i < mirror->options.upstream_count; i++)
+		upstream_abort(mirror->options.upstreams[i].upstream);
+	pool_close(&mirror->blobs);
+	pool_close(&mirror->manifests);
+	pthread_mutex_destroy(&mirror->lock);
+	free(mirror);
+}
+
+const struct mirror_upstream *mirror_upstream_find(const struct mirror *mirror,
+						   struct span name)
+{
+	const struct mirror_options *options = &mirror->options;
+
+	for (size_t i = 0; i < options->upstream_count; i++)
+		if (span_is_nocase(name, options->upstreams[i].name))
+			return &options->upstreams[i];
+	return NULL;
+}
+
+const struct mirror_upstream *
+mirror_upstream_of(const struct mirror *mirror,
+		   const struct repository *repository)
+{
+	return mirror_upstream_find(mirror, span_of(repository->upstream));
+}

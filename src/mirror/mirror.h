@@ -1,0 +1,128 @@
+/*
+ * mirror/mirror.h: which repository a name means, and getting what it holds.
+ *
+ * A repository is local, then it has what was pushed; or it is an upstream's,
+ * then it has what came from there and what can be fetched. The callers above
+ * need not know which: peeks answer from what is here, pulls go and get it.
+ *
+ * One flight per blob, and per manifest: whoever asks for what is already on
+ * its way joins. A flight belongs to the mirror and outlives whoever asked.
+ */
+#pragma once
+#include "base/growing.h"
+#include "store/store.h"
+#include "upstream/upstream.h"
+
+struct mirror;
+
+struct mirror_upstream {
+	const char *name;
+	struct upstream *upstream;
+	int64_t tag_lifetime_ms;
+};
+
+/* Everything in it is borrowed, and outlives the mirror. */
+struct mirror_options {
+	struct store *store;
+	const struct mirror_upstream *upstreams;
+	size_t upstream_count;
+	const char *default_upstream; /* "" is nowhere */
+	int64_t patience_ms;
+};
+
+struct mirror *mirror_open(const struct mirror_options *);
+
+/* Breaks off what is in flight, which stays resumable. */
+void mirror_close(struct mirror **) may_wait;
+
+/* ----------------------------------------------------------------- names */
+
+struct mirror_question {
+	struct span name;	   /* as it stands in the path */
+	struct span ns;		   /* of ?ns=, or SPAN_NONE */
+	struct span host;	   /* of the Host header: our own name */
+	struct span bound;	   /* the upstream that the door or the path is
+				      bound to, or SPAN_NONE */
+	const struct digest *blob; /* what is asked for, or null */
+	bool push;		   /* something is to be changed */
+};
+
+struct mirror_target {
+	struct repository repository;
+	bool bare; /* nothing said which registry is meant */
+};
+
+/*
+ * Explicit forms name an upstream: `bound`, `ns`, or a first component that
+ * looks like a host. Upstreams are looked up, never dialled by their name:
+ * ERR_NAME_UNKNOWN if it is not configured. A bare name is local once a
+ * manifest was pushed under it (or, for a blob, once that was); otherwise the
+ * default upstream's. A push makes local repositories only: ERR_DENIED for
+ * names that mean an upstream, and for library/…. ERR_NAME_INVALID.
+ * Never waits.
+ */
+int mirror_resolve(struct mirror *, const struct mirror_question *,
+		   struct mirror_target *out, struct err *) must_check;
+
+/* ----------------------------------------------------------------- blobs */
+
+struct blob_view {
+	int fd;			 /* owned, or -1 when it grows */
+	struct growing *growing; /* one reference, or null */
+	int64_t size;		 /* bytes; -1: unknown */
+};
+
+/* Releases what the view still owns. */
+void blob_view_close(struct blob_view *);
+
+/*
+ * ERR_NOT_HERE: ask pull_blob (or pull_blob_size), on a worker.
+ * ERR_BLOB_UNKNOWN.
+ */
+int pull_peek_blob(struct mirror *, const struct mirror_target *,
+		   const struct digest *, struct blob_view *out, struct err *)
+	must_check;
+
+/*
+ * Joins or starts the transfer; returns as soon as its first bytes are here,
+ * within 10 s. ERR_BLOB_UNKNOWN, ERR_UPSTREAM, ERR_UNAVAILABLE, ERR_TIMEOUT,
+ * ERR_BUSY; never what an engine would stop at.
+ */
+int pull_blob(struct mirror *, const struct mirror_target *,
+	      const struct digest *, struct blob_view *out, struct err *)
+	may_wait must_check;
+
+/*
+ * Only the size, -1 if it cannot be known without the bytes; moves none. A
+ * bare name that is unknown here is not asked for upstream: that is how a push
+ * of a private name begins.
+ */
+int pull_blob_size(struct mirror *, const struct mirror_target *,
+		   const struct digest *, int64_t *size_out, struct err *)
+	may_wait must_check;
+
+/* -------------------------------------------------------------- manifests */
+
+struct manifest_view {
+	struct digest digest;
+	struct span media_type; /* in the arena, as is `bytes` */
+	struct span bytes;
+	struct span warning; /* why it may be old; or SPAN_NONE */
+};
+
+/*
+ * ERR_NOT_HERE: not here, or a tag past its lifetime: ask pull_manifest, on a
+ * worker. ERR_MANIFEST_UNKNOWN.
+ */
+int pull_peek_manifest(struct mirror *, const struct mirror_target *,
+		       const struct reference *, struct arena *,
+		       struct manifest_view *out, struct err *) must_check;
+
+/*
+ * A tag past its lifetime is asked for by HEAD, and fetched only when it
+ * moved. When upstream does not answer within `patience_ms`, or refuses, what
+ * is here is served, with a warning. Errors as of pull_blob.
+ */
+int pull_manifest(struct mirror *, const struct mirror_target *,
+		  const struct reference *, struct arena *,
+		  struct manifest_view *out, struct err *) may_wait must_check;

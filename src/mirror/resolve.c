@@ -1,0 +1,129 @@
+/*
+ * From what a client wrote to the canonical name. Names are keys: what is not
+ * among the configured upstreams is unknown, and nothing is ever dialled
+ * because of a name.
+ */
+#include <stdio.h>
+
+#include "mirror/flight.h"
+
+/* The other names under which clients know a registry. */
+static const struct {
+	const char *other;
+	const char *name;
+} other_names[] = {
+	{ "index.docker.io", "docker.io" },
+	{ "registry-1.docker.io", "docker.io" },
+};
+
+static struct span usual_name(struct span name)
+{
+	for (size_t i = 0; i < array_size(other_names); i++)
+		if (span_is_nocase(name, other_names[i].other))
+			return span_of(other_names[i].name);
+	return name;
+}
+
+/*
+ * Which upstream does the question name, if it names any? Takes a path prefix
+ * off `name`.
+ */
+static struct span named_upstream(const struct mirror_question *q,
+				  struct span *name)
+{
+	struct span rest = *name;
+	struct span first = span_cut(&rest, '/');
+	bool prefixed = rest.at && name_looks_like_host(first);
+	struct span named = SPAN_NONE;
+
+	if (q->bound.at)
+		named = q->bound;
+	else if (q->ns.at && !span_eq(q->ns, q->host))
+		named = q->ns;
+	else if (prefixed)
+		named = first;
+	if (named.at && prefixed &&
+	    span_eq(usual_name(first), usual_name(named)))
+		*name = rest;
+	return named.at ? usual_name(named) : named;
+}
+
+static int resolve_upstream(const struct mirror_upstream *upstream,
+			    struct span name, struct repository *out,
+			    struct err *e)
+{
+	char official[NAME_MAX_LEN + 1];
+	bool is_hub = strcmp(upstream->name, "docker.io") == 0;
+
+	if (is_hub && span_find(name, '/') < 0) {
+		int len = snprintf(official, sizeof(official), "library/%.*s",
+				   SPAN_ARG(name));
+		if (len >= (int)sizeof(official))
+			return err_set(e, ERR_NAME_INVALID,
+				       "a name has at most 255 characters");
+		name = span_of(official);
+	}
+	snprintf(out->upstream, sizeof(out->upstream), "%s", upstream->name);
+	return name_parse(name, &out->name, e);
+}
+
+/* Was this pushed under the name, so that the name means what is here? */
+static int is_local(struct mirror *mirror, const struct repository *local,
+		    const struct digest *blob, bool *out, struct err *e)
+{
+	struct meta *meta = store_meta(mirror->store);
+	struct meta_blob found;
+
+	if (meta_repository_peek(meta, &local->name, out, e) < 0)
+		return -1;
+	if (*out || !blob)
+		return 0;
+	*out = meta_blob_peek(meta, local, blob, &found, e) == 0;
+	return *out || e->kind == ERR_BLOB_UNKNOWN ? 0 : -1;
+}
+
+static int resolve_bare(struct mirror *mirror, const struct mirror_question *q,
+			struct repository *out, struct err *e)
+{
+	const struct mirror_upstream *upstream = mirror_upstream_find(
+		mirror, span_of(mirror->options.default_upstream));
+	bool local = true;
+
+	out->upstream[0] = '\0';
+	if (name_parse(q->name, &out->name, e) < 0)
+		return -1;
+	if (q->push && span_starts(q->name, "library/"))
+		return err_set(e, ERR_DENIED,
+			       "library/ holds the official images of Docker "
+			       "Hub; push under a name of your own");
+	if (q->push || !upstream)
+		return 0;
+	if (is_local(mirror, out, q->blob, &local, e) < 0)
+		return -1;
+	return local ? 0 : resolve_upstream(upstream, q->name, out, e);
+}
+
+int mirror_resolve(struct mirror *mirror, const struct mirror_question *q,
+		   struct mirror_target *out, struct err *e)
+{
+	struct span name = q->name;
+	struct span named = named_upstream(q, &name);
+
+	out->bare = !named.at;
+	if (out->bare)
+		return resolve_bare(mirror, q, &out->repository, e);
+
+	const struct mirror_upstream *upstream =
+		mirror_upstream_find(mirror, named);
+	if (q->push)
+		return err_set(
+			e, ERR_DENIED,
+			"names of %.*s are mirrored, not pushed to; push "
+			"under a name of your own",
+			SPAN_ARG(named));
+	if (!upstream)
+		return err_set(e, ERR_NAME_UNKNOWN,
+			       "%.*s is not an upstream of this registry",
+			       SPAN_ARG(named));
+	return resolve_upstream(upstream, name, &out->repository, e);
+}
