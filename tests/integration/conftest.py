@@ -51,6 +51,14 @@ def scene(lab):
     assert scene.leftovers() == []
 
 
+@pytest.fixture(scope="module")
+def module_scene(lab):
+    """The same, for all tests of a file."""
+    with Lab() as scene:
+        yield scene
+    assert scene.leftovers() == []
+
+
 @pytest.fixture
 def upstream(scene):
     """An obedient upstream that counts."""

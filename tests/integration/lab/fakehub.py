@@ -66,9 +66,10 @@ class FakeHub:
         self.address = (address, free_port(address))
         self.url = "http://%s:%d" % self.address
         self.always = Fault()
-        self.manifest_status = None     # an error instead of each manifest
+        self._refusal = None            # a status instead of each manifest
         self.challenge = None
         self.requests = []
+        self.connections = 0
         self._blobs = {}
         self._manifests = {}
         self._next = deque()
@@ -112,6 +113,9 @@ class FakeHub:
     def once(self, **fault):
         """The next GET of a blob that no earlier once() waits for."""
         self._next.append(Fault(**fault))
+
+    def refuse_manifests(self, status):
+        self._refusal = status
 
     def release(self):
         """Lets every stalled answer go on to its end."""
@@ -161,6 +165,7 @@ class _Server(ThreadingHTTPServer):
 
     def process_request(self, sock, address):
         self._open.add(sock)
+        self.hub.connections += 1
         super().process_request(sock, address)
 
     def shutdown_request(self, sock):
@@ -234,9 +239,9 @@ class _Handler(BaseHTTPRequestHandler):
     # ------------------------------------------------------------- content
 
     def _manifest(self, manifest):
-        status = self.server.hub.manifest_status
-        if status or not manifest:
-            return self._error(status or 404)
+        refusal = self.server.hub._refusal
+        if refusal or not manifest:
+            return self._error(refusal or 404)
         self._answer(200, manifest.body, {
             "Content-Type": manifest.media_type,
             "Docker-Content-Digest": manifest.digest})

@@ -1,0 +1,288 @@
+"""Which name means what, whom we ask for it, and where credentials go."""
+
+import pytest
+
+from lab.content import digest_of
+from lab.fakehub import Challenge, FakeHub
+from lab.images import OCI, Manifest, encode
+from lab.pusher import push_blob, push_manifest
+from lab.waiting import wait_until
+from lab.wire import ask
+
+PORT_NAME = "mirror.example:25443"
+
+
+@pytest.fixture
+def hub(upstream):
+    """Plays docker.io."""
+    return upstream
+
+
+@pytest.fixture
+def other(scene):
+    """Plays ghcr.io, and one more whose name has a port."""
+    return FakeHub(scene)
+
+
+@pytest.fixture
+def registry(start_registry, hub, other):
+    return start_registry({"docker.io": hub.url, "ghcr.io": other.url,
+                           PORT_NAME: other.url}, bound="ghcr.io")
+
+
+def push(registry, repository, tag):
+    """A local image: one blob, one manifest."""
+    with registry.connect() as wire:
+        config = b'{"architecture":"amd64","os":"linux"}'
+        push_blob(wire, repository, digest_of(config), config)
+        manifest = Manifest(OCI["manifest"], encode({
+            "schemaVersion": 2, "mediaType": OCI["manifest"],
+            "config": {"mediaType": OCI["config"], "size": len(config),
+                       "digest": digest_of(config)}, "layers": []}))
+        push_manifest(wire, repository, tag, manifest)
+    return manifest
+
+
+# ------------------------------------------------------- the explicit forms
+
+FORMS = {
+    "?ns=": ("/v2/{}", "?ns=ghcr.io", "address"),
+    "?ns= of a name with a port":
+        ("/v2/{}", "?ns=mirror.example%3A25443", "address"),
+    "the upstream first in the path": ("/v2/ghcr.io/{}", "", "address"),
+    "/mirror/<upstream>": ("/mirror/ghcr.io/v2/{}", "", "address"),
+    "a listener bound to an upstream": ("/v2/{}", "", "bound"),
+    "both the path and ?ns=": ("/v2/ghcr.io/{}", "?ns=ghcr.io", "address"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_explicit_form_asks_that_upstream_alone(registry, hub, other,
+                                                   form):
+    before, behind, door = FORMS[form]
+    image = other.add_small_image("team/tool")
+
+    def get(rest):
+        target = before.format(f"team/tool/{rest}") + behind
+        return ask(getattr(registry, door), "GET", target)
+
+    assert get("manifests/1").body == image.manifest.body
+    for layer in image.layers:
+        assert get(f"blobs/{layer.digest}").body == layer.bytes()
+    assert other.count("blob", "GET") == len(image.layers)
+    assert hub.count() == 0
+
+
+def test_a_bare_name_means_the_default_upstream(registry, hub, other):
+    image = hub.add_small_image("library/app")
+    for name in "app", "library/app":
+        got = registry.ask("GET", f"/v2/{name}/manifests/1")
+        assert got.body == image.manifest.body
+    assert other.count() == 0
+
+
+@pytest.mark.parametrize("target", [
+    "/v2/team/tool/manifests/1?ns={}", "/v2/{}/team/tool/manifests/1",
+    "/mirror/{}/v2/team/tool/manifests/1"])
+@pytest.mark.parametrize("name", ["unlisted.example", "the address itself"])
+def test_an_unlisted_upstream_is_404_and_never_dialled(scene, registry, hub,
+                                                       target, name):
+    evil = FakeHub(scene)
+    evil.add_small_image("team/tool")
+    name = name if "." in name else "%s:%d" % evil.address
+
+    answer = registry.ask("GET", target.format(name))
+
+    assert answer.status == 404
+    assert evil.connections == 0
+    assert hub.count() == 0
+
+
+# ------------------------------------------------------------- pushed names
+
+@pytest.mark.parametrize("repository", [
+    "docker.io/library/app", "ghcr.io/team/app", "unlisted.example/app",
+    "localhost/app", "library/app"])
+def test_a_push_to_an_upstreams_name_is_denied(registry, hub, repository):
+    for method, target in [("POST", f"/v2/{repository}/blobs/uploads/"),
+                           ("PUT", f"/v2/{repository}/manifests/1")]:
+        answer = registry.ask(method, target, b"",
+                              Content_Type=OCI["manifest"])
+        assert answer.status == 403 and answer.code == "DENIED"
+    assert hub.count() == 0
+
+
+def test_a_push_into_a_mirrors_door_is_denied(registry):
+    for address, target in [
+            (registry.bound, "/v2/team/app/blobs/uploads/"),
+            (registry.address, "/v2/team/app/blobs/uploads/?ns=docker.io"),
+            (registry.address, "/mirror/docker.io/v2/a/b/blobs/uploads/")]:
+        answer = ask(address, "POST", target, b"")
+        assert answer.status == 403 and answer.code == "DENIED"
+
+
+def test_a_local_repository_hides_upstreams_whole_repository(registry, hub):
+    hub.add_small_image("team/tool", "2")
+    mine = push(registry, "team/tool", "1")
+
+    assert registry.ask("GET", "/v2/team/tool/manifests/1").body == mine.body
+    assert registry.ask("GET", "/v2/team/tool/manifests/2").status == 404
+    gone = registry.ask("DELETE", "/v2/team/tool/manifests/1")
+    assert gone.status == 202
+    assert registry.ask("GET", "/v2/team/tool/manifests/2").status == 404
+    assert hub.count() == 0
+
+    explicit = registry.ask("GET", "/v2/docker.io/team/tool/manifests/2")
+    assert explicit.status == 200
+
+
+def test_looking_for_a_blob_to_push_asks_no_upstream(registry, hub):
+    layer = hub.add_small_image("team/secret").layers[-1]
+    target = f"/v2/team/secret/blobs/{layer.digest}"
+
+    assert registry.ask("HEAD", target).status == 404
+    assert hub.count() == 0
+
+
+def test_a_cached_blob_is_not_served_in_a_repository_without_it(registry, hub,
+                                                                other):
+    layer = hub.add_small_image("library/app").layers[-1]
+    registry.ask("GET", "/v2/library/app/manifests/1")
+    got = registry.ask("GET", f"/v2/library/app/blobs/{layer.digest}")
+    assert got.body == layer.bytes()
+
+    for elsewhere in "ghcr.io/library/app", "localname":
+        hub.stop()
+        got = registry.ask("GET", f"/v2/{elsewhere}/blobs/{layer.digest}")
+        assert got.status >= 400
+
+
+# ---------------------------------------------------------------- freshness
+
+@pytest.mark.parametrize("trouble", ["down", 401, 404, 429, 500])
+def test_what_is_cached_is_served_whatever_happens_upstream(start_registry,
+                                                            hub, trouble):
+    image = hub.add_small_image("library/app")
+    registry = start_registry({"docker.io": hub.url},
+                              options={"docker.io": {"tag_lifetime": "1s"}})
+    tag, digest, blob = [
+        f"/v2/library/app/manifests/{image.tag}",
+        f"/v2/library/app/manifests/{image.manifest.digest}",
+        f"/v2/library/app/blobs/{image.layers[-1].digest}"]
+    for target in tag, digest, blob:
+        assert registry.ask("GET", target).status == 200
+
+    hub.stop() if trouble == "down" else hub.refuse_manifests(trouble)
+
+    def old_tag_was_served():
+        got = registry.ask("GET", tag)
+        assert got.status == 200 and got.body == image.manifest.body
+        return registry.metrics()["private_registry_mirror_stale_total"] > 0
+
+    wait_until(old_tag_was_served, "the tag to grow old")
+    assert registry.ask("GET", digest).body == image.manifest.body
+    assert registry.ask("GET", blob).body == image.layers[-1].bytes()
+
+
+def test_what_is_not_cached_fails_fast_while_upstream_is_down(registry, hub):
+    hub.stop()
+    answer = registry.ask("GET", "/v2/library/app/manifests/1")
+    assert answer.status in (404, 502, 503, 504)
+    assert answer.json["errors"][0]["message"]
+
+
+def test_a_tag_is_asked_for_again_only_after_its_lifetime(registry, hub):
+    hub.add_small_image("library/app")
+    for _ in range(5):
+        assert registry.ask("GET",
+                            "/v2/library/app/manifests/1").status == 200
+    assert hub.count("manifest", "GET") == 1
+    assert hub.count("manifest") <= 2
+
+
+def test_an_old_tag_is_checked_by_head_and_fetched_only_if_it_moved(
+        start_registry, hub):
+    image = hub.add_small_image("library/app")
+    registry = start_registry({"docker.io": hub.url},
+                              options={"docker.io": {"tag_lifetime": "1s"}})
+
+    def pull():
+        return registry.ask("GET", "/v2/library/app/manifests/1").body
+
+    assert pull() == image.manifest.body
+    hub.forget()
+    wait_until(lambda: pull() and hub.count("manifest", "HEAD"),
+               "the tag to be checked")
+    assert hub.count("manifest", "GET") == 0
+
+    moved = hub.add_small_image("library/app", size=7)
+    wait_until(lambda: pull() == moved.manifest.body, "the tag to move")
+    assert hub.count("manifest", "GET") == 1
+
+
+# -------------------------------------------------------------- credentials
+
+@pytest.fixture
+def with_password(scene, start_registry, hub):
+    """A registry that has credentials for docker.io."""
+    secret = scene.directory("secret") / "password"
+    secret.write_text("open sesame\n")
+    return start_registry({"docker.io": hub.url}, options={
+        "docker.io": {"username": "ali", "password_file": secret}})
+
+
+def sent_to(hub):
+    """Every Authorization that arrived there."""
+    return [seen.headers["Authorization"] for seen in hub.requests
+            if "Authorization" in seen.headers]
+
+
+def test_credentials_go_to_the_token_realm_of_their_own_host(with_password,
+                                                             hub):
+    hub.add_small_image("library/app")
+    hub.challenge = Challenge(f"{hub.url}/token")
+    answer = with_password.ask("GET", "/v2/library/app/manifests/1")
+
+    assert answer.status == 200
+    token, = hub.seen("token")
+    assert token.headers["Authorization"].startswith("Basic ")
+    assert "scope=repository%3Alibrary%2Fapp%3Apull" in token.target \
+        or "scope=repository:library/app:pull" in token.target
+
+
+def test_credentials_never_go_to_a_realm_elsewhere(scene, with_password, hub):
+    realm = FakeHub(scene, "127.0.0.2")
+    hub.add_small_image("library/app")
+    hub.challenge = Challenge(f"{realm.url}/token")
+    answer = with_password.ask("GET", "/v2/library/app/manifests/1")
+
+    assert realm.count("token") == 1
+    assert sent_to(realm) == []
+    assert answer.status == 200     # it was asked as nobody in particular
+
+
+@pytest.mark.parametrize("elsewhere", ["127.0.0.1", "127.0.0.2"],
+                         ids=["another port", "another host"])
+def test_nothing_secret_crosses_a_redirect(scene, with_password, hub,
+                                           elsewhere):
+    storage = FakeHub(scene, elsewhere)
+    image = hub.add_small_image("library/app")
+    layer = storage.add_blob(image.layers[-1])
+    hub.challenge = Challenge(f"{hub.url}/token")
+    hub.always.redirect = storage
+    with_password.ask("GET", "/v2/library/app/manifests/1")
+    answer = with_password.ask("GET", f"/v2/library/app/blobs/{layer.digest}")
+
+    assert answer.body == layer.bytes()
+    assert storage.count("blob", "GET") == 1
+    assert sent_to(storage) == []
+    assert sent_to(hub) != []
+
+
+def test_a_clients_own_credentials_stay_here(registry, hub):
+    hub.add_small_image("library/app")
+    registry.ask("GET", "/v2/library/app/manifests/1",
+                 Authorization="Bearer mine", Cookie="mine")
+    for seen in hub.requests:
+        assert "mine" not in seen.headers.values()
+        assert "Bearer mine" not in seen.headers.values()
