@@ -11,7 +11,7 @@ from .waiting import wait_until
 from .wire import Wire, ask
 
 ROOT = Path(__file__).resolve().parents[3]
-BINARY = Path(os.environ.get("PRIVATE_REGISTRY_BINARY",
+BINARY = Path(os.environ.get("PRIVATE_REGISTRY",
                              ROOT / "build" / "private-registry"))
 HOST = "127.0.0.1"
 
