@@ -86,28 +86,6 @@ static void writer_run(void *arg)
 		write_out(log_queue.writing, len);
 }
 
-void log_open(enum log_level least)
-{
-	log_queue.least = least;
-	log_queue.filling = mem_alloc(QUEUE_SIZE);
-	log_queue.writing = mem_alloc(QUEUE_SIZE);
-	pthread_mutex_lock(&log_queue.lock);
-	log_queue.open = true;
-	pthread_mutex_unlock(&log_queue.lock);
-	thread_start(&log_queue.writer, "log", writer_run, NULL);
-}
-
-void log_close(void)
-{
-	pthread_mutex_lock(&log_queue.lock);
-	log_queue.open = false;
-	pthread_cond_signal(&log_queue.changed);
-	pthread_mutex_unlock(&log_queue.lock);
-	thread_join(&log_queue.writer);
-	free(steal_ptr(&log_queue.filling));
-	free(steal_ptr(&log_queue.writing));
-}
-
 static bool line_wanted(const struct log_line *line)
 {
 	return (int)line->level >= log_queue.least;
@@ -203,7 +181,7 @@ void log_err(struct log_line *line, const struct err *e)
 	log_text(line, "kind", err_kind_text(e->kind));
 }
 
-/* The lock is held and there is room. */
+/* The lock is held and there is room: queue_line leaves it. */
 static void queue_add(struct span text)
 {
 	memcpy(log_queue.filling + log_queue.filled, text.at, text.len);
@@ -221,6 +199,29 @@ static void queue_say_dropped(void)
 		 clock_wall_text().s, log_queue.dropped);
 	queue_add(span_of(text));
 	log_queue.dropped = 0;
+}
+
+void log_open(enum log_level least)
+{
+	log_queue.least = least;
+	log_queue.filling = mem_alloc(QUEUE_SIZE);
+	log_queue.writing = mem_alloc(QUEUE_SIZE);
+	pthread_mutex_lock(&log_queue.lock);
+	log_queue.open = true;
+	pthread_mutex_unlock(&log_queue.lock);
+	thread_start(&log_queue.writer, "log", writer_run, NULL);
+}
+
+void log_close(void)
+{
+	pthread_mutex_lock(&log_queue.lock);
+	queue_say_dropped();
+	log_queue.open = false;
+	pthread_cond_signal(&log_queue.changed);
+	pthread_mutex_unlock(&log_queue.lock);
+	thread_join(&log_queue.writer);
+	free(steal_ptr(&log_queue.filling));
+	free(steal_ptr(&log_queue.writing));
 }
 
 /* False if the log is not open: the caller writes by itself. */
