@@ -62,7 +62,7 @@ WRONG = {
     "an unknown option": (["serve", "--colour"], "colour"),
     "an option without its value": (["serve", "--config"], "config"),
     "a word too many": (["serve", "now"], "now"),
-    "a value that does not fit": (["serve", "--drain", "soon"], "soon"),
+    "a value that does not fit": (["serve", "--drain=soon"], "soon"),
     "a file that is not there":
         (["serve", "--config", "/nowhere/config.yaml"],
          "/nowhere/config.yaml"),
@@ -99,8 +99,6 @@ CONFIGURATIONS = {
         None, "nowhere.example"),
     "a default that is no upstream": (
         "mirror:\n  default: nowhere.example\n", None, "nowhere.example"),
-    "an upstream without a url": (
-        "mirror:\n  upstreams:\n    - name: ghcr.io\n", None, "ghcr.io"),
     "a url that is none": (
         "mirror:\n  upstreams:\n    - name: ghcr.io\n      urls: [ghcr.io]\n",
         4, "ghcr.io"),

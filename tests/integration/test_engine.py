@@ -32,7 +32,7 @@ def registry(module_scene, certificate):
 
 @pytest.fixture
 def wire(registry):
-    with registry.connect() as wire:
+    with registry.connect(timeout=10) as wire:
         yield wire
 
 
@@ -457,7 +457,7 @@ def test_on_sigterm_it_ends_what_it_began(start_registry, upstream):
 def test_when_the_drain_is_over_it_cuts_before_the_last_byte(start_registry,
                                                              upstream):
     registry = start_registry({"docker.io": upstream.url},
-                              arguments=["--drain", "200ms"])
+                              arguments=["--drain=200ms"])
     blob = content("overdue", 4 * MIB)
     upstream.add_image("library/app", "1", blob)
     upstream.always.stall_at = 2 * MIB

@@ -15,7 +15,7 @@ REPOSITORY = "library/app"
 @pytest.fixture
 def registry(start_registry, upstream):
     return start_registry({"docker.io": upstream.url},
-                          arguments=["--drain", "0s"])
+                          arguments=["--drain=0s"])
 
 
 @pytest.fixture

@@ -242,6 +242,9 @@ class _Handler(BaseHTTPRequestHandler):
         refusal = self.server.hub._refusal
         if refusal or not manifest:
             return self._error(refusal or 404)
+        if manifest.media_type not in ",".join(
+                self.headers.get_all("Accept", [])):
+            return self._error(404)     # as Debian's docker-registry does
         self._answer(200, manifest.body, {
             "Content-Type": manifest.media_type,
             "Docker-Content-Digest": manifest.digest})
