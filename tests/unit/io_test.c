@@ -60,6 +60,11 @@ static int file_make(struct place *place, const char *name)
 	return fd;
 }
 
+static void file_leave(struct place *place, const char *name)
+{
+	close(file_make(place, name));
+}
+
 static void what_was_written_is_read(void **state)
 {
 	auto_fd int fd = file_make(*state, "file");
@@ -137,7 +142,6 @@ static void an_open_file_gets_a_name(void **state)
 	struct place *place = *state;
 	struct err e;
 	auto_fd int fd = io_open_at(place->dir, ".", O_RDWR | O_TMPFILE, &e);
-	auto_buf struct buf text = { 0 };
 
 	assert_true(fd >= 0);
 	assert_int_equal(io_write_at(fd, 0, SPAN("bytes"), &e), 0);
@@ -162,9 +166,9 @@ static void a_name_is_never_taken_from_another(void **state)
 {
 	struct place *place = *state;
 	auto_fd int fd = file_make(place, "mine");
-	auto_fd int other = file_make(place, "other");
 	struct err e;
 
+	file_leave(place, "other");
 	assert_int_equal(io_link(fd, place->dir, "other", &e), -1);
 	assert_int_equal(e.kind, ERR_IO);
 	assert_int_equal(e.sys, EEXIST);
@@ -212,10 +216,10 @@ static void a_relative_directory_is_made_too(void **state)
 static void a_file_in_the_way_is_no_directory(void **state)
 {
 	struct place *place = *state;
-	auto_fd int fd = file_make(place, "file");
 	auto_buf struct buf path = { 0 };
 	struct err e;
 
+	file_leave(place, "file");
 	buf_addf(&path, "%s/file/dir", place->path);
 	assert_int_equal(io_make_dir(path.at, &e), -1);
 	assert_int_equal(e.sys, ENOTDIR);
