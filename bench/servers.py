@@ -17,7 +17,7 @@ from process import Process
 
 HOST = "127.0.0.1"
 ROOT = Path(__file__).resolve().parents[1]
-BINARY = Path(os.environ.get("REGISTRY_BINARY",
+BINARY = Path(os.environ.get("PRIVATE_REGISTRY",
                              ROOT / "build" / "private-registry"))
 
 

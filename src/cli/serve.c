@@ -75,6 +75,7 @@ static int open_doors(struct house *house, struct err *e)
 		.handle = api_handle,
 		.done = api_done,
 		.refusal = api_refusal,
+		.refusal_type = "application/json",
 		.app = &house->api,
 	};
 
