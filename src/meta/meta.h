@@ -7,8 +7,9 @@
  * may call them. All others go through the one writer, which commits many of
  * them together, and return when their transaction is durable.
  *
- * Unless a verb says otherwise it fails with ERR_IO, ERR_NO_SPACE or
- * ERR_CORRUPT only, and then has changed nothing.
+ * Unless a verb says otherwise it fails with ERR_IO, ERR_NO_SPACE, ERR_CORRUPT
+ * or ERR_BUSY (another process held the database for 10 s) only, and then has
+ * changed nothing. What verbs write out is valid only after a 0.
  */
 #pragma once
 #include "base/arena.h"
@@ -22,7 +23,8 @@ struct meta;
 
 /*
  * Opens or makes the database file `path`, and brings its schema up to date.
- * ERR_USAGE: a network file system, or a schema newer than this program.
+ * ERR_USAGE: a network file system, a place that cannot be written, or a
+ * schema newer than this program. ERR_CORRUPT: not, or no longer, a database.
  */
 int meta_open(const char *path, struct meta **out, struct err *)
 	may_wait must_check;
@@ -41,8 +43,12 @@ int meta_repository_peek(struct meta *, const struct name *local,
 /* ----------------------------------------------------------------- blobs */
 
 struct meta_blob {
-	uint64_t id;		/* incarnation; 0: not here */
-	int64_t size;		/* bytes; of the descriptor while not here */
+	uint64_t id;  /* incarnation; 0: not here */
+	int64_t size; /* bytes; of the descriptor while not here */
+	bool stale;   /* only meta_blob_peek: touch the link before
+			 a client is told "it is here": no manifest
+			 names it, and it was last touched in an
+			 earlier epoch */
 };
 
 /*
@@ -61,17 +67,24 @@ int meta_blob_find(struct meta *, const struct digest *, struct meta_blob *out,
 
 /*
  * The end of an arrival: makes the row (digest, id) or keeps the one that is
- * there, links it to `repository`, ends session `id`. `winner_out` is the row
- * that stands after; when its id differs, the caller's file is superfluous.
+ * there, links it to the repository, ends session `id`. `winner_out` is the
+ * row that stands after; when its id differs, the caller's file is
+ * superfluous.
+ *
+ * If the caller then finds that the winner's file is missing or short, it
+ * comes again and says so: the row takes the arrived incarnation, unless
+ * someone else has mended it, and all who link the blob have it again.
  */
-int meta_blob_put(struct meta *, const struct repository *,
-		  const struct digest *, struct meta_blob arrived,
+struct meta_arrival {
+	struct repository repository;
+	struct digest digest;
+	uint64_t id;
+	int64_t size;	  /* bytes */
+	uint64_t missing; /* incarnation without a file; 0: none known */
+};
+int meta_blob_put(struct meta *, const struct meta_arrival *,
 		  struct meta_blob *winner_out, struct err *)
 	may_wait must_check;
-
-/* The file of that incarnation is gone: forgets the row and its links. */
-int meta_blob_forget(struct meta *, const struct digest *, uint64_t id,
-		     struct err *) may_wait must_check;
 
 /* ----------------------------------------------------------------- links */
 
@@ -90,13 +103,7 @@ int meta_link_mount(struct meta *, const struct repository *from,
 int meta_link_put(struct meta *, const struct repository *,
 		  const struct digest *, struct err *) may_wait must_check;
 
-/*
- * Does this link need a touch before a client may be told "it is here"? True
- * when no manifest names it and it was last touched in an earlier epoch.
- */
-int meta_link_stale_peek(struct meta *, const struct repository *,
-			 const struct digest *, bool *stale_out, struct err *)
-	must_check;
+/* Keeps the link from sweeps for now; fine if there is none. */
 int meta_link_touch(struct meta *, const struct repository *,
 		    const struct digest *, struct err *) may_wait must_check;
 
@@ -108,10 +115,11 @@ int meta_link_drop(struct meta *, const struct repository *,
 
 struct meta_manifest {
 	struct digest digest;
-	struct span media_type;		/* in the arena */
-	struct span bytes;		/* in the arena */
-	int64_t checked;		/* wall clock, s: when the tag was last
-					   confirmed upstream; 0 by digest */
+	struct span media_type; /* in the arena */
+	struct span bytes;	/* in the arena */
+	int64_t checked;	/* wall clock, s: when the tag was
+				   pushed, or last confirmed upstream;
+				   0 by digest */
 };
 
 /* By tag or by digest. ERR_MANIFEST_UNKNOWN. */
@@ -135,8 +143,7 @@ int meta_manifest_put(struct meta *, const struct repository *,
  * it releases. ERR_MANIFEST_UNKNOWN.
  */
 int meta_manifest_drop(struct meta *, const struct repository *,
-		       const struct digest *, struct err *)
-	may_wait must_check;
+		       const struct digest *, struct err *) may_wait must_check;
 
 /* ------------------------------------------------------------------ tags */
 
@@ -154,7 +161,9 @@ int meta_tag_confirm(struct meta *, const struct repository *,
 
 /*
  * At most `limit` tags behind `after` (null: from the first), in the order of
- * their bytes, in the arena. ERR_NAME_UNKNOWN if there is no such repository.
+ * their bytes, in the arena, which has to have room for `limit` pointers.
+ * ERR_NAME_UNKNOWN if there is no such repository; a local one is there once
+ * its name is taken.
  */
 struct meta_tags {
 	const char **names;
@@ -173,11 +182,11 @@ int meta_tags_peek(struct meta *, const struct repository *, const char *after,
  */
 struct meta_session {
 	uint64_t id;
-	char key[33];			/* 32 hexadecimal digits, random */
+	char key[33]; /* 32 hexadecimal digits, random */
 	struct repository repository;
 	bool is_fetch;
-	struct digest digest;		/* of a fetch */
-	int64_t size;			/* of a fetch; -1 unknown */
+	struct digest digest; /* of a fetch */
+	int64_t size;	      /* of a fetch; -1 unknown */
 };
 
 /* Makes a session; fills in `id` and `key`. */
@@ -185,8 +194,8 @@ int meta_session_put(struct meta *, struct meta_session *, struct err *)
 	may_wait must_check;
 
 /* The upload `key` in `repository`. ERR_UPLOAD_UNKNOWN. */
-int meta_session_find(struct meta *, const struct repository *,
-		      struct span key, struct meta_session *out, struct err *)
+int meta_session_find(struct meta *, const struct repository *, struct span key,
+		      struct meta_session *out, struct err *)
 	may_wait must_check;
 
 /* The fetch of `digest` that a restart left behind. ERR_BLOB_UNKNOWN. */
@@ -198,6 +207,14 @@ int meta_session_find_fetch(struct meta *, const struct digest *,
 int meta_session_drop(struct meta *, uint64_t id, struct err *)
 	may_wait must_check;
 
-/* Is there such a session? For telling orphan files from partial ones. */
+/* For the start: is there such a session, and which are there at all? */
 int meta_session_exists(struct meta *, uint64_t id, bool *out, struct err *)
 	may_wait must_check;
+
+/* The next sessions behind `after` (0: from the first), ascending. */
+struct meta_sessions {
+	uint64_t ids[256];
+	size_t count; /* 0: there are no more */
+};
+int meta_session_list(struct meta *, uint64_t after, struct meta_sessions *out,
+		      struct err *) may_wait must_check;

@@ -1,0 +1,182 @@
+/*
+ * Blobs that are here, and who sees them. A repository sees what it links; an
+ * upstream one also what its cached manifests name.
+ */
+#include "meta/inside.h"
+
+int blob_unknown(const struct digest *digest, struct err *e)
+{
+	return err_set(e, ERR_BLOB_UNKNOWN, "no blob %s",
+		       digest_text(digest).s);
+}
+
+/* --------------------------------------------------------------- reading */
+
+/*
+ * A link is stale if no manifest of its repository names it and it was not
+ * touched in this epoch.
+ */
+static int linked_find(struct db *db, const struct repository *repository,
+		       const struct digest_row *digest, struct meta_blob *out,
+		       struct err *e)
+{
+	auto_rows struct rows row;
+	int found = db_find(
+		db,
+		"SELECT blob.id, blob.size,"
+		" CASE WHEN link.touched < state.epoch AND NOT EXISTS"
+		"  (SELECT 1 FROM named WHERE named.digest = link.digest"
+		"   AND named.repository = link.repository)"
+		" THEN 1 ELSE 0 END"
+		" FROM repository"
+		" JOIN link ON link.repository = repository.id"
+		" JOIN blob ON blob.digest = link.digest"
+		" CROSS JOIN state"
+		" WHERE repository.upstream = $1 AND repository.name = $2"
+		" AND link.digest = $3",
+		DB_ARGS(db_text(repository->upstream),
+			db_text(repository->name.s), db_digest(digest)),
+		&row, e);
+
+	if (found == 1)
+		*out = (struct meta_blob){
+			.id = (uint64_t)row_number(&row, 0),
+			.size = row_number(&row, 1),
+			.stale = row_number(&row, 2),
+		};
+	return found;
+}
+
+static int named_find(struct db *db, const struct repository *repository,
+		      const struct digest_row *digest, struct meta_blob *out,
+		      struct err *e)
+{
+	auto_rows struct rows row;
+	int found = db_find(
+		db,
+		"SELECT COALESCE(blob.id, 0), COALESCE(blob.size, named.size)"
+		" FROM repository"
+		" JOIN named ON named.repository = repository.id"
+		" LEFT JOIN blob ON blob.digest = named.digest"
+		" WHERE repository.upstream = $1 AND repository.name = $2"
+		" AND named.digest = $3 AND named.kind < 3"
+		" LIMIT 1",
+		DB_ARGS(db_text(repository->upstream),
+			db_text(repository->name.s), db_digest(digest)),
+		&row, e);
+
+	if (found == 1)
+		*out = (struct meta_blob){
+			.id = (uint64_t)row_number(&row, 0),
+			.size = row_number(&row, 1),
+		};
+	return found;
+}
+
+int blob_seen(struct db *db, const struct repository *repository,
+	      const struct digest *digest, struct meta_blob *out, struct err *e)
+{
+	struct digest_row row = digest_row(digest);
+	int found = linked_find(db, repository, &row, out, e);
+
+	if (found == 0 && !repository_is_local(repository))
+		found = named_find(db, repository, &row, out, e);
+	if (found == 0)
+		return blob_unknown(digest, e);
+	return found < 0 ? -1 : 0;
+}
+
+int meta_blob_peek(struct meta *meta, const struct repository *repository,
+		   const struct digest *digest, struct meta_blob *out,
+		   struct err *e)
+{
+	auto_of(reader) struct reader *reader = reader_take(meta, e);
+
+	return reader ? blob_seen(reader->db, repository, digest, out, e) : -1;
+}
+
+int blob_find(struct db *db, const struct digest *digest, struct meta_blob *out,
+	      struct err *e)
+{
+	struct digest_row key = digest_row(digest);
+	auto_rows struct rows row;
+	int found = db_find(db, "SELECT id, size FROM blob WHERE digest = $1",
+			    DB_ARGS(db_digest(&key)), &row, e);
+
+	if (found < 0)
+		return -1;
+	if (found == 0)
+		return blob_unknown(digest, e);
+	*out = (struct meta_blob){
+		.id = (uint64_t)row_number(&row, 0),
+		.size = row_number(&row, 1),
+	};
+	return 0;
+}
+
+int meta_blob_find(struct meta *meta, const struct digest *digest,
+		   struct meta_blob *out, struct err *e)
+{
+	thread_may_wait("meta_blob_find");
+	auto_of(reader) struct reader *reader = reader_take(meta, e);
+
+	return reader ? blob_find(reader->db, digest, out, e) : -1;
+}
+
+/* --------------------------------------------------------------- writing */
+
+struct blob_put {
+	const struct meta_arrival *arrival;
+	struct meta_blob *winner_out;
+};
+
+static int blob_replace(struct db *db, const struct meta_arrival *arrival,
+			const struct digest_row *digest, struct err *e)
+{
+	return db_do(db,
+		     "UPDATE blob SET id = $1, size = $2"
+		     " WHERE digest = $3 AND id = $4",
+		     DB_ARGS(db_number((int64_t)arrival->id),
+			     db_number(arrival->size), db_digest(digest),
+			     db_number((int64_t)arrival->missing)),
+		     e);
+}
+
+static int blob_insert(struct db *db, const struct meta_arrival *arrival,
+		       const struct digest_row *digest, struct err *e)
+{
+	return db_do(db,
+		     "INSERT INTO blob (id, digest, size) VALUES ($1, $2, $3)"
+		     " ON CONFLICT (digest) DO NOTHING",
+		     DB_ARGS(db_number((int64_t)arrival->id), db_digest(digest),
+			     db_number(arrival->size)),
+		     e);
+}
+
+static int blob_put(struct db *db, void *arg, struct err *e)
+{
+	const struct blob_put *put = arg;
+	const struct meta_arrival *arrival = put->arrival;
+	struct digest_row digest = digest_row(&arrival->digest);
+	int64_t repository;
+
+	if (repository_need(db, &arrival->repository, &repository, e) < 0)
+		return -1;
+	if (arrival->missing && blob_replace(db, arrival, &digest, e) < 0)
+		return -1;
+	if (blob_insert(db, arrival, &digest, e) < 0)
+		return -1;
+	if (blob_find(db, &arrival->digest, put->winner_out, e) < 0)
+		return -1;
+	if (link_make(db, repository, &arrival->digest, e) < 0)
+		return -1;
+	return session_end(db, arrival->id, e);
+}
+
+int meta_blob_put(struct meta *meta, const struct meta_arrival *arrival,
+		  struct meta_blob *winner_out, struct err *e)
+{
+	struct blob_put put = { arrival, winner_out };
+
+	return meta_write(meta, blob_put, &put, e);
+}

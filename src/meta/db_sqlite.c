@@ -1,0 +1,330 @@
+/*
+ * SQLite behind db.h. Write-ahead log: readers see the last commit and wait
+ * for nobody, a commit is one fsync. Page caches are small, since the kernel
+ * caches the file as well; no memory map, since a bad sector would then end
+ * the process instead of one request.
+ */
+#include "meta/db.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#define BUSY_MS 10000
+#define STATEMENTS 128 /* more than there are, and a power of two */
+
+struct db {
+	sqlite3 *handle;
+	struct {
+		const char *sql;
+		sqlite3_stmt *statement;
+	} prepared[STATEMENTS];
+};
+
+/* ---------------------------------------------------------------- errors */
+
+static enum err_kind kind_of(sqlite3 *handle, int code)
+{
+	switch (code & 0xff) {
+	case SQLITE_FULL:
+		return ERR_NO_SPACE;
+	case SQLITE_IOERR: {
+		int sys = sqlite3_system_errno(handle);
+
+		return sys == ENOSPC || sys == EDQUOT ? ERR_NO_SPACE : ERR_IO;
+	}
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return ERR_CORRUPT;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return ERR_BUSY;
+	default:
+		return ERR_IO;
+	}
+}
+
+static int db_fail(sqlite3 *handle, int code, struct err *e)
+{
+	err_set(e, kind_of(handle, code), "database: %s",
+		sqlite3_errmsg(handle));
+	e->sys = sqlite3_system_errno(handle);
+	return -1;
+}
+
+/* ------------------------------------------------------------ statements */
+
+/* Parameters are bound by position: "$1" must be the first, and so on. */
+static void statement_check(sqlite3_stmt *statement)
+{
+	char name[12];
+
+	for (int i = 1; i <= sqlite3_bind_parameter_count(statement); i++) {
+		snprintf(name, sizeof(name), "$%d", i);
+		assert(!strcmp(sqlite3_bind_parameter_name(statement, i),
+			       name));
+	}
+}
+
+static sqlite3_stmt *statement_of(struct db *db, const char *sql, struct err *e)
+{
+	size_t at = ((uintptr_t)sql >> 3) % STATEMENTS;
+
+	for (size_t used = 0; db->prepared[at].sql; used++) {
+		if (db->prepared[at].sql == sql)
+			return db->prepared[at].statement;
+		assert(used < STATEMENTS);
+		at = (at + 1) % STATEMENTS;
+	}
+
+	sqlite3_stmt *statement;
+	int code = sqlite3_prepare_v3(db->handle, sql, -1,
+				      SQLITE_PREPARE_PERSISTENT, &statement,
+				      NULL);
+	if (code != SQLITE_OK) {
+		db_fail(db->handle, code, e);
+		return NULL;
+	}
+	statement_check(statement);
+	db->prepared[at].sql = sql;
+	db->prepared[at].statement = statement;
+	return statement;
+}
+
+static int bind(sqlite3_stmt *statement, int at, const struct db_value *value)
+{
+	int len = (int)value->bytes.len;
+
+	switch (value->kind) {
+	case DB_NUMBER:
+		return sqlite3_bind_int64(statement, at, value->number);
+	case DB_TEXT:
+		return sqlite3_bind_text(statement, at, value->bytes.at, len,
+					 SQLITE_STATIC);
+	case DB_BYTES:
+		return sqlite3_bind_blob(statement, at, value->bytes.at, len,
+					 SQLITE_STATIC);
+	case DB_NULL:
+		break;
+	}
+	return sqlite3_bind_null(statement, at);
+}
+
+int db_query(struct db *db, const char *sql, struct db_args args,
+	     struct rows *out, struct err *e)
+{
+	sqlite3_stmt *statement = statement_of(db, sql, e);
+
+	out->statement = statement;
+	if (!statement)
+		return -1;
+	assert(sqlite3_bind_parameter_count(statement) == (int)args.count);
+	for (size_t i = 0; i < args.count; i++) {
+		int code = bind(statement, (int)i + 1, &args.at[i]);
+
+		if (code != SQLITE_OK)
+			return db_fail(db->handle, code, e);
+	}
+	return 0;
+}
+
+int rows_next(struct rows *rows, struct err *e)
+{
+	int code = sqlite3_step(rows->statement);
+
+	if (code == SQLITE_ROW)
+		return 1;
+	if (code == SQLITE_DONE)
+		return 0;
+	return db_fail(sqlite3_db_handle(rows->statement), code, e);
+}
+
+void rows_close(struct rows *rows)
+{
+	sqlite3_reset(rows->statement); /* repeats an error that was told */
+	rows->statement = NULL;
+}
+
+int db_find(struct db *db, const char *sql, struct db_args args,
+	    struct rows *out, struct err *e)
+{
+	return db_query(db, sql, args, out, e) < 0 ? -1 : rows_next(out, e);
+}
+
+int db_do(struct db *db, const char *sql, struct db_args args, struct err *e)
+{
+	auto_rows struct rows rows;
+
+	return db_find(db, sql, args, &rows, e) < 0 ? -1 : 0;
+}
+
+int64_t db_change(struct db *db, const char *sql, struct db_args args,
+		  struct err *e)
+{
+	if (db_do(db, sql, args, e) < 0)
+		return -1;
+	return sqlite3_changes64(db->handle);
+}
+
+int64_t row_number(const struct rows *rows, int column)
+{
+	return sqlite3_column_int64(rows->statement, column);
+}
+
+struct span row_text(const struct rows *rows, int column)
+{
+	const void *at = sqlite3_column_text(rows->statement, column);
+
+	return span_make(at,
+			 (size_t)sqlite3_column_bytes(rows->statement, column));
+}
+
+struct span row_bytes(const struct rows *rows, int column)
+{
+	const void *at = sqlite3_column_blob(rows->statement, column);
+
+	return span_make(at,
+			 (size_t)sqlite3_column_bytes(rows->statement, column));
+}
+
+/* ---------------------------------------------------------- transactions */
+
+int db_begin(struct db *db, struct err *e)
+{
+	return db_do(db, "BEGIN IMMEDIATE", DB_NO_ARGS, e);
+}
+
+int db_commit(struct db *db, struct err *e)
+{
+	return db_do(db, "COMMIT", DB_NO_ARGS, e);
+}
+
+void db_rollback(struct db *db)
+{
+	struct err e;
+
+	if (!sqlite3_get_autocommit(db->handle) &&
+	    db_do(db, "ROLLBACK", DB_NO_ARGS, &e) < 0)
+		return; /* the engine has rolled back by itself */
+}
+
+int db_part_begin(struct db *db, struct err *e)
+{
+	return db_do(db, "SAVEPOINT part", DB_NO_ARGS, e);
+}
+
+int db_part_keep(struct db *db, struct err *e)
+{
+	return db_do(db, "RELEASE part", DB_NO_ARGS, e);
+}
+
+int db_part_undo(struct db *db, struct err *e)
+{
+	if (db_do(db, "ROLLBACK TO part", DB_NO_ARGS, e) < 0)
+		return -1;
+	return db_part_keep(db, e);
+}
+
+/* ---------------------------------------------------------------- schema */
+
+int db_step(struct db *db, int *out, struct err *e)
+{
+	auto_rows struct rows rows;
+	int found = db_find(db, "PRAGMA user_version", DB_NO_ARGS, &rows, e);
+
+	if (found < 0)
+		return -1;
+	*out = found ? (int)row_number(&rows, 0) : 0;
+	return 0;
+}
+
+static int script(sqlite3 *handle, const char *text, struct err *e)
+{
+	int code = sqlite3_exec(handle, text, NULL, NULL, NULL);
+
+	return code == SQLITE_OK ? 0 : db_fail(handle, code, e);
+}
+
+int db_step_take(struct db *db, int number, const char *text, struct err *e)
+{
+	char note[40];
+
+	snprintf(note, sizeof(note), "PRAGMA user_version = %d", number);
+	if (script(db->handle, text, e) < 0)
+		return -1;
+	return script(db->handle, note, e);
+}
+
+/* ----------------------------------------------------------- connections */
+
+/* The allocator's own statistics would be a lock that all threads share. */
+static void library_setup(void)
+{
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
+static const char writer_setup[] = "PRAGMA journal_mode = WAL;"
+				   "PRAGMA synchronous = FULL;"
+				   "PRAGMA foreign_keys = ON;"
+				   "PRAGMA temp_store = MEMORY;"
+				   "PRAGMA journal_size_limit = 16777216;"
+				   "PRAGMA cache_size = -1024;";
+
+static const char reader_setup[] = "PRAGMA query_only = ON;"
+				   "PRAGMA temp_store = MEMORY;"
+				   "PRAGMA cache_size = -256;";
+
+static int open_fail(sqlite3 *handle, int code, struct err *e)
+{
+	int kind = code & 0xff;
+
+	db_fail(handle, code, e);
+	if (kind == SQLITE_CANTOPEN || kind == SQLITE_READONLY ||
+	    kind == SQLITE_PERM)
+		e->kind = ERR_USAGE;
+	return -1;
+}
+
+static int db_setup(struct db *db, const char *path, enum db_role role,
+		    struct err *e)
+{
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
+		    (role == DB_WRITER ? SQLITE_OPEN_CREATE : 0);
+	int code = sqlite3_open_v2(path, &db->handle, flags, NULL);
+
+	if (code != SQLITE_OK)
+		return open_fail(db->handle, code, e);
+	sqlite3_extended_result_codes(db->handle, 1);
+	sqlite3_busy_timeout(db->handle, role == DB_WRITER ? BUSY_MS : 0);
+	code = sqlite3_exec(db->handle,
+			    role == DB_WRITER ? writer_setup : reader_setup,
+			    NULL, NULL, NULL);
+	return code == SQLITE_OK ? 0 : open_fail(db->handle, code, e);
+}
+
+int db_open(const char *path, enum db_role role, struct db **out, struct err *e)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	auto_of(db) struct db *db = mem_alloc(sizeof(*db));
+
+	pthread_once(&once, library_setup);
+	if (db_setup(db, path, role, e) < 0)
+		return err_wrap(e, "%s", path);
+	*out = steal_ptr(&db);
+	return 0;
+}
+
+void db_close(struct db **pointer)
+{
+	struct db *db = steal_ptr(pointer);
+
+	for (size_t i = 0; i < STATEMENTS; i++)
+		sqlite3_finalize(db->prepared[i].statement);
+	sqlite3_close(db->handle);
+	free(db);
+}

@@ -1,0 +1,259 @@
+/*
+ * Manifests, with what they name. Where something is pushed, all that a
+ * manifest names must be linked at the moment of its put, and what it names
+ * is safe from sweeps until it is dropped.
+ */
+#include "meta/inside.h"
+
+static int manifest_unknown(const struct repository *repository,
+			    const struct reference *reference, struct err *e)
+{
+	return err_set(e, ERR_MANIFEST_UNKNOWN, "no manifest %s in %s",
+		       reference_text(reference).s,
+		       repository_text(repository).s);
+}
+
+/* --------------------------------------------------------------- reading */
+
+static int manifest_read(const struct rows *row, struct arena *arena,
+			 struct meta_manifest *out, struct err *e)
+{
+	out->media_type = arena_copy(arena, row_text(row, 1));
+	out->bytes = arena_copy(arena, row_bytes(row, 2));
+	out->checked = row_number(row, 3);
+	return digest_from_row(row_bytes(row, 0), &out->digest, e);
+}
+
+static int by_tag(struct db *db, const struct repository *repository,
+		  const struct tag *tag, struct rows *out, struct err *e)
+{
+	return db_find(db,
+		       "SELECT manifest.digest, manifest.media_type,"
+		       " manifest.bytes, tag.checked"
+		       " FROM repository"
+		       " JOIN tag ON tag.repository = repository.id"
+		       " JOIN manifest ON manifest.id = tag.manifest"
+		       " WHERE repository.upstream = $1"
+		       " AND repository.name = $2 AND tag.name = $3",
+		       DB_ARGS(db_text(repository->upstream),
+			       db_text(repository->name.s), db_text(tag->s)),
+		       out, e);
+}
+
+static int by_digest(struct db *db, const struct repository *repository,
+		     const struct digest *digest, struct rows *out,
+		     struct err *e)
+{
+	struct digest_row key = digest_row(digest);
+
+	return db_find(db,
+		       "SELECT manifest.digest, manifest.media_type,"
+		       " manifest.bytes, 0"
+		       " FROM repository"
+		       " JOIN manifest ON manifest.repository = repository.id"
+		       " WHERE repository.upstream = $1"
+		       " AND repository.name = $2 AND manifest.digest = $3",
+		       DB_ARGS(db_text(repository->upstream),
+			       db_text(repository->name.s), db_digest(&key)),
+		       out, e);
+}
+
+int meta_manifest_peek(struct meta *meta, const struct repository *repository,
+		       const struct reference *reference, struct arena *arena,
+		       struct meta_manifest *out, struct err *e)
+{
+	auto_of(reader) struct reader *reader = reader_take(meta, e);
+	if (!reader)
+		return -1;
+
+	auto_rows struct rows row;
+	int found = reference->kind == REFERENCE_TAG ?
+			    by_tag(reader->db, repository, &reference->tag,
+				   &row, e) :
+			    by_digest(reader->db, repository,
+				      &reference->digest, &row, e);
+	if (found < 0)
+		return -1;
+	if (found == 0)
+		return manifest_unknown(repository, reference, e);
+	return manifest_read(&row, arena, out, e);
+}
+
+int manifest_find(struct db *db, int64_t repository,
+		  const struct digest *digest, int64_t *id_out, struct err *e)
+{
+	struct digest_row key = digest_row(digest);
+	auto_rows struct rows row;
+	int found = db_find(db,
+			    "SELECT id FROM manifest"
+			    " WHERE repository = $1 AND digest = $2",
+			    DB_ARGS(db_number(repository), db_digest(&key)),
+			    &row, e);
+
+	if (found == 1)
+		*id_out = row_number(&row, 0);
+	return found;
+}
+
+/* ------------------------------------------------------------------- put */
+
+/* As the schema has it. */
+enum named_kind { NAMED_BLOB = 1, NAMED_FOREIGN = 2, NAMED_MANIFEST = 3 };
+
+static enum named_kind kind_of(const struct descriptor *descriptor)
+{
+	if (descriptor->role == DESCRIPTOR_MANIFEST)
+		return NAMED_MANIFEST;
+	return descriptor->foreign ? NAMED_FOREIGN : NAMED_BLOB;
+}
+
+struct manifest_put {
+	const struct repository *repository;
+	const struct manifest *manifest;
+	const struct tag *tag;
+};
+
+static int manifest_insert(struct db *db, int64_t repository,
+			   const struct manifest *manifest, struct err *e)
+{
+	struct digest_row digest = digest_row(&manifest->digest);
+	struct digest_row subject = digest_row(&manifest->subject);
+
+	return db_do(db,
+		     "INSERT INTO manifest (repository, digest, media_type,"
+		     " artifact_type, subject, bytes)"
+		     " VALUES ($1, $2, $3, $4, $5, $6)"
+		     " ON CONFLICT (repository, digest)"
+		     " DO UPDATE SET media_type = excluded.media_type",
+		     DB_ARGS(db_number(repository), db_digest(&digest),
+			     db_text(manifest->media_type),
+			     db_text(manifest->artifact_type),
+			     manifest->has_subject ? db_digest(&subject) :
+						     db_null(),
+			     db_bytes(manifest->bytes)),
+		     e);
+}
+
+/* Named both as a blob that must be here and as one that may be missing, it
+   must be here. */
+static int named_insert(struct db *db, int64_t repository, int64_t manifest,
+			const struct descriptor *descriptor, struct err *e)
+{
+	struct digest_row digest = digest_row(&descriptor->digest);
+
+	return db_do(db,
+		     "INSERT INTO named"
+		     " (digest, repository, manifest, kind, size)"
+		     " VALUES ($1, $2, $3, $4, $5)"
+		     " ON CONFLICT (digest, repository, manifest)"
+		     " DO UPDATE SET kind = excluded.kind"
+		     " WHERE excluded.kind < named.kind",
+		     DB_ARGS(db_digest(&digest), db_number(repository),
+			     db_number(manifest),
+			     db_number(kind_of(descriptor)),
+			     db_number(descriptor->size)),
+		     e);
+}
+
+/* What is pushed holds on to its blobs: one that is not linked is refused. */
+static int blob_hold(struct db *db, int64_t repository,
+		     const struct descriptor *descriptor, struct err *e)
+{
+	if (kind_of(descriptor) != NAMED_BLOB)
+		return 0;
+
+	int held = link_renew(db, repository, &descriptor->digest, e);
+	if (held == 0)
+		return err_set(e, ERR_MANIFEST_BLOB_UNKNOWN,
+			       "the manifest names blob %s, which is not here",
+			       digest_text(&descriptor->digest).s);
+	return held < 0 ? -1 : 0;
+}
+
+static int repository_take(struct db *db, int64_t repository, struct err *e)
+{
+	return db_do(db,
+		     "UPDATE repository SET taken = 1"
+		     " WHERE id = $1 AND taken = 0",
+		     DB_ARGS(db_number(repository)), e);
+}
+
+static int manifest_put(struct db *db, void *arg, struct err *e)
+{
+	const struct manifest_put *put = arg;
+	const struct manifest *manifest = put->manifest;
+	bool pushed = repository_is_local(put->repository);
+	int64_t repository, id = 0;
+
+	if (repository_need(db, put->repository, &repository, e) < 0)
+		return -1;
+	if (pushed && repository_take(db, repository, e) < 0)
+		return -1;
+	if (manifest_insert(db, repository, manifest, e) < 0)
+		return -1;
+	if (manifest_find(db, repository, &manifest->digest, &id, e) < 0)
+		return -1;
+	for (size_t i = 0; i < manifest->count; i++) {
+		const struct descriptor *descriptor = &manifest->descriptors[i];
+
+		if (pushed && blob_hold(db, repository, descriptor, e) < 0)
+			return -1;
+		if (named_insert(db, repository, id, descriptor, e) < 0)
+			return -1;
+	}
+	return put->tag ? tag_point(db, repository, put->tag, id, e) : 0;
+}
+
+int meta_manifest_put(struct meta *meta, const struct repository *repository,
+		      const struct manifest *manifest, const struct tag *tag,
+		      struct err *e)
+{
+	struct manifest_put put = { repository, manifest, tag };
+
+	return meta_write(meta, manifest_put, &put, e);
+}
+
+/* ------------------------------------------------------------------ drop */
+
+struct manifest_drop {
+	const struct repository *repository;
+	const struct digest *digest;
+};
+
+static int blobs_release(struct db *db, int64_t repository, int64_t manifest,
+			 struct err *e)
+{
+	return db_do(db,
+		     "UPDATE link SET touched = (SELECT epoch FROM state)"
+		     " WHERE repository = $1 AND digest IN"
+		     " (SELECT digest FROM named WHERE manifest = $2)",
+		     DB_ARGS(db_number(repository), db_number(manifest)), e);
+}
+
+static int manifest_drop(struct db *db, void *arg, struct err *e)
+{
+	const struct manifest_drop *drop = arg;
+	struct reference reference = reference_to_digest(drop->digest);
+	int64_t repository, id;
+	int found = repository_find(db, drop->repository, &repository, e);
+
+	if (found == 1)
+		found = manifest_find(db, repository, drop->digest, &id, e);
+	if (found < 0)
+		return -1;
+	if (found == 0)
+		return manifest_unknown(drop->repository, &reference, e);
+	if (blobs_release(db, repository, id, e) < 0)
+		return -1;
+	/* Its tags, and what it names, follow. */
+	return db_do(db, "DELETE FROM manifest WHERE id = $1",
+		     DB_ARGS(db_number(id)), e);
+}
+
+int meta_manifest_drop(struct meta *meta, const struct repository *repository,
+		       const struct digest *digest, struct err *e)
+{
+	struct manifest_drop drop = { repository, digest };
+
+	return meta_write(meta, manifest_drop, &drop, e);
+}

@@ -1,0 +1,224 @@
+/*
+ * Sessions: arrivals under way. Their ids come from one counter and are never
+ * used again, since each may become the incarnation of a blob.
+ */
+#include "meta/inside.h"
+
+#include <stdio.h>
+
+#include "base/hex.h"
+
+/* ------------------------------------------------------------------- put */
+
+static int id_next(struct db *db, int64_t *out, struct err *e)
+{
+	auto_rows struct rows row;
+	int found = db_find(db,
+			    "UPDATE state SET next_id = next_id + 1"
+			    " RETURNING next_id - 1",
+			    DB_NO_ARGS, &row, e);
+
+	if (found == 1)
+		*out = row_number(&row, 0);
+	return found < 0 ? -1 : 0;
+}
+
+static int session_put(struct db *db, void *arg, struct err *e)
+{
+	struct meta_session *session = arg;
+	struct digest_row digest = digest_row(&session->digest);
+	int64_t repository, id = 0;
+
+	if (repository_need(db, &session->repository, &repository, e) < 0)
+		return -1;
+	if (id_next(db, &id, e) < 0)
+		return -1;
+	session->id = (uint64_t)id;
+	return db_do(db,
+		     "INSERT INTO session"
+		     " (id, key, repository, digest, size, touched) VALUES"
+		     " ($1, $2, $3, $4, $5, (SELECT epoch FROM state))",
+		     DB_ARGS(db_number(id), db_text(session->key),
+			     db_number(repository),
+			     session->is_fetch ? db_digest(&digest) : db_null(),
+			     db_number(session->size)),
+		     e);
+}
+
+int meta_session_put(struct meta *meta, struct meta_session *session,
+		     struct err *e)
+{
+	uint8_t random[sizeof(session->key) / 2];
+
+	random_bytes(random, sizeof(random));
+	hex_print(random, sizeof(random), session->key);
+	return meta_write(meta, session_put, session, e);
+}
+
+/* ------------------------------------------------------------------ find */
+
+#define SESSION                                                      \
+	"SELECT session.id, session.key, repository.upstream,"       \
+	" repository.name, session.digest, session.size,"            \
+	" CASE WHEN session.touched < state.epoch THEN 1 ELSE 0 END" \
+	" FROM session"                                              \
+	" JOIN repository ON repository.id = session.repository"     \
+	" CROSS JOIN state "
+
+static int session_read(const struct rows *row, struct meta_session *out,
+			struct err *e)
+{
+	struct span digest = row_bytes(row, 4);
+
+	*out = (struct meta_session){
+		.id = (uint64_t)row_number(row, 0),
+		.is_fetch = digest.at,
+		.size = row_number(row, 5),
+	};
+	if (!span_copy(row_text(row, 1), out->key, sizeof(out->key)) ||
+	    !span_copy(row_text(row, 2), out->repository.upstream,
+		       sizeof(out->repository.upstream)) ||
+	    !span_copy(row_text(row, 3), out->repository.name.s,
+		       sizeof(out->repository.name.s)))
+		return err_set(e, ERR_CORRUPT, "database: not a session");
+	return out->is_fetch ? digest_from_row(digest, &out->digest, e) : 0;
+}
+
+/* 1, 0, -1; `stale_out`: it has to be touched to be safe from sweeps. */
+static int upload_find(struct db *db, const struct meta_session *wanted,
+		       struct meta_session *out, bool *stale_out, struct err *e)
+{
+	auto_rows struct rows row;
+	int found = db_find(db,
+			    SESSION "WHERE session.key = $1"
+				    " AND repository.upstream = $2"
+				    " AND repository.name = $3"
+				    " AND session.digest IS NULL",
+			    DB_ARGS(db_text(wanted->key),
+				    db_text(wanted->repository.upstream),
+				    db_text(wanted->repository.name.s)),
+			    &row, e);
+
+	if (found <= 0)
+		return found;
+	*stale_out = row_number(&row, 6);
+	return session_read(&row, out, e) < 0 ? -1 : 1;
+}
+
+static int session_touch(struct db *db, void *arg, struct err *e)
+{
+	const struct meta_session *session = arg;
+
+	return db_do(db,
+		     "UPDATE session SET touched = (SELECT epoch FROM state)"
+		     " WHERE id = $1",
+		     DB_ARGS(db_number((int64_t)session->id)), e);
+}
+
+static int upload_peek(struct meta *meta, const struct meta_session *wanted,
+		       struct meta_session *out, bool *stale_out, struct err *e)
+{
+	auto_of(reader) struct reader *reader = reader_take(meta, e);
+
+	return reader ? upload_find(reader->db, wanted, out, stale_out, e) : -1;
+}
+
+int meta_session_find(struct meta *meta, const struct repository *repository,
+		      struct span key, struct meta_session *out, struct err *e)
+{
+	struct meta_session wanted = { .repository = *repository };
+	bool stale = false;
+	int found = 0;
+
+	thread_may_wait("meta_session_find");
+	if (span_copy(key, wanted.key, sizeof(wanted.key)))
+		found = upload_peek(meta, &wanted, out, &stale, e);
+	if (found < 0)
+		return -1;
+	if (found == 0)
+		return err_set(e, ERR_UPLOAD_UNKNOWN, "no such upload in %s",
+			       repository_text(repository).s);
+	return stale ? meta_write(meta, session_touch, out, e) : 0;
+}
+
+int meta_session_find_fetch(struct meta *meta, const struct digest *digest,
+			    struct meta_session *out, struct err *e)
+{
+	struct digest_row key = digest_row(digest);
+
+	thread_may_wait("meta_session_find_fetch");
+	auto_of(reader) struct reader *reader = reader_take(meta, e);
+	if (!reader)
+		return -1;
+
+	auto_rows struct rows row;
+	int found = db_find(reader->db,
+			    SESSION "WHERE session.digest = $1"
+				    " ORDER BY session.id DESC LIMIT 1",
+			    DB_ARGS(db_digest(&key)), &row, e);
+	if (found < 0)
+		return -1;
+	if (found == 0)
+		return err_set(e, ERR_BLOB_UNKNOWN, "no fetch of %s",
+			       digest_text(digest).s);
+	return session_read(&row, out, e);
+}
+
+/* ------------------------------------------------------------------- end */
+
+int session_end(struct db *db, uint64_t id, struct err *e)
+{
+	return db_do(db, "DELETE FROM session WHERE id = $1",
+		     DB_ARGS(db_number((int64_t)id)), e);
+}
+
+static int session_drop(struct db *db, void *arg, struct err *e)
+{
+	return session_end(db, *(uint64_t *)arg, e);
+}
+
+int meta_session_drop(struct meta *meta, uint64_t id, struct err *e)
+{
+	return meta_write(meta, session_drop, &id, e);
+}
+
+/* ------------------------------------------------------------------ list */
+
+int meta_session_exists(struct meta *meta, uint64_t id, bool *out,
+			struct err *e)
+{
+	thread_may_wait("meta_session_exists");
+	auto_of(reader) struct reader *reader = reader_take(meta, e);
+	if (!reader)
+		return -1;
+
+	auto_rows struct rows row;
+	int found = db_find(reader->db, "SELECT 1 FROM session WHERE id = $1",
+			    DB_ARGS(db_number((int64_t)id)), &row, e);
+	*out = found == 1;
+	return found < 0 ? -1 : 0;
+}
+
+int meta_session_list(struct meta *meta, uint64_t after,
+		      struct meta_sessions *out, struct err *e)
+{
+	int found;
+
+	thread_may_wait("meta_session_list");
+	auto_of(reader) struct reader *reader = reader_take(meta, e);
+	if (!reader)
+		return -1;
+
+	auto_rows struct rows rows;
+	if (db_query(reader->db,
+		     "SELECT id FROM session WHERE id > $1"
+		     " ORDER BY id LIMIT $2",
+		     DB_ARGS(db_number((int64_t)after),
+			     db_number(array_size(out->ids))),
+		     &rows, e) < 0)
+		return -1;
+	out->count = 0;
+	while ((found = rows_next(&rows, e)) > 0)
+		out->ids[out->count++] = (uint64_t)row_number(&rows, 0);
+	return found;
+}

@@ -1,0 +1,149 @@
+/*
+ * Tags: names that move from manifest to manifest.
+ */
+#include "meta/inside.h"
+
+#include "base/clock.h"
+
+static int tag_unknown(const struct repository *repository, const char *name,
+		       struct err *e)
+{
+	return err_set(e, ERR_MANIFEST_UNKNOWN, "no manifest %s in %s", name,
+		       repository_text(repository).s);
+}
+
+int tag_point(struct db *db, int64_t repository, const struct tag *tag,
+	      int64_t manifest, struct err *e)
+{
+	return db_do(db,
+		     "INSERT INTO tag (repository, name, manifest, checked)"
+		     " VALUES ($1, $2, $3, $4)"
+		     " ON CONFLICT (repository, name) DO UPDATE SET"
+		     " manifest = excluded.manifest,"
+		     " checked = excluded.checked",
+		     DB_ARGS(db_number(repository), db_text(tag->s),
+			     db_number(manifest), db_number(clock_wall_s())),
+		     e);
+}
+
+struct tag_verb {
+	const struct repository *repository;
+	const struct tag *tag;
+	const struct digest *digest; /* of a confirmation */
+};
+
+/* ------------------------------------------------------------------ drop */
+
+static int tag_drop(struct db *db, void *arg, struct err *e)
+{
+	const struct tag_verb *verb = arg;
+	int64_t gone = db_change(db,
+				 "DELETE FROM tag WHERE repository ="
+				 " (SELECT id FROM repository"
+				 "  WHERE upstream = $1 AND name = $2)"
+				 " AND name = $3",
+				 DB_ARGS(db_text(verb->repository->upstream),
+					 db_text(verb->repository->name.s),
+					 db_text(verb->tag->s)),
+				 e);
+
+	if (gone == 0)
+		return tag_unknown(verb->repository, verb->tag->s, e);
+	return gone < 0 ? -1 : 0;
+}
+
+int meta_tag_drop(struct meta *meta, const struct repository *repository,
+		  const struct tag *tag, struct err *e)
+{
+	struct tag_verb verb = { repository, tag, NULL };
+
+	return meta_write(meta, tag_drop, &verb, e);
+}
+
+/* --------------------------------------------------------------- confirm */
+
+static int tag_confirm(struct db *db, void *arg, struct err *e)
+{
+	const struct tag_verb *verb = arg;
+	int64_t repository, manifest;
+	int found = repository_find(db, verb->repository, &repository, e);
+
+	if (found == 1)
+		found = manifest_find(db, repository, verb->digest, &manifest,
+				      e);
+	if (found < 0)
+		return -1;
+	if (found == 0)
+		return tag_unknown(verb->repository,
+				   digest_text(verb->digest).s, e);
+	return tag_point(db, repository, verb->tag, manifest, e);
+}
+
+int meta_tag_confirm(struct meta *meta, const struct repository *repository,
+		     const struct tag *tag, const struct digest *digest,
+		     struct err *e)
+{
+	struct tag_verb verb = { repository, tag, digest };
+
+	return meta_write(meta, tag_confirm, &verb, e);
+}
+
+/* ------------------------------------------------------------------ list */
+
+/* 1: its number; 0: nothing was ever put there; -1. */
+static int listed_find(struct db *db, const struct repository *repository,
+		       int64_t *id_out, struct err *e)
+{
+	auto_rows struct rows row;
+	int found = db_find(db,
+			    "SELECT id FROM repository"
+			    " WHERE upstream = $1 AND name = $2"
+			    " AND (taken = 1 OR upstream <> '')",
+			    DB_ARGS(db_text(repository->upstream),
+				    db_text(repository->name.s)),
+			    &row, e);
+
+	if (found == 1)
+		*id_out = row_number(&row, 0);
+	return found;
+}
+
+static int tags_read(struct rows *rows, size_t limit, struct arena *arena,
+		     struct meta_tags *out, struct err *e)
+{
+	int found;
+
+	out->names = arena_alloc(arena, limit * sizeof(*out->names));
+	out->count = 0;
+	while ((found = rows_next(rows, e)) > 0 && out->count < limit)
+		out->names[out->count++] = arena_text(arena, row_text(rows, 0));
+	out->more = found > 0;
+	return found < 0 ? -1 : 0;
+}
+
+int meta_tags_peek(struct meta *meta, const struct repository *repository,
+		   const char *after, size_t limit, struct arena *arena,
+		   struct meta_tags *out, struct err *e)
+{
+	int64_t id = 0;
+	auto_of(reader) struct reader *reader = reader_take(meta, e);
+	if (!reader)
+		return -1;
+
+	int found = listed_find(reader->db, repository, &id, e);
+	if (found < 0)
+		return -1;
+	if (found == 0)
+		return err_set(e, ERR_NAME_UNKNOWN, "no repository %s",
+			       repository_text(repository).s);
+
+	auto_rows struct rows rows;
+	if (db_query(reader->db,
+		     "SELECT name FROM tag WHERE repository = $1"
+		     " AND name > $2 ORDER BY name LIMIT $3",
+		     DB_ARGS(db_number(id), db_text(after ? after : ""),
+			     db_number((int64_t)limit + 1)),
+		     &rows, e) < 0)
+		return -1;
+	return tags_read(&rows, limit, arena, out, e);
+}
