@@ -26,7 +26,7 @@ struct blob_store *blob_mem_open(void);
 /*
  * Another store with faults in front, for tests: the `nth` next call of
  * `verb` (1 is the next) fails as `fault` says, before or after it did its
- * work. Owns `inner`.
+ * work (a peek always before). Owns `inner`.
  */
 enum blob_verb { BLOB_COMMIT, BLOB_PEEK, BLOB_DELETE, BLOB_LIST };
 struct blob_fault {
@@ -43,8 +43,8 @@ DEFINE_AUTO(blob_store, blob_close)
 
 struct blob_place {
 	enum { BLOB_AT_FILE } kind;
-	int fd;			/* owned by the caller, O_RDONLY */
-	int64_t size;		/* bytes */
+	int fd;	      /* owned by the caller, O_RDONLY */
+	int64_t size; /* bytes */
 };
 
 /*

@@ -1,0 +1,125 @@
+/*
+ * Another store with a fault in front: the call that is due fails, before the
+ * store behind was asked, or after it has done its work.
+ */
+#include "base/mem.h"
+#include "base/thread.h"
+#include "blob/backend.h"
+
+struct blob_faulty {
+	struct blob_store store;
+	struct blob_store *inner;
+	pthread_mutex_t lock;
+	struct blob_fault next; /* nth 0: none */
+};
+
+static struct blob_faulty *faulty_of(struct blob_store *store)
+{
+	return (struct blob_faulty *)store;
+}
+
+/* Counts a call, and says in `due_out` what befalls it: nth 1, or nothing. */
+static struct blob_store *fault_meet(struct blob_store *store,
+				     enum blob_verb verb,
+				     struct blob_fault *due_out)
+{
+	struct blob_faulty *faulty = faulty_of(store);
+
+	hold_mutex(&faulty->lock);
+	*due_out = (struct blob_fault){ 0 };
+	if (faulty->next.verb == verb && faulty->next.nth > 0) {
+		if (faulty->next.nth == 1)
+			*due_out = faulty->next;
+		faulty->next.nth--;
+	}
+	return faulty->inner;
+}
+
+static int fault_fail(const struct blob_fault *due, struct err *e)
+{
+	return err_set(e, due->kind, "a fault that was asked for");
+}
+
+static int faulty_commit(struct blob_store *store, const struct digest *digest,
+			 uint64_t id, int fd, struct err *e)
+{
+	struct blob_fault due;
+	struct blob_store *inner = fault_meet(store, BLOB_COMMIT, &due);
+
+	if (due.nth && !due.after)
+		return fault_fail(&due, e);
+	if (blob_commit(inner, digest, id, fd, e) < 0)
+		return -1;
+	return due.nth ? fault_fail(&due, e) : 0;
+}
+
+static int faulty_peek(struct blob_store *store, const struct digest *digest,
+		       uint64_t id, struct blob_place *out, struct err *e)
+{
+	struct blob_fault due;
+	struct blob_store *inner = fault_meet(store, BLOB_PEEK, &due);
+
+	return due.nth ? fault_fail(&due, e) :
+			 blob_peek(inner, digest, id, out, e);
+}
+
+static int faulty_delete(struct blob_store *store, const struct digest *digest,
+			 uint64_t id, struct err *e)
+{
+	struct blob_fault due;
+	struct blob_store *inner = fault_meet(store, BLOB_DELETE, &due);
+
+	if (due.nth && !due.after)
+		return fault_fail(&due, e);
+	if (blob_delete(inner, digest, id, e) < 0)
+		return -1;
+	return due.nth ? fault_fail(&due, e) : 0;
+}
+
+static int faulty_list(struct blob_store *store, blob_visit visit, void *arg,
+		       struct err *e)
+{
+	struct blob_fault due;
+	struct blob_store *inner = fault_meet(store, BLOB_LIST, &due);
+
+	if (due.nth && !due.after)
+		return fault_fail(&due, e);
+	if (blob_list(inner, visit, arg, e) < 0)
+		return -1;
+	return due.nth ? fault_fail(&due, e) : 0;
+}
+
+static void faulty_close(struct blob_store *store)
+{
+	struct blob_faulty *faulty = faulty_of(store);
+
+	blob_close(&faulty->inner);
+	pthread_mutex_destroy(&faulty->lock);
+	free(faulty);
+}
+
+static const struct blob_backend faulty_backend = {
+	.commit = faulty_commit,
+	.peek = faulty_peek,
+	.delete = faulty_delete,
+	.list = faulty_list,
+	.close = faulty_close,
+};
+
+struct blob_store *blob_fault_open(struct blob_store *inner)
+{
+	struct blob_faulty *faulty = mem_alloc(sizeof(*faulty));
+
+	faulty->store.backend = &faulty_backend;
+	faulty->inner = inner;
+	pthread_mutex_init(&faulty->lock, NULL);
+	return &faulty->store;
+}
+
+void blob_fault_set(struct blob_store *store, const struct blob_fault *fault)
+{
+	struct blob_faulty *faulty = faulty_of(store);
+
+	hold_mutex(&faulty->lock);
+	faulty->next = *fault;
+}

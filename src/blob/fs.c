@@ -1,0 +1,258 @@
+/*
+ * Blobs as files: <root>/blobs/<algorithm>/<2 digits>/<all digits>.<id>
+ *
+ * A commit makes durable the bytes, then the name, in this order. Directories
+ * are made by the first blob that needs them, each synced into its parent.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "blob/backend.h"
+
+struct blob_fs {
+	struct blob_store store;
+	int root; /* <root>/blobs */
+};
+
+static struct blob_fs *fs_of(struct blob_store *store)
+{
+	return (struct blob_fs *)store;
+}
+
+/* ----------------------------------------------------------------- names */
+
+/* Below <root>/blobs: "sha256/ab", "abc….17". */
+struct blob_path {
+	char dir[16];
+	char name[DIGEST_TEXT_MAX + 24];
+};
+
+static struct blob_path blob_path(const struct digest *digest, uint64_t id)
+{
+	struct digest_text hex = digest_hex(digest);
+	struct blob_path path;
+
+	snprintf(path.dir, sizeof(path.dir), "%s/%.2s",
+		 digest_algorithm_text(digest->algorithm), hex.s);
+	snprintf(path.name, sizeof(path.name), "%s.%llu", hex.s,
+		 (unsigned long long)id);
+	return path;
+}
+
+/* False for a name that blob_path does not make. */
+static bool name_parse_blob(enum digest_algorithm algorithm, const char *name,
+			    struct digest *digest_out, uint64_t *id_out)
+{
+	char text[DIGEST_TEXT_MAX];
+	struct span id = span_of(name);
+	struct span hex = span_cut(&id, '.');
+	int64_t number = span_decimal(id);
+	struct err e;
+
+	if (number <= 0 || hex.len >= 2 * sizeof(digest_out->bytes) + 1)
+		return false;
+	snprintf(text, sizeof(text), "%s:%.*s",
+		 digest_algorithm_text(algorithm), SPAN_ARG(hex));
+	*id_out = (uint64_t)number;
+	return digest_parse(span_of(text), digest_out, &e) == 0;
+}
+
+/* ---------------------------------------------------------------- commit */
+
+/* The directory of a blob, made if need be: "sha256", then "sha256/ab". */
+static int dir_need(struct blob_fs *fs, const struct digest *digest,
+		    const struct blob_path *path, struct err *e)
+{
+	int dir =
+		openat(fs->root, path->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir >= 0 || errno != ENOENT)
+		return dir < 0 ? err_sys(e, "%s", path->dir) : dir;
+
+	const char *algorithm = digest_algorithm_text(digest->algorithm);
+	if (io_make_dir_at(fs->root, algorithm, e) < 0)
+		return -1;
+	auto_fd int parent =
+		io_open_at(fs->root, algorithm, O_RDONLY | O_DIRECTORY, e);
+	if (parent < 0)
+		return -1;
+	if (io_make_dir_at(parent, path->dir + strlen(algorithm) + 1, e) < 0)
+		return -1;
+	return io_open_at(fs->root, path->dir, O_RDONLY | O_DIRECTORY, e);
+}
+
+static int fs_commit(struct blob_store *store, const struct digest *digest,
+		     uint64_t id, int fd, struct err *e)
+{
+	struct blob_fs *fs = fs_of(store);
+	struct blob_path path = blob_path(digest, id);
+
+	if (io_sync(fd, e) < 0)
+		return -1;
+	auto_fd int dir = dir_need(fs, digest, &path, e);
+	if (dir < 0)
+		return -1;
+	if (io_link(fd, dir, path.name, e) < 0)
+		return -1;
+	return io_sync(dir, e);
+}
+
+/* ---------------------------------------------------------- peek, delete */
+
+static int fs_peek(struct blob_store *store, const struct digest *digest,
+		   uint64_t id, struct blob_place *out, struct err *e)
+{
+	struct blob_path path = blob_path(digest, id);
+	char whole[sizeof(path.dir) + sizeof(path.name)];
+
+	snprintf(whole, sizeof(whole), "%s/%s", path.dir, path.name);
+	auto_fd int fd =
+		openat(fs_of(store)->root, whole, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? blob_missing(digest, id, e) :
+					 err_sys(e, "%s", whole);
+	if (io_size(fd, &out->size, e) < 0)
+		return -1;
+	out->kind = BLOB_AT_FILE;
+	out->fd = steal_fd(&fd);
+	return 0;
+}
+
+static int fs_delete(struct blob_store *store, const struct digest *digest,
+		     uint64_t id, struct err *e)
+{
+	struct blob_path path = blob_path(digest, id);
+	char whole[sizeof(path.dir) + sizeof(path.name)];
+
+	snprintf(whole, sizeof(whole), "%s/%s", path.dir, path.name);
+	return io_unlink_at(fs_of(store)->root, whole, e);
+}
+
+/* ------------------------------------------------------------------ list */
+
+struct walk {
+	enum digest_algorithm algorithm;
+	blob_visit visit;
+	void *arg;
+};
+
+static void dir_end(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+/* The directory `name` in `parent`; null with *e set, or if it is not there. */
+static DIR *dir_read(int parent, const char *name, struct err *e)
+{
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	e->kind = ERR_NONE;
+	if (fd < 0) {
+		if (errno != ENOENT)
+			err_sys(e, "%s", name);
+		return NULL;
+	}
+	return fdopendir(fd);
+}
+
+/* The next name; null at the end, or with *e set. */
+static const char *dir_next(DIR *dir, struct err *e)
+{
+	struct dirent *entry;
+
+	do {
+		errno = 0;
+		entry = readdir(dir);
+	} while (entry && entry->d_name[0] == '.');
+	if (!entry && errno)
+		err_sys(e, "blobs");
+	return entry ? entry->d_name : NULL;
+}
+
+static int file_visit(const struct walk *walk, int dir, const char *name,
+		      struct err *e)
+{
+	struct digest digest;
+	uint64_t id;
+	struct stat st;
+
+	if (!name_parse_blob(walk->algorithm, name, &digest, &id))
+		return 0;
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : err_sys(e, "%s", name);
+	return walk->visit(&digest, id, st.st_size, walk->arg, e);
+}
+
+static int files_walk(const struct walk *walk, int parent, const char *name,
+		      struct err *e)
+{
+	auto_with(dir_end) DIR *dir = dir_read(parent, name, e);
+
+	while (dir && (name = dir_next(dir, e))) {
+		if (file_visit(walk, dirfd(dir), name, e) < 0)
+			return -1;
+	}
+	return e->kind == ERR_NONE ? 0 : -1;
+}
+
+static int algorithm_walk(const struct walk *walk, int root, struct err *e)
+{
+	const char *name = digest_algorithm_text(walk->algorithm);
+	auto_with(dir_end) DIR *dir = dir_read(root, name, e);
+
+	while (dir && (name = dir_next(dir, e))) {
+		if (files_walk(walk, dirfd(dir), name, e) < 0)
+			return -1;
+	}
+	return e->kind == ERR_NONE ? 0 : -1;
+}
+
+static int fs_list(struct blob_store *store, blob_visit visit, void *arg,
+		   struct err *e)
+{
+	for (int i = 0; i < DIGEST_ALGORITHMS; i++) {
+		struct walk walk = { (enum digest_algorithm)i, visit, arg };
+
+		if (algorithm_walk(&walk, fs_of(store)->root, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ------------------------------------------------------- opening, closing */
+
+static void fs_close(struct blob_store *store)
+{
+	close(fs_of(store)->root);
+	free(store);
+}
+
+static const struct blob_backend fs_backend = {
+	.commit = fs_commit,
+	.peek = fs_peek,
+	.delete = fs_delete,
+	.list = fs_list,
+	.close = fs_close,
+};
+
+int blob_fs_open(const char *root, struct blob_store **out, struct err *e)
+{
+	auto_fd int above = io_make_dir(root, e);
+	if (above < 0 || io_make_dir_at(above, "blobs", e) < 0)
+		return -1;
+	auto_fd int blobs =
+		io_open_at(above, "blobs", O_RDONLY | O_DIRECTORY, e);
+	if (blobs < 0)
+		return -1;
+
+	struct blob_fs *fs = mem_alloc(sizeof(*fs));
+	fs->store.backend = &fs_backend;
+	fs->root = steal_fd(&blobs);
+	*out = &fs->store;
+	return 0;
+}
