@@ -4,13 +4,14 @@
  *
  * Names of repositories are sent to the configured addresses only. Credentials
  * go to the host that they were configured for, and to a token realm on the
- * same host; never across a redirect, never to a realm elsewhere (which is
- * asked anonymously).
+ * same host or registrable domain; never to a realm elsewhere (which is asked
+ * anonymously), never along a redirect that leaves the address.
  *
  * Errors of all verbs: ERR_MANIFEST_UNKNOWN or ERR_BLOB_UNKNOWN (upstream
  * answered 404), ERR_DENIED (401, 403 in the end), ERR_BUSY (429),
  * ERR_UPSTREAM (anything else that is not an answer), ERR_UNAVAILABLE,
- * ERR_TIMEOUT.
+ * ERR_TIMEOUT, ERR_CLOSED (upstream_abort). Except for a blob's transfer, each
+ * ends within `answer_ms`.
  */
 #pragma once
 #include "base/arena.h"
@@ -23,19 +24,31 @@
 struct upstream;
 
 struct upstream_options {
-	const char *name;		/* "docker.io" */
-	const char *const *urls;	/* tried in order; no path */
+	const char *name;	 /* "docker.io" */
+	const char *const *urls; /* tried in order; no path */
 	size_t url_count;
-	const char *ca;			/* PEM file, or null */
-	const char *username;		/* null: anonymous */
-	const char *password_file;	/* read at each use; first line */
+	const char *ca;		   /* PEM file, or null */
+	const char *username;	   /* null: anonymous */
+	const char *password_file; /* read at each use; first line */
+
+	/* How long to wait; 0 is the default. */
+	int64_t silence_ms; /* no byte: the connection broke; 10 s */
+	int64_t answer_ms;  /* a whole answer, a blob's first byte; 9 s */
+	int64_t give_up_ms; /* a transfer without progress; 15 s */
 };
 
 /* Copies the options. Dials nothing. ERR_USAGE. */
 int upstream_open(const struct upstream_options *, struct upstream **out,
 		  struct err *) may_wait must_check;
+/* No call may be under way. */
 void upstream_close(struct upstream **);
 DEFINE_AUTO(upstream, upstream_close)
+
+/*
+ * Makes every call that is under way, and every later one, fail at once with
+ * ERR_CLOSED. For a process that is about to end; any thread may call it.
+ */
+void upstream_abort(struct upstream *);
 
 /* Which digest has that tag now? One HEAD (a GET where HEAD has no digest). */
 int upstream_head_manifest(struct upstream *, const struct name *,
@@ -43,11 +56,12 @@ int upstream_head_manifest(struct upstream *, const struct name *,
 			   struct err *) may_wait must_check;
 
 /*
- * The manifest, at most MANIFEST_MAX bytes, in the arena. By digest its bytes
- * are checked against it: ERR_CORRUPT.
+ * The manifest, at most MANIFEST_MAX bytes (ERR_UPSTREAM), in the arena. Its
+ * bytes are checked against the digest that was asked for, or that upstream
+ * says a tag has: ERR_CORRUPT.
  */
 struct upstream_manifest {
-	struct span media_type;
+	struct span media_type; /* without parameters; SPAN_NONE: not said */
 	struct span bytes;
 };
 int upstream_get_manifest(struct upstream *, const struct name *,
@@ -77,10 +91,12 @@ struct upstream_sink {
 };
 
 /*
- * Fetches the blob from byte `offset` on. Broken transfers resume by Range, at
- * the next address if need be, with a new token if need be, as long as any
- * attempt brings bytes; after 15 s without progress it gives up. Does not
- * verify the digest.
+ * Fetches the blob from byte `offset` on. A broken transfer resumes by Range,
+ * at the next address if need be, with a new token if need be, as long as
+ * there is progress: a byte that the sink never had. After `give_up_ms`
+ * without any it gives up; before the first byte, after `answer_ms` or when
+ * each address has refused (said no, or failed twice). Does not verify the
+ * digest.
  */
 int upstream_get_blob(struct upstream *, const struct name *,
 		      const struct digest *, int64_t offset,

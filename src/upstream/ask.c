@@ -1,0 +1,269 @@
+/*
+ * A question takes several hops: the address says 401, the realm gives a
+ * token, the address says 307, another server has the bytes.
+ */
+#include "upstream/ask.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "upstream/token.h"
+
+#define REDIRECTS_MAX 5
+#define WASTE_MAX ((int64_t)64 * 1024) /* of a body that nobody reads */
+#define CONNECT_MS 5000
+
+struct hop {
+	const struct ask *ask;
+	struct address *address;
+	struct arena *arena;
+	int64_t silence_ms;
+	const char *url;
+	bool home; /* never left the address so far */
+
+	/* what came back */
+	int status;
+	const char *location;  /* null: none */
+	const char *challenge; /* likewise */
+	int64_t waste;
+};
+
+static bool is_answer(int status)
+{
+	return status == 200 || status == 206 || status == 416;
+}
+
+static bool is_redirect(int status)
+{
+	return (status >= 301 && status <= 303) || status == 307 ||
+	       status == 308;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* ---------------------------------------------------------------- one hop */
+
+static const char *keep_header(const struct hop *hop,
+			       const struct client_head *head, const char *name)
+{
+	struct span value = client_header(head, name);
+
+	return value.at ? arena_text(hop->arena, value) : NULL;
+}
+
+static int check_encoding(const struct client_head *head, struct err *e)
+{
+	struct span encoding = client_header(head, "Content-Encoding");
+
+	if (encoding.at && !span_is_nocase(encoding, "identity"))
+		return err_set(e, ERR_UPSTREAM,
+			       "sent %.*s, which was not asked",
+			       SPAN_ARG(encoding));
+	return 0;
+}
+
+static int hop_head(const struct client_head *head, void *arg, struct err *e)
+{
+	struct hop *hop = arg;
+
+	hop->status = client_status(head);
+	hop->location = keep_header(hop, head, "Location");
+	hop->challenge = keep_header(hop, head, "WWW-Authenticate");
+	if (!is_answer(hop->status))
+		return 0;
+	if (check_encoding(head, e) < 0)
+		return -1;
+	return hop->ask->on_head(head, hop->ask->arg, e);
+}
+
+static int hop_body(struct span piece, void *arg, struct err *e)
+{
+	struct hop *hop = arg;
+	const struct ask *ask = hop->ask;
+
+	metric_add(METRIC_UPSTREAM_BYTES, (int64_t)piece.len);
+	if (is_answer(hop->status) && ask->on_body)
+		return ask->on_body(piece, ask->arg, e);
+	hop->waste += (int64_t)piece.len;
+	if (hop->waste > WASTE_MAX)
+		return err_set(e, ERR_UPSTREAM, "sent more than was asked");
+	return 0;
+}
+
+static void add_header(struct client_request *request,
+		       struct client_header *room, const char *name,
+		       const char *value)
+{
+	room[request->header_count++] = (struct client_header){ name, value };
+}
+
+/* Basic or a token, if the address is known to want one of them. */
+static int authorise(const struct hop *hop, struct client_request *request,
+		     struct client_header *room, struct err *e)
+{
+	struct upstream *upstream = hop->ask->upstream;
+
+	if (hop->address->wants_basic) {
+		request->username = upstream->username;
+		return upstream_password(upstream, hop->arena,
+					 &request->password, e);
+	}
+	const char *token = tokens_find(upstream->tokens, hop->address,
+					hop->ask->name, hop->arena);
+	if (token)
+		add_header(request, room, "Authorization",
+			   arena_printf(hop->arena, "Bearer %s", token));
+	return 0;
+}
+
+/* 0 once the status is known, also if the body of a refusal broke. */
+static int hop_perform(struct hop *hop, struct err *e)
+{
+	const struct ask *ask = hop->ask;
+	struct client_header headers[2];
+	struct client_result result;
+	struct client_request request = {
+		.method = ask->method,
+		.url = hop->url,
+		.headers = headers,
+		.connect_ms = least(CONNECT_MS, hop->silence_ms),
+		.silence_ms = least(ask->upstream->silence_ms, hop->silence_ms),
+		.on_head = hop_head,
+		.on_body = hop_body,
+		.arg = hop,
+	};
+
+	if (ask->deadline_ms) {
+		request.total_ms = ask->deadline_ms - clock_ms();
+		if (request.total_ms <= 0)
+			return err_set(e, ERR_TIMEOUT, "no answer in time");
+	}
+	if (ask->header.name)
+		add_header(&request, headers, ask->header.name,
+			   ask->header.value);
+	if (hop->home && authorise(hop, &request, headers, e) < 0)
+		return -1;
+
+	hop->status = 0;
+	hop->waste = 0;
+	int failed = upstream_exchange(ask->upstream, &request, &result, e);
+	return hop->status && !is_answer(hop->status) ? 0 : failed;
+}
+
+/* --------------------------------------------------------- the next hop */
+
+/* A redirect: where to? What began with TLS stays with TLS. */
+static int hop_follow(struct hop *hop, struct err *e)
+{
+	struct client_url here, there;
+	const char *url = hop->location ?
+				  client_url_resolve(hop->url,
+						     span_of(hop->location),
+						     hop->arena) :
+				  NULL;
+
+	if (!url || !client_url_parse(span_of(hop->url), &here) ||
+	    !client_url_parse(span_of(url), &there))
+		return err_set(e, ERR_UPSTREAM, "redirects to no http(s) URL");
+	if (strcmp(here.scheme, "https") == 0 &&
+	    strcmp(there.scheme, "https") != 0)
+		return err_set(e, ERR_UPSTREAM,
+			       "redirects from https to %s://%s", there.scheme,
+			       there.host);
+	hop->home = hop->home && client_url_same_origin(&here, &there);
+	hop->url = url;
+	return 0;
+}
+
+/* A 401: gets what it asks for, to be tried once. */
+static int hop_renew(struct hop *hop, struct err *e)
+{
+	struct upstream *upstream = hop->ask->upstream;
+	struct challenge challenge;
+
+	if (!hop->challenge)
+		return err_set(e, ERR_UPSTREAM,
+			       "answered 401 and asks nothing");
+	if (challenge_parse(span_of(hop->challenge), &challenge, e) < 0)
+		return -1;
+	if (challenge.kind == CHALLENGE_BEARER) {
+		hop->address->wants_basic = false;
+		return tokens_fetch(upstream, hop->address, hop->ask->name,
+				    &challenge, e);
+	}
+	if (!upstream->username)
+		return err_set(e, ERR_DENIED, "wants a username and password");
+	hop->address->wants_basic = true;
+	return 0;
+}
+
+/* Away from home a 401 or 403 means an outworn link, and is no denial. */
+static int hop_refused(const struct hop *hop, struct err *e)
+{
+	struct client_url url;
+
+	upstream_refused(hop->status, hop->ask->unknown, e);
+	if (hop->home || !client_url_parse(span_of(hop->url), &url))
+		return -1;
+	if (e->kind == ERR_DENIED)
+		e->kind = ERR_UPSTREAM;
+	return err_wrap(e, "%s", url.host);
+}
+
+int ask_at(const struct ask *ask, size_t index, int64_t silence_ms,
+	   struct err *e)
+{
+	auto_with(arena_close) struct arena *arena = arena_open();
+	struct address *address = &ask->upstream->addresses[index];
+	struct hop hop = {
+		.ask = ask,
+		.address = address,
+		.arena = arena,
+		.silence_ms = silence_ms,
+		.url = arena_printf(arena, "%s%s", address->url, ask->path),
+		.home = true,
+	};
+	int redirects = 0;
+	bool renewed = false;
+
+	for (;;) {
+		if (hop_perform(&hop, e) < 0)
+			return -1;
+		if (is_answer(hop.status))
+			return 0;
+		if (hop.status == 401 && hop.home && !renewed) {
+			renewed = true;
+			if (hop_renew(&hop, e) < 0)
+				return -1;
+		} else if (!is_redirect(hop.status)) {
+			return hop_refused(&hop, e);
+		} else if (redirects++ == REDIRECTS_MAX) {
+			return err_set(e, ERR_UPSTREAM,
+				       "redirects more than %d times",
+				       REDIRECTS_MAX);
+		} else if (hop_follow(&hop, e) < 0) {
+			return -1;
+		}
+	}
+}
+
+int ask_each(struct ask *ask, struct err *e)
+{
+	const struct upstream *upstream = ask->upstream;
+	size_t left = upstream->address_count;
+	int failed = -1;
+
+	ask->deadline_ms = clock_ms() + upstream->answer_ms;
+	for (size_t i = 0; left > 0; i++, left--) {
+		int64_t share = (ask->deadline_ms - clock_ms()) / (int64_t)left;
+
+		failed = ask_at(ask, i, share > 0 ? share : 1, e);
+		if (failed == 0 || e->kind == ERR_CLOSED)
+			break;
+	}
+	return failed ? err_wrap(e, "upstream %s", upstream->name) : 0;
+}

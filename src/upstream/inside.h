@@ -1,0 +1,41 @@
+/*
+ * upstream/inside.h: what an upstream is to the files of this room.
+ */
+#pragma once
+#include <stdatomic.h>
+
+#include "client/client.h"
+#include "upstream/upstream.h"
+
+struct tokens;
+
+struct address {
+	char *url; /* no slash at its end */
+	struct client_url parsed;
+	atomic_bool wants_basic; /* it has asked for Basic */
+};
+
+struct upstream {
+	char *name;
+	struct address *addresses;
+	size_t address_count;
+	struct client *client;
+	struct tokens *tokens;
+	char *username; /* null: anonymous */
+	char *password_file;
+	int64_t silence_ms;
+	int64_t answer_ms;
+	int64_t give_up_ms;
+};
+
+/* One exchange, counted and logged, as private-registry. */
+int upstream_exchange(struct upstream *, const struct client_request *,
+		      struct client_result *out, struct err *)
+	may_wait must_check;
+
+/* The first line of the password file, in the arena. ERR_DENIED. */
+int upstream_password(const struct upstream *, struct arena *, const char **out,
+		      struct err *) may_wait must_check;
+
+/* What a status means that is no answer; returns -1. A 404 is `unknown`. */
+int upstream_refused(int status, enum err_kind unknown, struct err *);

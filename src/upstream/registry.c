@@ -1,0 +1,350 @@
+/*
+ * The verbs but the transfer of blobs, and what all of them stand on.
+ */
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "oci/hash.h"
+#include "upstream/ask.h"
+#include "upstream/token.h"
+
+#define PASSWORD_MAX ((size_t)4096)
+#define USER_AGENT "private-registry/" PRIVATE_REGISTRY_VERSION
+
+/* --------------------------------------------------------- open and close */
+
+static int check_options(const struct upstream_options *options, struct err *e)
+{
+	auto_buf struct buf password = { 0 };
+
+	if (options->url_count == 0)
+		return err_set(e, ERR_USAGE, "upstream %s has no url",
+			       options->name);
+	if (!options->username != !options->password_file)
+		return err_set(e, ERR_USAGE,
+			       "upstream %s needs a username and a "
+			       "password_file, or neither",
+			       options->name);
+	if (options->password_file &&
+	    io_read_file(options->password_file, PASSWORD_MAX, &password, e) <
+		    0) {
+		e->kind = ERR_USAGE;
+		return err_wrap(e, "upstream %s", options->name);
+	}
+	return 0;
+}
+
+static int add_address(struct upstream *upstream, const char *url,
+		       struct err *e)
+{
+	struct address *address = &upstream->addresses[upstream->address_count];
+	struct span text = span_of(url);
+
+	if (span_ends(text, "/"))
+		text.len--;
+	if (!client_url_parse(text, &address->parsed) ||
+	    address->parsed.path.at != text.at + text.len)
+		return err_set(e, ERR_USAGE,
+			       "\"%s\", a url of upstream %s, is not of the "
+			       "form https://host[:port]",
+			       url, upstream->name);
+	address->url = mem_text(url);
+	address->url[text.len] = '\0';
+	upstream->address_count++;
+	return 0;
+}
+
+static int64_t or_else(int64_t value, int64_t otherwise)
+{
+	return value ? value : otherwise;
+}
+
+int upstream_open(const struct upstream_options *options, struct upstream **out,
+		  struct err *e)
+{
+	if (check_options(options, e) < 0)
+		return -1;
+
+	auto_of(upstream) struct upstream *upstream =
+		mem_alloc(sizeof(*upstream));
+	upstream->name = mem_text(options->name);
+	upstream->tokens = tokens_open();
+	upstream->username = mem_text(options->username);
+	upstream->password_file = mem_text(options->password_file);
+	upstream->silence_ms = or_else(options->silence_ms, 10000);
+	upstream->answer_ms = or_else(options->answer_ms, 9000);
+	upstream->give_up_ms = or_else(options->give_up_ms, 15000);
+	upstream->addresses =
+		mem_array(options->url_count, sizeof(*upstream->addresses));
+	for (size_t i = 0; i < options->url_count; i++)
+		if (add_address(upstream, options->urls[i], e) < 0)
+			return -1;
+	if (client_open(options->ca, &upstream->client, e) < 0)
+		return err_wrap(e, "upstream %s", options->name);
+	*out = steal_ptr(&upstream);
+	return 0;
+}
+
+void upstream_close(struct upstream **at)
+{
+	struct upstream *upstream = steal_ptr(at);
+
+	if (!upstream)
+		return;
+	for (size_t i = 0; i < upstream->address_count; i++)
+		free(upstream->addresses[i].url);
+	free(upstream->addresses);
+	tokens_close(&upstream->tokens);
+	client_close(&upstream->client);
+	free(upstream->username);
+	free(upstream->password_file);
+	free(upstream->name);
+	free(upstream);
+}
+
+void upstream_abort(struct upstream *upstream)
+{
+	client_abort(upstream->client);
+}
+
+/* ------------------------------------------------- for all of this room */
+
+int upstream_password(const struct upstream *upstream, struct arena *arena,
+		      const char **out, struct err *e)
+{
+	auto_buf struct buf file = { 0 };
+
+	if (io_read_file(upstream->password_file, PASSWORD_MAX, &file, e) < 0) {
+		e->kind = ERR_DENIED;
+		return -1;
+	}
+	struct span rest = buf_span(&file);
+	struct span line = span_cut(&rest, '\n');
+	if (span_ends(line, "\r"))
+		line.len--;
+	*out = arena_text(arena, line);
+	return 0;
+}
+
+int upstream_refused(int status, enum err_kind unknown, struct err *e)
+{
+	enum err_kind kind = ERR_UPSTREAM;
+
+	if (status == 404)
+		kind = unknown;
+	else if (status == 401 || status == 403)
+		kind = ERR_DENIED;
+	else if (status == 429)
+		kind = ERR_BUSY;
+	return err_set(e, kind, "answered %d", status);
+}
+
+static void log_exchange(const struct upstream *upstream,
+			 const struct client_request *request,
+			 const struct client_result *result, int64_t ms,
+			 const struct err *e)
+{
+	struct client_url url;
+	struct log_line line;
+
+	log_begin(&line, LOG_INFO, "upstream");
+	log_text(&line, "upstream", upstream->name);
+	log_text(&line, "method", request->method);
+	if (client_url_parse(span_of(request->url), &url)) {
+		log_text(&line, "host", url.host);
+		log_span(&line, "path", url.path);
+	}
+	log_number(&line, "status", result->status);
+	log_number(&line, "bytes", result->bytes);
+	log_number(&line, "ms", ms);
+	if (e)
+		log_err(&line, e);
+	log_send(&line);
+}
+
+int upstream_exchange(struct upstream *upstream,
+		      const struct client_request *request,
+		      struct client_result *out, struct err *e)
+{
+	struct client_header headers[4] = { { "User-Agent", USER_AGENT } };
+	struct client_request named = *request;
+	int64_t start_ms = clock_ms();
+
+	for (size_t i = 0; i < request->header_count; i++)
+		headers[i + 1] = request->headers[i];
+	named.headers = headers;
+	named.header_count = request->header_count + 1;
+
+	int failed = client_perform(upstream->client, &named, out, e);
+	metric_add(METRIC_UPSTREAM_REQUESTS, 1);
+	if (failed || out->status >= 500)
+		metric_add(METRIC_UPSTREAM_FAILURES, 1);
+	log_exchange(upstream, request, out, clock_ms() - start_ms,
+		     failed ? e : NULL);
+	return failed;
+}
+
+/* -------------------------------------------------------------- manifests */
+
+/* What a question about a manifest gathers. */
+struct manifest_answer {
+	struct arena *arena;
+	bool has_digest;
+	struct digest digest; /* as upstream says */
+	struct span media_type;
+	struct buf body;
+};
+
+static void manifest_answer_free(struct manifest_answer *answer)
+{
+	buf_free(&answer->body);
+}
+
+static int read_digest(const struct client_head *head, struct digest *out,
+		       bool *has_out, struct err *e)
+{
+	struct span text = client_header(head, "Docker-Content-Digest");
+
+	*has_out = text.at != NULL;
+	if (text.at && digest_parse(text, out, e) < 0) {
+		e->kind = ERR_UPSTREAM;
+		return err_wrap(e, "Docker-Content-Digest");
+	}
+	return 0;
+}
+
+static int manifest_head(const struct client_head *head, void *arg,
+			 struct err *e)
+{
+	struct manifest_answer *answer = arg;
+	struct span type = client_header(head, "Content-Type");
+
+	if (client_status(head) != 200)
+		return upstream_refused(client_status(head), ERR_UPSTREAM, e);
+	if (client_body_size(head) > MANIFEST_MAX)
+		return err_set(e, ERR_UPSTREAM, "its manifest has %lld bytes",
+			       (long long)client_body_size(head));
+	buf_clear(&answer->body);
+	answer->media_type =
+		arena_copy(answer->arena, span_trim(span_cut(&type, ';')));
+	return read_digest(head, &answer->digest, &answer->has_digest, e);
+}
+
+static int manifest_body(struct span piece, void *arg, struct err *e)
+{
+	struct manifest_answer *answer = arg;
+
+	if (piece.len > MANIFEST_MAX - answer->body.len)
+		return err_set(e, ERR_UPSTREAM,
+			       "its manifest has more than %d bytes",
+			       MANIFEST_MAX);
+	buf_add(&answer->body, piece);
+	return 0;
+}
+
+static int ask_manifest(struct upstream *upstream, const char *method,
+			const struct name *name, const struct reference *ref,
+			struct manifest_answer *answer, struct err *e)
+{
+	struct ask ask = {
+		.upstream = upstream,
+		.name = name,
+		.method = method,
+		.path = arena_printf(answer->arena, "/v2/%s/manifests/%s",
+				     name->s, reference_text(ref).s),
+		.header = { "Accept", manifest_accept() },
+		.unknown = ERR_MANIFEST_UNKNOWN,
+		.on_head = manifest_head,
+		.on_body = manifest_body,
+		.arg = answer,
+	};
+
+	return ask_each(&ask, e);
+}
+
+/* The bytes are what was asked for, or what upstream says they are. */
+static int check_manifest(const struct manifest_answer *answer,
+			  const struct reference *ref, struct err *e)
+{
+	bool by_digest = ref->kind == REFERENCE_DIGEST;
+	const struct digest *wanted = by_digest ? &ref->digest :
+						  &answer->digest;
+
+	if (!by_digest && !answer->has_digest)
+		return 0;
+	struct digest got = hash_of(wanted->algorithm, buf_span(&answer->body));
+	if (!digest_eq(&got, wanted))
+		return err_set(e, ERR_CORRUPT, "a manifest said to be %s is %s",
+			       digest_text(wanted).s, digest_text(&got).s);
+	return 0;
+}
+
+int upstream_get_manifest(struct upstream *upstream, const struct name *name,
+			  const struct reference *ref, struct arena *arena,
+			  struct upstream_manifest *out, struct err *e)
+{
+	auto_with(manifest_answer_free) struct manifest_answer answer = {
+		.arena = arena,
+	};
+
+	if (ask_manifest(upstream, "GET", name, ref, &answer, e) < 0)
+		return -1;
+	if (check_manifest(&answer, ref, e) < 0)
+		return err_wrap(e, "upstream %s", upstream->name);
+	out->media_type = answer.media_type;
+	out->bytes = arena_copy(arena, buf_span(&answer.body));
+	return 0;
+}
+
+int upstream_head_manifest(struct upstream *upstream, const struct name *name,
+			   const struct reference *ref, struct digest *out,
+			   struct err *e)
+{
+	auto_with(arena_close) struct arena *arena = arena_open();
+	struct manifest_answer answer = { .arena = arena };
+	struct upstream_manifest manifest;
+
+	if (ask_manifest(upstream, "HEAD", name, ref, &answer, e) < 0)
+		return -1;
+	if (answer.has_digest) {
+		*out = answer.digest;
+		return 0;
+	}
+	if (upstream_get_manifest(upstream, name, ref, arena, &manifest, e) < 0)
+		return -1;
+	*out = hash_of(DIGEST_SHA256, manifest.bytes);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ blobs */
+
+static int blob_head(const struct client_head *head, void *arg, struct err *e)
+{
+	int64_t *size_out = arg;
+
+	if (client_status(head) != 200)
+		return upstream_refused(client_status(head), ERR_UPSTREAM, e);
+	*size_out = client_body_size(head);
+	return 0;
+}
+
+int upstream_head_blob(struct upstream *upstream, const struct name *name,
+		       const struct digest *digest, int64_t *size_out,
+		       struct err *e)
+{
+	auto_with(arena_close) struct arena *arena = arena_open();
+	struct ask ask = {
+		.upstream = upstream,
+		.name = name,
+		.method = "HEAD",
+		.path = arena_printf(arena, "/v2/%s/blobs/%s", name->s,
+				     digest_text(digest).s),
+		.unknown = ERR_BLOB_UNKNOWN,
+		.on_head = blob_head,
+		.arg = size_out,
+	};
+
+	return ask_each(&ask, e);
+}

@@ -1,0 +1,258 @@
+/*
+ * A blob's transfer is a row of attempts, each one GET that begins where the
+ * last ended. What counts as progress is a byte beyond the furthest that the
+ * sink ever had, so an upstream that knows no Range and breaks at the same
+ * place again and again does not keep us for ever.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "oci/range.h"
+#include "upstream/ask.h"
+
+#define PAUSE_MS 100
+#define PAUSE_MAX_MS 2000
+
+struct transfer {
+	struct upstream *upstream;
+	const struct name *name;
+	const char *path;
+	const struct upstream_sink *sink;
+	int64_t size;	     /* of the whole blob; -1: unknown */
+	int64_t offset;	     /* what the sink has */
+	int64_t furthest;    /* the most that it ever had */
+	int64_t progress_ms; /* when that last grew, or the start */
+	size_t fruitless;    /* attempts without progress since then */
+	size_t address;	     /* whose turn it is */
+	bool started;	     /* the sink knows */
+	bool flowing;	     /* there was progress */
+	bool whole;	     /* it was all there already */
+	bool sink_failed;
+};
+
+/* -------------------------------------------------------- to the sink */
+
+static int told(struct transfer *t, int result)
+{
+	t->sink_failed = result < 0;
+	return result;
+}
+
+/* This attempt says that the blob has `size` bytes; -1: nothing. */
+static int learn_size(struct transfer *t, int64_t size, struct err *e)
+{
+	if (size >= 0 && t->size >= 0 && size != t->size)
+		return err_set(e, ERR_UPSTREAM,
+			       "now the blob has %" PRId64
+			       " bytes, before it had %" PRId64,
+			       size, t->size);
+	if (size >= 0)
+		t->size = size;
+	if (t->started)
+		return 0;
+	t->started = true;
+	return told(t, t->sink->start(t->sink->arg, t->size, e));
+}
+
+static int restart(struct transfer *t, struct err *e)
+{
+	t->offset = 0;
+	return told(t, t->sink->restart(t->sink->arg, e));
+}
+
+/* ------------------------------------------------------------ one attempt */
+
+/* 200: all of it from the start, whatever was asked. */
+static int begin_whole(struct transfer *t, const struct client_head *head,
+		       struct err *e)
+{
+	if (learn_size(t, client_body_size(head), e) < 0)
+		return -1;
+	return t->offset > 0 ? restart(t, e) : 0;
+}
+
+/* 206: it must begin where we are. */
+static int begin_part(struct transfer *t, const struct client_head *head,
+		      struct err *e)
+{
+	struct span text = client_header(head, "Content-Range");
+	struct range range;
+	int64_t size;
+
+	if (range_parse_part(text, &range, &size, e) < 0)
+		return -1;
+	if (t->offset == 0 || range.start != t->offset)
+		return err_set(e, ERR_UPSTREAM,
+			       "sent bytes from %" PRId64 ", not from %" PRId64,
+			       range.start, t->offset);
+	return learn_size(t, size, e);
+}
+
+/* 416: there is nothing at `offset`; the blob ends there, or before. */
+static int begin_nothing(struct transfer *t, const struct client_head *head,
+			 struct err *e)
+{
+	struct span size = client_header(head, "Content-Range");
+
+	span_cut(&size, '/');
+	if (t->offset > 0 && span_decimal(size) == t->offset) {
+		if (learn_size(t, t->offset, e) < 0)
+			return -1;
+		t->whole = true;
+	} else if (t->offset > 0 && restart(t, e) < 0) {
+		return -1;
+	}
+	return err_set(e, ERR_UPSTREAM, "answered 416");
+}
+
+static int on_head(const struct client_head *head, void *arg, struct err *e)
+{
+	switch (client_status(head)) {
+	case 206:
+		return begin_part(arg, head, e);
+	case 416:
+		return begin_nothing(arg, head, e);
+	default:
+		return begin_whole(arg, head, e);
+	}
+}
+
+static int on_body(struct span piece, void *arg, struct err *e)
+{
+	struct transfer *t = arg;
+	int64_t len = (int64_t)piece.len;
+
+	if (t->size >= 0 && len > t->size - t->offset)
+		return err_set(e, ERR_UPSTREAM,
+			       "sends more than the %" PRId64
+			       " bytes of the blob",
+			       t->size);
+	if (told(t, t->sink->write(t->sink->arg, piece, e)) < 0)
+		return -1;
+	t->offset += len;
+	if (t->offset > t->furthest) {
+		t->furthest = t->offset;
+		t->progress_ms = clock_ms();
+		t->flowing = true;
+	}
+	return 0;
+}
+
+static int64_t deadline(const struct transfer *t)
+{
+	return t->progress_ms +
+	       (t->flowing ? t->upstream->give_up_ms : t->upstream->answer_ms);
+}
+
+/* How long this attempt may be silent, so that the other addresses get on. */
+static int64_t patience(const struct transfer *t)
+{
+	size_t count = t->upstream->address_count;
+	int64_t share = (deadline(t) - clock_ms()) /
+			(int64_t)(count - t->fruitless % count);
+
+	return share > 0 ? share : 1;
+}
+
+static int attempt(struct transfer *t, struct err *e)
+{
+	char range[32];
+	struct ask ask = {
+		.upstream = t->upstream,
+		.name = t->name,
+		.method = "GET",
+		.path = t->path,
+		.unknown = ERR_BLOB_UNKNOWN,
+		.on_head = on_head,
+		.on_body = on_body,
+		.arg = t,
+	};
+
+	snprintf(range, sizeof(range), "bytes=%" PRId64 "-", t->offset);
+	if (t->offset > 0)
+		ask.header = (struct client_header){ "Range", range };
+	if (ask_at(&ask, t->address, patience(t), e) < 0)
+		return t->whole ? 0 : -1;
+	if (t->size > t->offset)
+		return err_set(e, ERR_UPSTREAM,
+			       "ended at byte %" PRId64 " of %" PRId64,
+			       t->offset, t->size);
+	return 0;
+}
+
+/* ----------------------------------------------------------- the transfer */
+
+static bool is_no(enum err_kind kind)
+{
+	return kind == ERR_BLOB_UNKNOWN || kind == ERR_DENIED ||
+	       kind == ERR_BUSY;
+}
+
+static bool worth_another(const struct transfer *t, const struct err *why)
+{
+	size_t rounds = is_no(why->kind) ? 1 : 2;
+
+	if (t->sink_failed || why->kind == ERR_CLOSED ||
+	    clock_ms() >= deadline(t))
+		return false;
+	return t->flowing || t->fruitless < rounds * t->upstream->address_count;
+}
+
+/* Between two rounds; the addresses of one round follow at once. */
+static int take_breath(const struct transfer *t, struct err *e)
+{
+	size_t count = t->upstream->address_count;
+	int64_t ms = PAUSE_MS;
+
+	if (t->fruitless % count != 0)
+		return 0;
+	for (size_t round = t->fruitless / count; round > 1; round--)
+		if (ms < PAUSE_MAX_MS)
+			ms *= 2;
+	return client_pause(t->upstream->client,
+			    ms < PAUSE_MAX_MS ? ms : PAUSE_MAX_MS, e);
+}
+
+/* After a failed attempt; `e` says why, and after a -1 why it is over. */
+static int prepare_another(struct transfer *t, int64_t before, struct err *e)
+{
+	if (t->furthest > before) {
+		t->fruitless = 0;
+	} else {
+		t->fruitless++;
+		t->address = (t->address + 1) % t->upstream->address_count;
+	}
+	if (t->sink_failed)
+		return -1;
+	if (!worth_another(t, e) || take_breath(t, e) < 0)
+		return err_wrap(e, "upstream %s", t->upstream->name);
+	return 0;
+}
+
+int upstream_get_blob(struct upstream *upstream, const struct name *name,
+		      const struct digest *digest, int64_t offset,
+		      const struct upstream_sink *sink, struct err *e)
+{
+	auto_with(arena_close) struct arena *arena = arena_open();
+	struct transfer t = {
+		.upstream = upstream,
+		.name = name,
+		.path = arena_printf(arena, "/v2/%s/blobs/%s", name->s,
+				     digest_text(digest).s),
+		.sink = sink,
+		.size = -1,
+		.offset = offset,
+		.furthest = offset,
+		.progress_ms = clock_ms(),
+	};
+
+	for (;;) {
+		int64_t before = t.furthest;
+
+		if (attempt(&t, e) == 0)
+			return 0;
+		if (prepare_another(&t, before, e) < 0)
+			return -1;
+	}
+}
