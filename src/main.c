@@ -1,7 +1,19 @@
-#include <stdio.h>
+/*
+ * private-registry: the table of verbs.
+ */
+#include "cli/cli.h"
 
-int main(void)
+static const struct verb verbs[] = {
+	{ "serve", "be a registry and a mirror, on one port", cli_serve,
+	  cli_serve_help },
+	{ "help", "tell about a verb", cli_help, cli_help_help },
+	{ "version", "tell which version this is", cli_version,
+	  cli_version_help },
+	{ 0 },
+};
+
+int main(int argc, char **argv)
 {
-	puts("private-registry");
-	return 0;
+	(void)argc;
+	return cli_main(verbs, argv);
 }

@@ -3,8 +3,9 @@
  *
  * A value comes from the defaults, the configuration file, the environment
  * (PRIVATE_REGISTRY_MIRROR_DEFAULT) and the command line (--mirror.default),
- * in rising order, all through one setter. Whatever is wrong is ERR_USAGE,
- * with where it stands and the remedy.
+ * in rising order, all through one setter. A list is taken whole from the
+ * highest place that writes it. Whatever is wrong is ERR_USAGE, with where it
+ * stands and the remedy.
  */
 #pragma once
 #include "base/attr.h"
@@ -13,18 +14,18 @@
 #include "base/log.h"
 
 struct config_listen {
-	char *address;			/* "0.0.0.0:5000" */
-	char *upstream;			/* every name is this upstream's; null */
-	char *certificate;		/* PEM file; null: plain HTTP */
-	char *key;			/* PEM file */
+	char *address;	   /* ":5000", "10.0.0.1:5000", "[::1]:5000" */
+	char *upstream;	   /* every name is this upstream's; null */
+	char *certificate; /* PEM file; null: plain HTTP */
+	char *key;	   /* PEM file; null exactly with the certificate */
 };
 
 struct config_upstream {
-	char *name;			/* "docker.io" */
-	char **urls;
-	size_t url_count;
-	char *ca;			/* null: the system's */
-	char *username;			/* null: anonymous */
+	char *name;	  /* "docker.io", in no other upstream */
+	char **urls;	  /* "https://host", no path, no slash at the end */
+	size_t url_count; /* at least 1 */
+	char *ca;	  /* PEM file; null: the system's */
+	char *username;	  /* null: anonymous */
 	char *password_file;
 	int64_t tag_lifetime_ms;
 };
@@ -34,18 +35,19 @@ struct config {
 	int64_t drain_ms;
 	enum log_level log_level;
 	struct config_listen *listen;
-	size_t listen_count;
-	char *mirror_default;		/* "" is nowhere */
+	size_t listen_count;  /* at least 1 */
+	char *mirror_default; /* an upstream's name; "" is nowhere */
 	int64_t patience_ms;
-	struct config_upstream *upstreams;	/* docker.io is there by default */
+	struct config_upstream *upstreams; /* docker.io is always there */
 	size_t upstream_count;
-	int64_t upload_limit;		/* uploads at once */
+	int64_t upload_limit; /* uploads at once, at least 1 */
 };
 
 /*
- * Defaults, then `path` (null: no file), then the environment `env` (as
- * environ), then `flags` ("mirror.default=ghcr.io"), then checks what must
- * fit together.
+ * Defaults, then the file `path` (null: PRIVATE_REGISTRY_CONFIG of `env`, or
+ * none), then `env` (as environ), then `flags` as they are typed
+ * ("--drain=1m"; one without a value is refused), then checks of what must
+ * fit together. Relative paths in the file start at the file's directory.
  */
 int config_load(const char *path, char *const *env, const char *const *flags,
 		size_t flag_count, struct config **out, struct err *)
@@ -53,5 +55,5 @@ int config_load(const char *path, char *const *env, const char *const *flags,
 void config_close(struct config **);
 DEFINE_AUTO(config, config_close)
 
-/* The table, as --help shows it: name, default, help. */
+/* The table as options, in 80 columns: name, form, help, default. */
 void config_print_keys(struct buf *);

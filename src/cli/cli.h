@@ -1,0 +1,46 @@
+/*
+ * cli/cli.h: the command line. A verb is a row of main.c's table; everything
+ * it says about itself is printed from there.
+ */
+#pragma once
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "config/config.h"
+
+struct verb;
+
+/* What was typed: `args` stand behind the verb and end in null. */
+struct call {
+	const struct verb *verbs;
+	char *const *args;
+};
+
+struct verb {
+	const char *name;
+	const char *summary; /* one line */
+
+	/* 0 or -1; the error, printed once, also chooses the exit status. */
+	int (*run)(const struct call *, struct err *);
+
+	/* The text of --help. */
+	void (*help)(const struct call *, struct buf *);
+};
+
+/*
+ * Runs the verb that argv names, of a table that ends in an empty row.
+ * Returns the exit status: 0, 1 it failed, 2 the command line or the
+ * configuration is wrong, 3 the data directory is in use.
+ */
+int cli_main(const struct verb *verbs, char *const *argv) may_wait;
+
+int cli_serve(const struct call *, struct err *) may_wait must_check;
+int cli_help(const struct call *, struct err *) may_wait must_check;
+int cli_version(const struct call *, struct err *) may_wait must_check;
+
+void cli_serve_help(const struct call *, struct buf *);
+void cli_help_help(const struct call *, struct buf *);
+void cli_version_help(const struct call *, struct buf *);
+
+/* Serves until a signal ends it; 0 is a clean stop. */
+int serve_run(const struct config *, struct err *) may_wait must_check;

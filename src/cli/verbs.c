@@ -1,0 +1,116 @@
+/*
+ * What each verb does with its words, and what it says about itself.
+ */
+#include "cli/inside.h"
+
+/* -------------------------------------------------------------------- serve */
+
+int cli_serve(const struct call *call, struct err *e)
+{
+	auto_of(config) struct config *config = NULL;
+
+	if (options_load(call->args, &config, e) < 0)
+		return -1;
+	return serve_run(config, e);
+}
+
+void cli_serve_help(const struct call *call, struct buf *out)
+{
+	(void)call;
+	buf_addf(out,
+		 "usage: private-registry serve [--config FILE] "
+		 "[--KEY VALUE]...\n"
+		 "\n"
+		 "A registry to push to and a mirror to pull through, on one "
+		 "port. Without any\n"
+		 "option: port 5000, everything in ./data, Docker Hub mirrored."
+		 "\n"
+		 "\n"
+		 "Examples\n"
+		 "  private-registry serve\n"
+		 "  private-registry serve --data /srv/images --upstream "
+		 "ghcr.io,quay.io\n"
+		 "  private-registry serve --listen :5000 --listen "
+		 ":5001=docker.io\n"
+		 "\n"
+		 "Options\n"
+		 "  --config FILE           YAML, with any of the keys below\n"
+		 "  --help                  this text\n"
+		 "\n"
+		 "A # is a position in a list, from 0. Each of the following "
+		 "is a key, too: in the\n"
+		 "file {mirror: {patience: 2s}}, in the environment "
+		 "PRIVATE_REGISTRY_MIRROR_PATIENCE;\n"
+		 "options outweigh the environment, and that the file.\n"
+		 "\n");
+	config_print_keys(out);
+	buf_addf(out,
+		 "\n"
+		 "Exit status\n"
+		 "  0 stopped as asked, 1 it failed, 2 the command line or the "
+		 "configuration is\n"
+		 "  wrong, 3 another process uses the data directory\n");
+}
+
+/* --------------------------------------------------------------------- help */
+
+static void print_overview(const struct verb *verbs, struct buf *out)
+{
+	buf_addf(out, "usage: private-registry VERB [OPTION]...\n"
+		      "\n"
+		      "A Docker and OCI registry of your own, and a mirror of "
+		      "the others.\n"
+		      "\n"
+		      "Verbs\n");
+	for (const struct verb *verb = verbs; verb->name; verb++)
+		buf_addf(out, "  %-10s %s\n", verb->name, verb->summary);
+	buf_addf(out,
+		 "\n"
+		 "Begin with\n"
+		 "  private-registry serve             port 5000, data in "
+		 "./data, no configuration\n"
+		 "  private-registry serve --help      what can be decided\n");
+}
+
+int cli_help(const struct call *call, struct err *e)
+{
+	auto_buf struct buf out = { 0 };
+	const char *name = call->args[0];
+
+	if (!name) {
+		print_overview(call->verbs, &out);
+		return print_out(&out, e);
+	}
+	if (args_end(call->args + 1, e) < 0)
+		return -1;
+	const struct verb *verb = verb_find(call->verbs, name);
+	if (!verb)
+		return verb_refuse(call->verbs, name, e);
+	verb->help(call, &out);
+	return print_out(&out, e);
+}
+
+void cli_help_help(const struct call *call, struct buf *out)
+{
+	print_overview(call->verbs, out);
+}
+
+/* ------------------------------------------------------------------ version */
+
+int cli_version(const struct call *call, struct err *e)
+{
+	auto_buf struct buf out = { 0 };
+
+	if (args_end(call->args, e) < 0)
+		return -1;
+	buf_addf(&out, "private-registry " VERSION "\n");
+	return print_out(&out, e);
+}
+
+void cli_version_help(const struct call *call, struct buf *out)
+{
+	(void)call;
+	buf_addf(out, "usage: private-registry version\n"
+		      "\n"
+		      "Tells which version this is.\n");
+}

@@ -1,0 +1,260 @@
+/*
+ * The table. The loader, the names of options and of variables, --help and
+ * docs/configuration.md all read it; nothing about a key is said elsewhere.
+ */
+#include "config/keys.h"
+
+#include <ctype.h>
+
+#include "config/config.h"
+
+static const struct list listen = {
+	.at = offsetof(struct config, listen),
+	.count_at = offsetof(struct config, listen_count),
+	.size = sizeof(struct config_listen),
+	.first = "listen[].address",
+	.second = "listen[].upstream",
+	.form = "ADDRESS[=UPSTREAM]",
+};
+
+static const struct list upstreams = {
+	.at = offsetof(struct config, upstreams),
+	.count_at = offsetof(struct config, upstream_count),
+	.size = sizeof(struct config_upstream),
+	.first = "mirror.upstreams[].name",
+	.second = "mirror.upstreams[].urls[]",
+	.form = "NAME[=URL]",
+};
+
+static const struct list urls = {
+	.parent = &upstreams,
+	.at = offsetof(struct config_upstream, urls),
+	.count_at = offsetof(struct config_upstream, url_count),
+	.size = sizeof(char *),
+	.first = "mirror.upstreams[].urls[]",
+};
+
+#define IN_CONFIG(field) NULL, offsetof(struct config, field)
+#define IN_LISTEN(field) &listen, offsetof(struct config_listen, field)
+#define IN_UPSTREAM(field) &upstreams, offsetof(struct config_upstream, field)
+
+/* clang-format off */
+const struct key keys[] = {
+	{ "data", DIRECTORY, IN_CONFIG(data), .initial = "./data",
+	  .help = "where everything is kept",
+	  .section = "General" },
+	{ "drain", DURATION, IN_CONFIG(drain_ms), .initial = "30s",
+	  .help = "how long a stop waits for requests under way" },
+	{ "limits.uploads", NUMBER, IN_CONFIG(upload_limit), .initial = "64",
+	  .help = "uploads at once; more have to wait" },
+	{ "log.level", LEVEL, IN_CONFIG(log_level), .initial = "info",
+	  .help = "the least to log: debug, info, warn or error",
+	  .option = "--log-level" },
+
+	{ "listen", LIST, IN_CONFIG(listen), .initial = ":5000",
+	  .help = "where to answer; with an upstream, every name that comes "
+		  "in there is that upstream's; several: repeat it, or use "
+		  "commas",
+	  .fills = &listen,
+	  .section = "Listening" },
+	{ "listen[].address", ADDRESS, IN_LISTEN(address),
+	  .help = "a port of all addresses, or one address and its port" },
+	{ "listen[].upstream", UPSTREAM, IN_LISTEN(upstream),
+	  .help = "every name that comes in there is this upstream's" },
+	{ "listen[].tls.certificate", FILE_PATH, IN_LISTEN(certificate),
+	  .help = "makes it HTTPS; PEM, with its chain",
+	  .needs = "listen[].tls.key" },
+	{ "listen[].tls.key", FILE_PATH, IN_LISTEN(key),
+	  .help = "the certificate's private key; PEM",
+	  .needs = "listen[].tls.certificate" },
+
+	{ "mirror.default", UPSTREAM_OR_NONE, IN_CONFIG(mirror_default),
+	  .initial = "docker.io",
+	  .help = "the upstream of names that were not pushed here and name "
+		  "none; \"\": there is none",
+	  .section = "Mirroring" },
+	{ "mirror.patience", DURATION, IN_CONFIG(patience_ms), .initial = "1s",
+	  .help = "how long a cached answer waits for a slow upstream" },
+	{ "mirror.upstreams", LIST, IN_CONFIG(upstreams),
+	  .initial = "docker.io",
+	  .help = "a registry to mirror; docker.io always is; several: repeat "
+		  "it, or use commas",
+	  .fills = &upstreams,
+	  .option = "--upstream" },
+	{ "mirror.upstreams[].name", HOST, IN_UPSTREAM(name),
+	  .help = "as in the names of its images" },
+	{ "mirror.upstreams[].urls[]", URL, &urls, 0,
+	  .help = "where it answers, the best first; without any: https:// "
+		  "and its name" },
+	{ "mirror.upstreams[].ca", FILE_PATH, IN_UPSTREAM(ca),
+	  .help = "authorities to trust there, and no others; PEM" },
+	{ "mirror.upstreams[].username", TEXT, IN_UPSTREAM(username),
+	  .help = "who logs in there; nobody without it",
+	  .needs = "mirror.upstreams[].password_file" },
+	{ "mirror.upstreams[].password_file", FILE_PATH,
+	  IN_UPSTREAM(password_file),
+	  .help = "the password, or a token, is its first line",
+	  .needs = "mirror.upstreams[].username" },
+	{ "mirror.upstreams[].tag_lifetime", DURATION,
+	  IN_UPSTREAM(tag_lifetime_ms), .initial = "5m",
+	  .help = "how long a tag is believed before asking again" },
+};
+/* clang-format on */
+
+const size_t key_count = array_size(keys);
+
+static const struct {
+	const char *prefix;
+	char dot;	   /* between the parts of a name */
+	const char *open;  /* before a position in a list */
+	const char *close; /* and behind it */
+	bool upper;
+} spellings[] = {
+	[PLACE_DEFAULT] = { "", '.', "[", "]", false },
+	[PLACE_FILE] = { "", '.', "[", "]", false },
+	[PLACE_ENVIRONMENT] = { ENVIRONMENT_PREFIX, '_', "_", "", true },
+	[PLACE_OPTION] = { "--", '.', ".", "", false },
+};
+
+static void spell(const struct key *key, enum place place, const size_t *index,
+		  struct buf *out)
+{
+	__typeof__(&spellings[0]) how = &spellings[place];
+
+	buf_addf(out, "%s", how->prefix);
+	for (const char *at = key->name; *at; at++) {
+		if (*at == '[' && index)
+			buf_addf(out, "%s%zu%s", how->open, *index++,
+				 how->close);
+		else if (*at == '[')
+			buf_addf(out, "%s#%s", how->open, how->close);
+		else if (*at == '.')
+			buf_addf(out, "%c", how->dot);
+		else if (*at != ']')
+			buf_addf(out, "%c", how->upper ? toupper(*at) : *at);
+	}
+}
+
+void key_spell(const struct key *key, enum place place, const size_t *index,
+	       struct buf *out)
+{
+	if (place == PLACE_OPTION && key->option)
+		buf_addf(out, "%s", key->option);
+	else
+		spell(key, place, index, out);
+}
+
+/* Reads a position of at most three digits. */
+static bool index_match(struct span *text, size_t *index_out)
+{
+	size_t digits = 0;
+
+	while (digits < text->len && isdigit((unsigned char)text->at[digits]))
+		digits++;
+	if (digits == 0 || digits > 3)
+		return false;
+	*index_out = (size_t)span_decimal(span_make(text->at, digits));
+	*text = span_from(*text, digits);
+	return true;
+}
+
+static bool key_match(const struct key *key, struct span text, enum place place,
+		      size_t *index_out)
+{
+	auto_buf struct buf wanted = { 0 };
+
+	if (place == PLACE_OPTION && key->option && span_is(text, key->option))
+		return true;
+	spell(key, place, NULL, &wanted);
+	for (const char *at = wanted.at; *at; at++) {
+		if (*at == '#') {
+			if (!index_match(&text, index_out++))
+				return false;
+			continue;
+		}
+		if (text.len == 0 || text.at[0] != *at)
+			return false;
+		text = span_from(text, 1);
+	}
+	return text.len == 0;
+}
+
+const struct key *key_find(struct span text, enum place place,
+			   size_t index_out[KEY_DEPTH])
+{
+	for (size_t i = 0; i < key_count; i++)
+		if (key_match(&keys[i], text, place, index_out))
+			return &keys[i];
+	return NULL;
+}
+
+const struct key *key_named(const char *name)
+{
+	const struct key *key = keys;
+
+	while (strcmp(key->name, name) != 0)
+		key++;
+	return key;
+}
+
+#define NEAR_LEN 63 /* longer words are near to none */
+#define NEAR_EDITS 3
+
+/* One letter of a spelling; '#' is any digit. */
+static bool is_same(char spelled, char c)
+{
+	return spelled == c || (spelled == '#' && isdigit((unsigned char)c));
+}
+
+/*
+ * Levenshtein's distance. `row` holds, for the part of `text` seen so far,
+ * the edits from each beginning of `spelled`.
+ */
+static size_t edits(struct span spelled, struct span text)
+{
+	size_t row[NEAR_LEN + 1];
+
+	for (size_t i = 0; i <= spelled.len; i++)
+		row[i] = i;
+	for (size_t j = 0; j < text.len; j++) {
+		size_t corner = row[0]++;
+
+		for (size_t i = 0; i < spelled.len; i++) {
+			size_t best =
+				corner + !is_same(spelled.at[i], text.at[j]);
+
+			corner = row[i + 1];
+			if (best > corner + 1)
+				best = corner + 1;
+			if (best > row[i] + 1)
+				best = row[i] + 1;
+			row[i + 1] = best;
+		}
+	}
+	return row[spelled.len];
+}
+
+const struct key *key_near(struct span text, enum place place)
+{
+	const struct key *nearest = NULL;
+	size_t least = NEAR_EDITS + 1;
+
+	if (text.len > NEAR_LEN)
+		return NULL;
+	for (size_t i = 0; i < key_count; i++) {
+		auto_buf struct buf spelled = { 0 };
+
+		key_spell(&keys[i], place, NULL, &spelled);
+		size_t distance = edits(buf_span(&spelled), text);
+		if (distance >= least || 2 * distance >= text.len)
+			continue;
+		least = distance;
+		nearest = &keys[i];
+	}
+	return nearest;
+}
+
+const char *key_form(const struct key *key)
+{
+	return key->fills ? key->fills->form : types[key->type].form;
+}

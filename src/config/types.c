@@ -1,0 +1,208 @@
+/*
+ * One row a type. A parser judges the value as it is written; what must be
+ * true of several values together is in check.c.
+ */
+#include "config/types.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#define NUMBER_MAX 10000
+#define DURATION_MAX INT64_C(3153600000000) /* ms; a hundred years */
+
+static bool text_store(struct span value, void *slot)
+{
+	char **text = slot;
+
+	free(*text);
+	*text = mem_array(value.len + 1, 1);
+	return span_copy(value, *text, value.len + 1);
+}
+
+static bool path_parse(struct span value, void *slot)
+{
+	return value.len > 0 && text_store(value, slot);
+}
+
+static bool duration_parse(struct span value, void *slot)
+{
+	static const struct {
+		const char *unit;
+		int64_t ms;
+	} units[] = {
+		{ "ms", 1 },	      { "s", 1000 },	 { "m", 60 * 1000 },
+		{ "h", 3600 * 1000 }, { "d", 86400000 },
+	};
+	size_t digits = 0;
+
+	while (digits < value.len && isdigit((unsigned char)value.at[digits]))
+		digits++;
+	int64_t number = span_decimal(span_make(value.at, digits));
+	struct span unit = span_from(value, digits);
+
+	for (size_t i = 0; i < array_size(units); i++) {
+		if (!span_is(unit, units[i].unit))
+			continue;
+		*(int64_t *)slot = number * units[i].ms;
+		return number >= 0 && number <= DURATION_MAX / units[i].ms;
+	}
+	return false;
+}
+
+static bool number_parse(struct span value, void *slot)
+{
+	int64_t number = span_decimal(value);
+
+	*(int64_t *)slot = number;
+	return number >= 1 && number <= NUMBER_MAX;
+}
+
+static bool level_parse(struct span value, void *slot)
+{
+	static const char *const names[] = {
+		[LOG_DEBUG] = "debug",
+		[LOG_INFO] = "info",
+		[LOG_WARN] = "warn",
+		[LOG_ERROR] = "error",
+	};
+
+	for (size_t i = 0; i < array_size(names); i++) {
+		if (!span_is(value, names[i]))
+			continue;
+		*(enum log_level *)slot = (enum log_level)i;
+		return true;
+	}
+	return false;
+}
+
+static bool holds_only(struct span text, const char *letters)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (!text.at[i] || !strchr(letters, text.at[i]))
+			return false;
+	return text.len > 0;
+}
+
+/* A name, an IPv4 address, or an IPv6 address in brackets. */
+static bool is_host(struct span host)
+{
+	if (span_starts(host, "[") && span_ends(host, "]"))
+		return holds_only(span_make(host.at + 1, host.len - 2),
+				  "0123456789abcdefABCDEF:.%");
+	return holds_only(host, "abcdefghijklmnopqrstuvwxyz"
+				"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_");
+}
+
+static bool is_port(struct span port)
+{
+	int64_t number = span_decimal(port);
+
+	return port.len <= 5 && number >= 0 && number <= 65535;
+}
+
+/* Cuts "host:port" in two; without a port, `host` is left whole. */
+static struct span port_cut(struct span *host)
+{
+	ptrdiff_t colon = span_find_last(*host, ':');
+
+	if (colon < 0 || span_ends(*host, "]"))
+		return SPAN_NONE;
+	struct span port = span_from(*host, (size_t)colon + 1);
+	host->len = (size_t)colon;
+	return port;
+}
+
+static bool is_host_and_port(struct span text)
+{
+	struct span port = port_cut(&text);
+
+	return is_host(text) && (!port.at || is_port(port));
+}
+
+static bool address_parse(struct span value, void *slot)
+{
+	struct span host = value;
+	struct span port = port_cut(&host);
+
+	if (!port.at || !is_port(port) || (host.len > 0 && !is_host(host)))
+		return false;
+	return text_store(value, slot);
+}
+
+/*
+ * Only what no repository here can be called: a dot, a port or "localhost"
+ * makes it a registry's name.
+ */
+static bool host_parse(struct span value, void *slot)
+{
+	if (!is_host_and_port(value))
+		return false;
+	for (size_t i = 0; i < value.len; i++)
+		if (isupper((unsigned char)value.at[i]))
+			return false;
+	if (span_find(value, '.') < 0 && span_find(value, ':') < 0 &&
+	    !span_is(value, "localhost"))
+		return false;
+	return text_store(value, slot);
+}
+
+static bool url_parse(struct span value, void *slot)
+{
+	if (span_ends(value, "/"))
+		value.len--;
+	struct span rest = value;
+	if (span_starts(value, "https://"))
+		rest = span_from(value, strlen("https://"));
+	else if (span_starts(value, "http://"))
+		rest = span_from(value, strlen("http://"));
+	else
+		return false;
+	return is_host_and_port(rest) && text_store(value, slot);
+}
+
+const struct type_row types[TYPE_COUNT] = {
+	[TEXT] = { "TEXT", "text", "write it in quotes", text_store },
+	[DIRECTORY] = { "DIRECTORY", "directory", "write a path, like ./data",
+			path_parse },
+	[FILE_PATH] = { "FILE", "file", "write a path, like cert.pem",
+			path_parse },
+	[DURATION] = { "DURATION", "duration",
+		       "write a number with a unit, like 1s or 500ms",
+		       duration_parse },
+	[NUMBER] = { "NUMBER", "number from 1 to 10000",
+		     "write one in digits, like 64", number_parse },
+	[LEVEL] = { "LEVEL", "level", "write debug, info, warn or error",
+		    level_parse },
+	[ADDRESS] = { "ADDRESS", "address to listen on",
+		      "write a port, like :5000, or host and port, like "
+		      "127.0.0.1:5000",
+		      address_parse },
+	[HOST] = { "NAME", "name of a registry",
+		   "write it as in an image's name, like ghcr.io", host_parse },
+	[UPSTREAM] = { "NAME", "name of an upstream", "write one like ghcr.io",
+		       text_store },
+	[UPSTREAM_OR_NONE] = { "NAME", "name of an upstream",
+			       "write one like ghcr.io", text_store },
+	[URL] = { "URL", "URL of a registry",
+		  "write scheme and host alone, like https://ghcr.io",
+		  url_parse },
+};
+
+bool type_is_text(enum type type)
+{
+	return types[type].parse && type != DURATION && type != NUMBER &&
+	       type != LEVEL;
+}
+
+bool type_is_path(enum type type)
+{
+	return type == DIRECTORY || type == FILE_PATH;
+}
+
+bool type_refers(enum type type)
+{
+	return type == UPSTREAM || type == UPSTREAM_OR_NONE;
+}

@@ -1,0 +1,44 @@
+/*
+ * config/types.h: the kinds of values, each parsed in one way.
+ */
+#pragma once
+#include "base/attr.h"
+#include "base/span.h"
+
+enum type {
+	TEXT,
+	DIRECTORY,
+	FILE_PATH,
+	DURATION,
+	NUMBER,
+	LEVEL,
+	ADDRESS,
+	HOST,
+	UPSTREAM,
+	UPSTREAM_OR_NONE,
+	URL,
+	LIST, /* a whole list in short form; has no parser */
+	TYPE_COUNT
+};
+
+struct type_row {
+	const char *form;   /* "DURATION", in --help */
+	const char *noun;   /* "which is no …" */
+	const char *remedy; /* "write …" */
+
+	/*
+	 * Stores the value at `slot`: char * (owned; what was there is freed),
+	 * int64_t (DURATION in milliseconds, NUMBER) or enum log_level. False
+	 * if it is none of this type.
+	 */
+	bool (*parse)(struct span, void *slot);
+};
+
+extern const struct type_row types[TYPE_COUNT];
+
+/* Its slot is a char *. */
+bool type_is_text(enum type);
+/* A path, which may be relative. */
+bool type_is_path(enum type);
+/* The name of an upstream, which must be configured. */
+bool type_refers(enum type);
