@@ -85,6 +85,16 @@ static int dir_need(struct blob_fs *fs, const struct digest *digest,
 	return io_open_at(fs->root, path->dir, O_RDONLY | O_DIRECTORY, e);
 }
 
+/* What an earlier attempt of the same incarnation has left gives way. */
+static int name_give(int fd, int dir, const char *name, struct err *e)
+{
+	if (io_link(fd, dir, name, e) == 0)
+		return 0;
+	if (e->sys != EEXIST || io_unlink_at(dir, name, e) < 0)
+		return -1;
+	return io_link(fd, dir, name, e);
+}
+
 static int fs_commit(struct blob_store *store, const struct digest *digest,
 		     uint64_t id, int fd, struct err *e)
 {
@@ -96,7 +106,7 @@ static int fs_commit(struct blob_store *store, const struct digest *digest,
 	auto_fd int dir = dir_need(fs, digest, &path, e);
 	if (dir < 0)
 		return -1;
-	if (io_link(fd, dir, path.name, e) < 0)
+	if (name_give(fd, dir, path.name, e) < 0)
 		return -1;
 	return io_sync(dir, e);
 }

@@ -90,6 +90,9 @@ static int mem_commit(struct blob_store *store, const struct digest *digest,
 		.fd = copy,
 	};
 	hold_mutex(&mem->lock);
+	struct mem_blob *before = mem_find(mem, digest, id);
+	if (before)
+		mem_forget(before);
 	LIST_INSERT_HEAD(&mem->blobs, blob, link);
 	return 0;
 }

@@ -14,7 +14,7 @@ int blob_unknown(const struct digest *digest, struct err *e)
 
 /*
  * A link is stale if no manifest of its repository names it and it was not
- * touched in this epoch.
+ * touched in this epoch. What is cached comes again if it was swept.
  */
 static int linked_find(struct db *db, const struct repository *repository,
 		       const struct digest_row *digest, struct meta_blob *out,
@@ -24,7 +24,8 @@ static int linked_find(struct db *db, const struct repository *repository,
 	int found = db_find(
 		db,
 		"SELECT blob.id, blob.size,"
-		" CASE WHEN link.touched < state.epoch AND NOT EXISTS"
+		" CASE WHEN link.touched < state.epoch"
+		" AND repository.upstream = '' AND NOT EXISTS"
 		"  (SELECT 1 FROM named WHERE named.digest = link.digest"
 		"   AND named.repository = link.repository)"
 		" THEN 1 ELSE 0 END"

@@ -45,10 +45,9 @@ int meta_repository_peek(struct meta *, const struct name *local,
 struct meta_blob {
 	uint64_t id;  /* incarnation; 0: not here */
 	int64_t size; /* bytes; of the descriptor while not here */
-	bool stale;   /* only meta_blob_peek: touch the link before
-			 a client is told "it is here": no manifest
-			 names it, and it was last touched in an
-			 earlier epoch */
+	bool stale;   /* only meta_blob_peek: touch the link before a client is
+			 told "it is here": the repository is local, no manifest
+			 names it, and it was touched in an earlier epoch */
 };
 
 /*

@@ -37,7 +37,7 @@ int store_open_with(const char *data, struct meta *, struct blob_store *,
 void store_close(struct store **);
 DEFINE_AUTO(store, store_close)
 
-/* Can something be written? ERR_NO_SPACE, ERR_IO. For /readyz. */
+/* Can something be written now? ERR_NO_SPACE, ERR_IO. For /readyz. */
 int store_check(struct store *, struct err *) may_wait must_check;
 
 /* What is known without a change: peeks are called on this directly. */
@@ -100,8 +100,8 @@ int incoming_resume_upload(struct store *, const struct repository *,
 
 /*
  * A fetch of `digest` for an upstream repository; goes on where a restart
- * stopped it. `size` in bytes, or -1. The caller makes sure that there is
- * only one at a time.
+ * stopped it. `size` in bytes, or -1: more than that is ERR_CORRUPT. The
+ * caller makes sure that there is only one at a time.
  */
 int incoming_open_fetch(struct store *, const struct repository *,
 			const struct digest *, int64_t size,
@@ -109,21 +109,34 @@ int incoming_open_fetch(struct store *, const struct repository *,
 	may_wait must_check;
 
 const char *incoming_key(const struct incoming *);
-int64_t incoming_length(const struct incoming *);	/* bytes so far */
+/* Bytes so far: where the next write goes. */
+int64_t incoming_length(const struct incoming *);
 
-/* Adds bytes at the end. ERR_NO_SPACE, ERR_IO: nothing of it counts. */
+/*
+ * Adds bytes at the end. ERR_NO_SPACE: nothing of it counts, and it may go on
+ * once there is room. ERR_IO: it can only be dropped.
+ */
 int incoming_write(struct incoming *, struct span, struct err *)
 	may_wait must_check;
 
-/* Starts again from nothing: upstream did not resume. Fetches only. */
-int incoming_restart(struct incoming *, struct err *) may_wait must_check;
+/*
+ * Upstream begins anew from the first byte. Fetches only. Readers are already
+ * following, so the file stays as it is: bytes that are here are passed over
+ * (incoming_length counts them again from 0), and what comes behind them is
+ * added. Whether both fit together is for the digest to say.
+ */
+int incoming_restart(struct incoming *, struct err *) must_check;
 
-/* Makes what was written so far durable. */
+/*
+ * Makes what was written so far durable. After a failure it can only be
+ * dropped.
+ */
 int incoming_sync(struct incoming *, struct err *) may_wait must_check;
 
 /*
  * A fetch can be read while it grows; borrowed. The last 64 KiB are held back
- * until the commit, so that no reader ever has all of a wrong blob.
+ * until the commit has verified the whole, so that no reader ever has all of
+ * a wrong blob.
  */
 struct growing *incoming_growing(struct incoming *);
 
@@ -136,8 +149,11 @@ struct growing *incoming_growing(struct incoming *);
 int incoming_commit(struct incoming **, const struct digest *, struct err *)
 	may_wait must_check;
 
-/* Leaves it for a later request, or for after a restart. */
-void incoming_leave(struct incoming **);
+/*
+ * Leaves it for a later request, or for after a restart; one whose disk
+ * failed is dropped. Who follows a fetch sees it break.
+ */
+void incoming_leave(struct incoming **) may_wait;
 /* Throws it away. */
-void incoming_drop(struct incoming **);
+void incoming_drop(struct incoming **) may_wait;
 DEFINE_AUTO(incoming, incoming_leave)

@@ -1,0 +1,112 @@
+/*
+ * Blobs for reading: the row says which incarnation, and that file is opened.
+ *
+ * In between, a sweep may have removed the file, and a new arrival may have
+ * made another one: so if it is not there, the row is read again, once. A
+ * file that is still missing, or too short, is as good as none: what comes
+ * from upstream is fetched again, and what was pushed can be pushed again.
+ */
+#include "store/inside.h"
+
+static int blob_lost(const struct repository *repository,
+		     const struct digest *digest, struct err *e)
+{
+	return err_set(e,
+		       repository_is_local(repository) ? ERR_BLOB_UNKNOWN :
+							 ERR_NOT_HERE,
+		       "the file of blob %s is missing or damaged",
+		       digest_text(digest).s);
+}
+
+int blob_open(struct store *store, const struct digest *digest,
+	      const struct meta_blob *blob, struct blob_place *out,
+	      struct err *e)
+{
+	if (blob_peek(store->blobs, digest, blob->id, out, e) < 0)
+		return -1;
+	if (out->size == blob->size)
+		return 0;
+	close(out->fd);
+	out->fd = -1;
+	return err_set(e, ERR_NOT_FOUND, "blob %s has %lld bytes, not %lld",
+		       digest_text(digest).s, (long long)out->size,
+		       (long long)blob->size);
+}
+
+static int blob_locate(struct store *store, const struct repository *repository,
+		       const struct digest *digest, struct blob_place *out,
+		       bool *stale_out, struct err *e)
+{
+	struct meta_blob blob;
+
+	for (int tries = 0; tries < 2; tries++) {
+		if (meta_blob_peek(store->meta, repository, digest, &blob, e) <
+		    0)
+			return -1;
+		*out = (struct blob_place){ .fd = -1, .size = blob.size };
+		*stale_out = blob.stale;
+		if (blob.id == 0)
+			return err_set(e, ERR_NOT_HERE, "blob %s is not here",
+				       digest_text(digest).s);
+		if (blob_open(store, digest, &blob, out, e) == 0)
+			return 0;
+		out->size = blob.size;
+		if (e->kind != ERR_NOT_FOUND)
+			return -1;
+	}
+	return blob_lost(repository, digest, e);
+}
+
+int store_peek_blob(struct store *store, const struct repository *repository,
+		    const struct digest *digest, struct blob_place *out,
+		    struct err *e)
+{
+	bool stale;
+
+	if (blob_locate(store, repository, digest, out, &stale, e) < 0)
+		return -1;
+	if (!stale)
+		return 0;
+	close(out->fd);
+	out->fd = -1;
+	return err_set(e, ERR_NOT_HERE, "the link has to be touched first");
+}
+
+int store_pull_blob(struct store *store, const struct repository *repository,
+		    const struct digest *digest, struct blob_place *out,
+		    struct err *e)
+{
+	bool stale;
+	struct err ignored;
+
+	thread_may_wait("store_pull_blob");
+	if (blob_locate(store, repository, digest, out, &stale, e) < 0)
+		return -1;
+
+	/* A hit never needs a write. Without the touch, a push that relies on
+	   this answer may have to send the blob after all. */
+	if (stale)
+		never_mind(meta_link_touch(store->meta, repository, digest,
+					   &ignored));
+	return 0;
+}
+
+int store_mount(struct store *store, const struct repository *from,
+		const struct repository *to, const struct digest *digest,
+		struct err *e)
+{
+	struct blob_place place;
+	bool stale;
+
+	thread_may_wait("store_mount");
+	if (blob_locate(store, from, digest, &place, &stale, e) < 0)
+		return -1;
+	close(place.fd);
+	return meta_link_mount(store->meta, from, to, digest, e);
+}
+
+int store_unlink(struct store *store, const struct repository *repository,
+		 const struct digest *digest, struct err *e)
+{
+	return meta_link_drop(store->meta, repository, digest, e);
+}

@@ -1,0 +1,294 @@
+/*
+ * The life of an arrival: session, then file; and at the end blob, then row.
+ *
+ * A commit that fails must leave nothing, but a transaction that failed may
+ * still come true at the next start, if its bytes had reached the disk. So
+ * the end of the session is committed behind it: after that it can not, and
+ * its file may go. If even that fails, the file stays, an orphan.
+ */
+#include <errno.h>
+
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "store/inside.h"
+
+/* ------------------------------------------------------- opening, closing */
+
+static struct incoming *incoming_new(struct store *store)
+{
+	struct incoming *incoming = mem_alloc(sizeof(*incoming));
+
+	incoming->store = store;
+	incoming->fd = -1;
+	return incoming;
+}
+
+void incoming_close(struct incoming **pointer)
+{
+	struct incoming *incoming = steal_ptr(pointer);
+
+	auto_fd_end(&incoming->fd);
+	if (incoming->hash)
+		hash_close(&incoming->hash);
+	if (incoming->growing)
+		growing_drop(&incoming->growing);
+	free(incoming);
+}
+
+/* Ends it in memory. A fetch that did not come to its end is broken. */
+static void incoming_end(struct incoming *incoming, const struct err *why)
+{
+	if (incoming->growing)
+		growing_break(incoming->growing, why);
+	if (incoming->held)
+		uploads_forget(&incoming->store->uploads, incoming);
+	incoming_close(&incoming);
+}
+
+/* File, then session: a session without a file is dropped at the start. */
+static int incoming_erase(struct incoming *incoming, struct err *e)
+{
+	struct err ignored;
+
+	never_mind(arrival_remove(incoming, &ignored));
+	return meta_session_drop(incoming->store->meta, incoming->session.id,
+				 e);
+}
+
+void incoming_drop(struct incoming **pointer)
+{
+	struct incoming *incoming = steal_ptr(pointer);
+	struct err why, ignored;
+
+	never_mind(err_set(&why, ERR_CLOSED, "the arrival was given up"));
+	never_mind(incoming_erase(incoming, &ignored));
+	incoming_end(incoming, &why);
+}
+
+void incoming_leave(struct incoming **pointer)
+{
+	struct incoming *incoming = steal_ptr(pointer);
+	struct err why;
+
+	if (incoming->broken)
+		return incoming_drop(&incoming);
+	if (incoming->held)
+		return uploads_park(&incoming->store->uploads, incoming);
+	never_mind(err_set(&why, ERR_CLOSED, "the arrival was interrupted"));
+	incoming_end(incoming, &why);
+}
+
+/* ---------------------------------------------------------------- uploads */
+
+/* A new session with an empty file. */
+static int incoming_begin(struct incoming *incoming, struct err *e)
+{
+	struct err ignored;
+
+	if (meta_session_put(incoming->store->meta, &incoming->session, e) < 0)
+		return -1;
+	if (arrival_make(incoming, e) == 0)
+		return 0;
+	never_mind(incoming_erase(incoming, &ignored));
+	return -1;
+}
+
+int incoming_open_upload(struct store *store,
+			 const struct repository *repository,
+			 struct incoming **out, struct err *e)
+{
+	struct incoming *incoming = incoming_new(store);
+
+	thread_may_wait("incoming_open_upload");
+	incoming->session.repository = *repository;
+	incoming->session.size = -1;
+	if (incoming_begin(incoming, e) < 0) {
+		incoming_close(&incoming);
+		return -1;
+	}
+	uploads_add(&store->uploads, incoming);
+	*out = incoming;
+	return 0;
+}
+
+/* What is held now, with its session read again, and its file open. */
+static int upload_reopen(struct incoming *incoming,
+			 const struct repository *repository, struct span key,
+			 struct err *e)
+{
+	struct meta_session session;
+
+	if (meta_session_find(incoming->store->meta, repository, key, &session,
+			      e) < 0)
+		return -1;
+	incoming->session = session;
+	if (incoming->fd >= 0)
+		return 0;
+	if (arrival_reopen(incoming, e) == 0)
+		return 0;
+	if (e->kind == ERR_NOT_FOUND)
+		e->kind = ERR_UPLOAD_UNKNOWN;
+	return -1;
+}
+
+int incoming_resume_upload(struct store *store,
+			   const struct repository *repository, struct span key,
+			   struct incoming **out, struct err *e)
+{
+	struct incoming *incoming;
+
+	thread_may_wait("incoming_resume_upload");
+	if (uploads_hold(&store->uploads, key, &incoming, e) < 0)
+		return -1;
+	incoming->store = store;
+	if (upload_reopen(incoming, repository, key, e) == 0) {
+		*out = incoming;
+		return 0;
+	}
+	if (incoming->fd >= 0) {
+		uploads_park(&store->uploads, incoming);
+	} else {
+		uploads_forget(&store->uploads, incoming);
+		incoming_close(&incoming);
+	}
+	return -1;
+}
+
+/* ---------------------------------------------------------------- fetches */
+
+/* What a restart left of a fetch, if it is of any use: 1, 0, -1. */
+static int fetch_reopen(struct incoming *incoming, struct err *e)
+{
+	struct meta_session wanted = incoming->session;
+
+	if (meta_session_find_fetch(incoming->store->meta, &wanted.digest,
+				    &incoming->session, e) < 0)
+		return e->kind == ERR_BLOB_UNKNOWN ? 0 : -1;
+	incoming->session.repository = wanted.repository;
+	incoming->session.size = wanted.size;
+	if (arrival_reopen(incoming, e) == 0)
+		return 1;
+	if (incoming_erase(incoming, e) < 0)
+		return -1;
+	incoming->session = wanted;
+	return 0;
+}
+
+int incoming_open_fetch(struct store *store,
+			const struct repository *repository,
+			const struct digest *digest, int64_t size,
+			struct incoming **out, struct err *e)
+{
+	struct incoming *incoming = incoming_new(store);
+
+	thread_may_wait("incoming_open_fetch");
+	incoming->session = (struct meta_session){
+		.repository = *repository,
+		.is_fetch = true,
+		.digest = *digest,
+		.size = size,
+	};
+	int found = fetch_reopen(incoming, e);
+	if (found < 0 || (found == 0 && incoming_begin(incoming, e) < 0)) {
+		incoming_close(&incoming);
+		return -1;
+	}
+	*out = incoming;
+	return 0;
+}
+
+/* ------------------------------------------------------------ looking at */
+
+const char *incoming_key(const struct incoming *incoming)
+{
+	return incoming->session.key;
+}
+
+int64_t incoming_length(const struct incoming *incoming)
+{
+	return incoming->position;
+}
+
+struct growing *incoming_growing(struct incoming *incoming)
+{
+	return incoming->growing;
+}
+
+/* ---------------------------------------------------------------- commit */
+
+/*
+ * The row that stands afterwards has a file: ours, or that of whoever came
+ * first. If that one is missing, ours takes its place.
+ */
+static int incoming_settle(struct incoming *incoming,
+			   const struct digest *digest, struct err *e)
+{
+	struct store *store = incoming->store;
+	struct meta_arrival arrival = {
+		.repository = incoming->session.repository,
+		.digest = *digest,
+		.id = incoming->session.id,
+		.size = incoming->length,
+	};
+	struct meta_blob winner;
+	struct blob_place place;
+
+	for (;;) {
+		if (meta_blob_put(store->meta, &arrival, &winner, e) < 0)
+			return -1;
+		if (winner.id == arrival.id)
+			return 0;
+		if (blob_open(store, digest, &winner, &place, e) == 0)
+			break;
+		if (e->kind != ERR_NOT_FOUND)
+			return -1;
+		arrival.missing = winner.id;
+	}
+	close(place.fd);
+	never_mind(blob_delete(store->blobs, digest, arrival.id, e));
+	return 0;
+}
+
+/* The bytes are what they should be: a reader may have them all. */
+static void incoming_finish(struct incoming *incoming)
+{
+	if (incoming->growing)
+		growing_finish(incoming->growing, incoming->length);
+}
+
+static int incoming_keep(struct incoming *incoming, const struct digest *digest,
+			 struct err *e)
+{
+	struct store *store = incoming->store;
+	struct err ignored;
+
+	if (blob_commit(store->blobs, digest, incoming->session.id,
+			incoming->fd, e) == 0 &&
+	    incoming_settle(incoming, digest, e) == 0) {
+		never_mind(arrival_remove(incoming, &ignored));
+		return 0;
+	}
+	if (incoming_erase(incoming, &ignored) == 0)
+		never_mind(blob_delete(store->blobs, digest,
+				       incoming->session.id, &ignored));
+	return -1;
+}
+
+int incoming_commit(struct incoming **pointer, const struct digest *digest,
+		    struct err *e)
+{
+	struct incoming *incoming = steal_ptr(pointer);
+	struct err ignored;
+	int failed;
+
+	thread_may_wait("incoming_commit");
+	if (arrival_verify(incoming, digest, e) == 0) {
+		incoming_finish(incoming);
+		failed = incoming_keep(incoming, digest, e);
+	} else {
+		never_mind(incoming_erase(incoming, &ignored));
+		failed = -1;
+	}
+	incoming_end(incoming, e);
+	return failed;
+}

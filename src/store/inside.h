@@ -1,0 +1,100 @@
+/*
+ * store/inside.h: what the parts of the store share. Not for other rooms.
+ */
+#pragma once
+#include <sys/queue.h>
+
+#include "base/thread.h"
+#include "oci/hash.h"
+#include "store/store.h"
+
+/*
+ * An arrival under way. Its file is incoming/<id>, where id is its session's.
+ */
+struct incoming {
+	struct store *store;
+	struct meta_session session;
+	int fd;		      /* -1: not open yet */
+	int64_t length;	      /* bytes in the file, all of them hashed */
+	int64_t position;     /* of the next write; behind `length` only while
+				 a fetch that began anew catches up */
+	int64_t written_back; /* bytes that are on their way to the disk */
+	struct hash *hash;    /* sha256 of the file */
+	struct growing *growing; /* of a fetch */
+	bool broken;		 /* the disk failed under it: only to drop */
+	bool held;		 /* an upload: somebody is at it */
+	TAILQ_ENTRY(incoming) link;
+};
+
+TAILQ_HEAD(incoming_list, incoming);
+
+/* All uploads that are open: held by a request, or parked until the next. */
+struct uploads {
+	pthread_mutex_t lock;
+	struct incoming_list list; /* parked ones: least recently used last */
+	size_t parked;
+};
+
+struct store {
+	int data;     /* the data directory */
+	int arrivals; /* its incoming/ */
+	int lock;     /* its lock, held */
+	struct meta *meta;
+	struct blob_store *blobs;
+	struct uploads uploads;
+};
+
+/* Removes what a crash left in incoming/, and sessions without a file. */
+void store_tidy(struct store *);
+
+/* "17": the name of an arrival's file. */
+struct arrival_name {
+	char s[24];
+};
+struct arrival_name arrival_name(uint64_t id);
+
+/* For what only leaves an orphan behind when it fails, to be tidied later. */
+static inline void never_mind(int result)
+{
+	(void)result;
+}
+
+/*
+ * The file of exactly that incarnation. ERR_NOT_FOUND: it is missing, or has
+ * another size than it should.
+ */
+int blob_open(struct store *, const struct digest *, const struct meta_blob *,
+	      struct blob_place *out, struct err *) must_check;
+
+/* -------------------------------------------------------------- arrivals */
+
+/* Makes the file of a new session. */
+int arrival_make(struct incoming *, struct err *) must_check;
+/* Opens the one that is there and hashes it. ERR_NOT_FOUND. */
+int arrival_reopen(struct incoming *, struct err *) must_check;
+/* Removes its name; the open file stays readable. */
+int arrival_remove(struct incoming *, struct err *) must_check;
+/* Is that what it holds? */
+int arrival_verify(struct incoming *, const struct digest *, struct err *)
+	must_check;
+
+/* Closes it and frees it; what is on the disk stays as it is. */
+void incoming_close(struct incoming **);
+
+/* --------------------------------------------------------------- uploads */
+
+void uploads_open(struct uploads *);
+void uploads_close(struct uploads *);
+
+/* Adds one, held. */
+void uploads_add(struct uploads *, struct incoming *);
+/*
+ * The upload `key`, held from now on: as it was parked, or new and without a
+ * file. ERR_CONFLICT if somebody holds it.
+ */
+int uploads_hold(struct uploads *, struct span key, struct incoming **out,
+		 struct err *) must_check;
+/* No longer held, but open for the next request. */
+void uploads_park(struct uploads *, struct incoming *);
+/* No longer known. */
+void uploads_forget(struct uploads *, struct incoming *);

@@ -1,0 +1,146 @@
+/*
+ * The data directory: who has it, and what is in it.
+ *
+ * The lock is taken before anything else is looked at, so that of two starts
+ * at once only one makes the rest.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/file.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "store/inside.h"
+
+#define DIRECTORY (O_RDONLY | O_DIRECTORY)
+#define CHECK_BYTES (64 * 1024)
+
+/* ------------------------------------------------------------------ lock */
+
+/* What cannot be made here is a wrong place, not a broken disk. */
+static int place_fail(const char *data, struct err *e)
+{
+	if (e->kind == ERR_IO)
+		e->kind = ERR_USAGE;
+	return err_wrap(e, "the data directory %s cannot be used", data);
+}
+
+static int lock_take(const char *data, int dir, int *lock_out, struct err *e)
+{
+	auto_fd int lock = io_open_at(dir, "lock", O_RDWR | O_CREAT, e);
+
+	if (lock < 0)
+		return place_fail(data, e);
+	if (flock(lock, LOCK_EX | LOCK_NB) == 0) {
+		*lock_out = steal_fd(&lock);
+		return 0;
+	}
+	if (errno != EWOULDBLOCK) {
+		err_sys(e, "lock");
+		return place_fail(data, e);
+	}
+	return err_set(e, ERR_LOCKED,
+		       "the data directory %s is in use by another process: "
+		       "stop that one, or give this one another directory",
+		       data);
+}
+
+/* A store that has its directory, but nothing of it yet. */
+static int store_begin(const char *data, struct store **out, struct err *e)
+{
+	auto_of(store) struct store *store = mem_alloc(sizeof(*store));
+
+	store->arrivals = -1;
+	store->lock = -1;
+	uploads_open(&store->uploads);
+	store->data = io_make_dir(data, e);
+	if (store->data < 0)
+		return place_fail(data, e);
+	if (lock_take(data, store->data, &store->lock, e) < 0)
+		return -1;
+	*out = steal_ptr(&store);
+	return 0;
+}
+
+/* ------------------------------------------------------- opening, closing */
+
+static int arrivals_open(struct store *store, struct err *e)
+{
+	if (io_make_dir_at(store->data, "incoming", e) < 0)
+		return -1;
+	store->arrivals = io_open_at(store->data, "incoming", DIRECTORY, e);
+	if (store->arrivals < 0)
+		return -1;
+	store_tidy(store);
+	return 0;
+}
+
+int store_open_with(const char *data, struct meta *meta,
+		    struct blob_store *blobs, struct store **out, struct err *e)
+{
+	auto_of(meta) struct meta *owned_meta = meta;
+	auto_of(blob_store) struct blob_store *owned_blobs = blobs;
+	auto_of(store) struct store *store = NULL;
+
+	if (store_begin(data, &store, e) < 0)
+		return -1;
+	store->meta = steal_ptr(&owned_meta);
+	store->blobs = steal_ptr(&owned_blobs);
+	if (arrivals_open(store, e) < 0)
+		return place_fail(data, e);
+	*out = steal_ptr(&store);
+	return 0;
+}
+
+int store_open(const char *data, struct store **out, struct err *e)
+{
+	auto_of(store) struct store *store = NULL;
+	auto_buf struct buf database = { 0 };
+
+	if (store_begin(data, &store, e) < 0)
+		return -1;
+	buf_addf(&database, "%s/registry.db", data);
+	if (meta_open(database.at, &store->meta, e) < 0)
+		return -1;
+	if (blob_fs_open(data, &store->blobs, e) < 0 ||
+	    arrivals_open(store, e) < 0)
+		return place_fail(data, e);
+	*out = steal_ptr(&store);
+	return 0;
+}
+
+/* Also one that was opened only in part. */
+void store_close(struct store **pointer)
+{
+	struct store *store = steal_ptr(pointer);
+
+	uploads_close(&store->uploads);
+	if (store->blobs)
+		blob_close(&store->blobs);
+	if (store->meta)
+		meta_close(&store->meta);
+	auto_fd_end(&store->arrivals);
+	auto_fd_end(&store->lock); /* the last: now another may begin */
+	auto_fd_end(&store->data);
+	free(store);
+}
+
+struct meta *store_meta(struct store *store)
+{
+	return store->meta;
+}
+
+int store_check(struct store *store, struct err *e)
+{
+	static const char name[] = "check";
+	auto_free char *block = mem_alloc(CHECK_BYTES);
+	struct err ignored;
+
+	auto_fd int fd =
+		io_open_at(store->data, name, O_WRONLY | O_CREAT | O_TRUNC, e);
+	if (fd < 0)
+		return -1;
+	int failed = io_write_at(fd, 0, span_make(block, CHECK_BYTES), e);
+	never_mind(io_unlink_at(store->data, name, &ignored));
+	return failed;
+}
