@@ -50,7 +50,7 @@ void tags_get(struct call *call)
 	const struct request *req = call->request;
 	struct span last = request_query(req, "last", 0);
 	struct meta_tags tags;
-	size_t limit;
+	size_t limit = PAGE;
 	struct err e;
 
 	if (page_size(req, &limit, &e) < 0 ||

@@ -147,11 +147,6 @@ struct reference reference_to_digest(const struct digest *digest)
 
 bool name_looks_like_host(struct span first)
 {
-	for (size_t i = 0; i < first.len; i++) {
-		char c = first.at[i];
-
-		if (c == '.' || c == ':' || (c >= 'A' && c <= 'Z'))
-			return true;
-	}
-	return span_is(first, "localhost");
+	return span_find(first, '.') >= 0 || span_find(first, ':') >= 0 ||
+	       span_is(first, "localhost");
 }

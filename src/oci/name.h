@@ -58,6 +58,7 @@ struct reference reference_to_digest(const struct digest *);
 
 /*
  * Does the first component of a longer name look like a registry's address
- * ("ghcr.io", "host:5000", "localhost")? As docker and podman decide it.
+ * ("ghcr.io", "host:5000", "localhost")? As docker and podman decide it, but
+ * for capital letters, which are no name's here.
  */
 bool name_looks_like_host(struct span first_component);

@@ -181,11 +181,10 @@ static void a_repository_is_local_or_an_upstreams(void **state)
 static void hosts_are_told_as_docker_tells_them(void **state)
 {
 	static const char *const hosts[] = {
-		"ghcr.io",  "localhost",  "host:5000",
-		"10.0.0.1", "[::1]:5000", "Host",
+		"ghcr.io", "localhost", "host:5000", "10.0.0.1", "[::1]:5000",
 	};
 	static const char *const others[] = {
-		"", "library", "localhosts", "my-org", "org_1",
+		"", "library", "localhosts", "my-org", "org_1", "Org",
 	};
 
 	(void)state;

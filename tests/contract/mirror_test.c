@@ -1,0 +1,560 @@
+/*
+ * The mirror over a real store and an upstream that answers as written: the
+ * laws of names (6), of one fetch (4), of whole answers (2), and of answering
+ * from what is here (3).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "fake_server.h"
+#include "mirror/mirror.h"
+#include "oci/hash.h"
+
+enum { BLOB_SIZE = 1024 * 1024, WAIT_MS = 10000 };
+
+/* ------------------------------------------------------------------ lab */
+
+struct lab {
+	char data[64];
+	struct fake_server *server;
+	struct store *store;
+	struct upstream *upstream;
+	struct mirror_upstream entry;
+	struct mirror *mirror;
+	char *blob;	      /* BLOB_SIZE bytes */
+	struct digest digest; /* of them */
+	struct arena *arena;
+};
+
+static void lab_start(struct lab *lab)
+{
+	const char *urls[] = { fake_url(lab->server) };
+	struct upstream_options upstream = {
+		.name = "docker.io",
+		.urls = urls,
+		.url_count = 1,
+		.give_up_ms = 300,
+	};
+	struct mirror_options options = {
+		.upstreams = &lab->entry,
+		.upstream_count = 1,
+		.default_upstream = "docker.io",
+		.patience_ms = 200,
+	};
+	struct err e;
+
+	assert_int_equal(store_open(lab->data, &lab->store, &e), 0);
+	assert_int_equal(upstream_open(&upstream, &lab->upstream, &e), 0);
+	lab->entry = (struct mirror_upstream){
+		.name = "docker.io",
+		.upstream = lab->upstream,
+		.tag_lifetime_ms = 300000,
+	};
+	options.store = lab->store;
+	lab->mirror = mirror_open(&options);
+}
+
+static void lab_stop(struct lab *lab)
+{
+	mirror_close(&lab->mirror);
+	upstream_close(&lab->upstream);
+	store_close(&lab->store);
+}
+
+static int lab_open(void **state)
+{
+	struct lab *lab = mem_alloc(sizeof(*lab));
+
+	snprintf(lab->data, sizeof(lab->data), "/tmp/mirror-test.XXXXXX");
+	assert_non_null(mkdtemp(lab->data));
+	lab->server = fake_open("127.0.0.1");
+	lab->arena = arena_open();
+	lab->blob = mem_alloc(BLOB_SIZE);
+	for (size_t i = 0; i < BLOB_SIZE; i++)
+		lab->blob[i] = (char)('a' + i / 7 % 26);
+	lab->digest = hash_of(DIGEST_SHA256, span_make(lab->blob, BLOB_SIZE));
+	lab_start(lab);
+	*state = lab;
+	return 0;
+}
+
+static int lab_close(void **state)
+{
+	struct lab *lab = *state;
+	char command[128];
+
+	if (lab->mirror)
+		lab_stop(lab);
+	fake_close(&lab->server);
+	arena_close(&lab->arena);
+	snprintf(command, sizeof(command), "rm -rf %s", lab->data);
+	assert_int_equal(system(command), 0);
+	free(lab->blob);
+	free(lab);
+	return 0;
+}
+
+static struct mirror_target hub(const char *name, bool bare)
+{
+	struct mirror_target target = { .bare = bare };
+
+	strcpy(target.repository.upstream, "docker.io");
+	strcpy(target.repository.name.s, name);
+	return target;
+}
+
+static struct reference tag(const char *name)
+{
+	struct reference reference = { .kind = REFERENCE_TAG };
+
+	strcpy(reference.tag.s, name);
+	return reference;
+}
+
+/* An image whose one layer is the lab's blob. */
+static const char *image(struct lab *lab, const char *note)
+{
+	struct digest_text digest = digest_text(&lab->digest);
+
+	return arena_printf(
+		lab->arena,
+		"{\"schemaVersion\":2,\"mediaType\":"
+		"\"application/vnd.oci.image.manifest.v1+json\",\"config\":"
+		"{\"mediaType\":\"application/vnd.oci.image.config.v1+json\","
+		"\"digest\":\"%s\",\"size\":%d},\"layers\":[],"
+		"\"annotations\":{\"note\":\"%s\"}}",
+		digest.s, BLOB_SIZE, note);
+}
+
+static void answer_head(struct lab *lab, const char *manifest)
+{
+	struct digest digest = hash_of(DIGEST_SHA256, span_of(manifest));
+
+	fake_answer(lab->server, FAKE_KEEP,
+		    "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nContent-Type: "
+		    "application/vnd.oci.image.manifest.v1+json\r\n"
+		    "Docker-Content-Digest: %s\r\n\r\n",
+		    strlen(manifest), digest_text(&digest).s);
+}
+
+static void answer_get(struct lab *lab, const char *manifest)
+{
+	fake_answer(lab->server, FAKE_KEEP,
+		    "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nContent-Type: "
+		    "application/vnd.oci.image.manifest.v1+json\r\n\r\n%s",
+		    strlen(manifest), manifest);
+}
+
+static void answer_blob(struct lab *lab, const char *bytes)
+{
+	fake_answer(lab->server, FAKE_KEEP,
+		    "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%.*s",
+		    BLOB_SIZE, BLOB_SIZE, bytes);
+}
+
+static void answer_refusal(struct lab *lab, const char *status)
+{
+	fake_answer(lab->server, FAKE_KEEP,
+		    "HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n", status);
+}
+
+static void pull(struct lab *lab, const char *tag_name,
+		 struct manifest_view *out)
+{
+	struct mirror_target target = hub("library/app", false);
+	struct reference reference = tag(tag_name);
+	struct err e;
+
+	if (pull_manifest(lab->mirror, &target, &reference, lab->arena, out,
+			  &e) < 0)
+		fail_msg("%s", e.message);
+}
+
+/* Makes docker.io/library/app know an image that names the blob. */
+static void cache_image(struct lab *lab)
+{
+	struct manifest_view view;
+
+	answer_head(lab, image(lab, "1"));
+	answer_get(lab, image(lab, "1"));
+	pull(lab, "1", &view);
+}
+
+/* Reads a view to its end: how it ended, and how many bytes were right. */
+static enum growing_state read_view(struct lab *lab, struct blob_view *view,
+				    int64_t *right_out)
+{
+	struct growing *growing = view->growing;
+	int64_t deadline = clock_ms() + WAIT_MS;
+	auto_free char *got = mem_alloc(BLOB_SIZE);
+	int fd = growing ? growing_fd(growing) : view->fd;
+	enum growing_state state = GROWING_WHOLE;
+
+	while (growing && (state = growing_state(growing)) == GROWING)
+		assert_true(growing_wait(growing, growing_length(growing),
+					 deadline));
+	ssize_t n = pread(fd, got, BLOB_SIZE, 0);
+	*right_out = growing ? growing_length(growing) : n;
+	if (state == GROWING_WHOLE)
+		assert_memory_equal(got, lab->blob, (size_t)n);
+	return state;
+}
+
+static enum growing_state pull_bytes(struct lab *lab, int64_t *length_out)
+{
+	struct mirror_target target = hub("library/app", false);
+	struct blob_view view;
+	struct err e;
+
+	if (pull_blob(lab->mirror, &target, &lab->digest, &view, &e) < 0)
+		fail_msg("%s", e.message);
+	enum growing_state state = read_view(lab, &view, length_out);
+	blob_view_close(&view);
+	return state;
+}
+
+/* ---------------------------------------------------------------- names */
+
+static const struct {
+	const char *name;
+	const char *ns;
+	const char *bound;
+	bool push;
+	const char *means; /* null: refused with `kind` */
+	enum err_kind kind;
+} names[] = {
+	/* clang-format off */
+	{ "redis",               NULL, NULL, false, "docker.io/library/redis", 0 },
+	{ "team/app",            NULL, NULL, false, "docker.io/team/app",      0 },
+	{ "team/app",            NULL, NULL, true,  "team/app",                0 },
+	{ "redis",               NULL, NULL, true,  "redis",                   0 },
+	{ "docker.io/redis",     NULL, NULL, false, "docker.io/library/redis", 0 },
+	{ "docker.io/a/b",       NULL, NULL, false, "docker.io/a/b",           0 },
+	{ "index.docker.io/a/b", NULL, NULL, false, "docker.io/a/b",           0 },
+	{ "a/b", "docker.io",            NULL, false, "docker.io/a/b",         0 },
+	{ "a/b", "registry-1.docker.io", NULL, false, "docker.io/a/b",         0 },
+	{ "docker.io/a/b", "docker.io",  NULL, false, "docker.io/a/b",         0 },
+	{ "a/b", "10.0.0.1:5000",        NULL, false, "docker.io/a/b",         0 },
+	{ "a", NULL, "docker.io",              false, "docker.io/library/a",   0 },
+	{ "a/b",           "evil.test", NULL, false, NULL, ERR_NAME_UNKNOWN },
+	{ "evil.test/a",        NULL,   NULL, false, NULL, ERR_NAME_UNKNOWN },
+	{ "127.0.0.1/a",        NULL,   NULL, false, NULL, ERR_NAME_UNKNOWN },
+	{ "localhost/a",        NULL,   NULL, false, NULL, ERR_NAME_UNKNOWN },
+	{ "a", NULL, "evil.test",             false, NULL, ERR_NAME_UNKNOWN },
+	{ "docker.io/a/b",      NULL,   NULL, true,  NULL, ERR_DENIED },
+	{ "evil.test/a",        NULL,   NULL, true,  NULL, ERR_DENIED },
+	{ "library/redis",      NULL,   NULL, true,  NULL, ERR_DENIED },
+	{ "a/b", "docker.io",           NULL, true,  NULL, ERR_DENIED },
+	{ "a", NULL, "docker.io",             true,  NULL, ERR_DENIED },
+	{ "A/b",                NULL,   NULL, false, NULL, ERR_NAME_INVALID },
+	{ "docker.io/../x",     NULL,   NULL, false, NULL, ERR_NAME_INVALID },
+	/* clang-format on */
+};
+
+static void a_name_is_a_key_and_never_a_dial_target(void **state)
+{
+	struct lab *lab = *state;
+	struct mirror_target target;
+	struct err e;
+
+	for (size_t i = 0; i < array_size(names); i++) {
+		struct mirror_question question = {
+			.name = span_of(names[i].name),
+			.ns = span_of(names[i].ns),
+			.host = SPAN("10.0.0.1:5000"),
+			.bound = span_of(names[i].bound),
+			.push = names[i].push,
+		};
+		int failed =
+			mirror_resolve(lab->mirror, &question, &target, &e);
+
+		print_message("%s ns=%s\n", names[i].name, names[i].ns);
+		assert_int_equal(failed, names[i].means ? 0 : -1);
+		if (failed)
+			assert_int_equal(e.kind, names[i].kind);
+		else
+			assert_string_equal(
+				repository_text(&target.repository).s,
+				names[i].means);
+	}
+	assert_int_equal(fake_connection_count(lab->server), 0);
+}
+
+static void push_image(struct lab *lab, const char *name)
+{
+	struct repository local = { 0 };
+	struct incoming *incoming;
+	struct manifest manifest;
+	struct tag one = { "1" };
+	struct err e;
+
+	strcpy(local.name.s, name);
+	assert_int_equal(
+		incoming_open_upload(lab->store, &local, &incoming, &e), 0);
+	assert_int_equal(incoming_write(incoming,
+					span_make(lab->blob, BLOB_SIZE), &e),
+			 0);
+	assert_int_equal(incoming_commit(&incoming, &lab->digest, &e), 0);
+	assert_int_equal(manifest_parse(span_of(image(lab, "mine")), SPAN_NONE,
+					DIGEST_SHA256, lab->arena, &manifest,
+					&e),
+			 0);
+	assert_int_equal(
+		store_put_manifest(lab->store, &local, &manifest, &one, &e), 0);
+}
+
+static bool means_local(struct lab *lab, const char *name)
+{
+	struct mirror_question question = { .name = span_of(name) };
+	struct mirror_target target;
+	struct err e;
+
+	assert_int_equal(mirror_resolve(lab->mirror, &question, &target, &e),
+			 0);
+	return repository_is_local(&target.repository);
+}
+
+static void a_bare_name_is_local_for_good_once_it_was_pushed(void **state)
+{
+	struct lab *lab = *state;
+	struct repository local = { .name = { "redis" } };
+	struct reference one = tag("1");
+	struct err e;
+
+	assert_false(means_local(lab, "redis"));
+	push_image(lab, "redis");
+	assert_true(means_local(lab, "redis"));
+	assert_int_equal(store_drop_manifest(lab->store, &local, &one, &e), 0);
+	assert_true(means_local(lab, "redis"));
+	assert_false(means_local(lab, "docker.io/redis"));
+}
+
+/* ---------------------------------------------------------------- blobs */
+
+static void read_along(void *arg)
+{
+	struct lab *lab = arg;
+	int64_t length;
+
+	assert_int_equal(pull_bytes(lab, &length), GROWING_WHOLE);
+	assert_int_equal(length, BLOB_SIZE);
+}
+
+static void however_many_ask_a_blob_is_fetched_once(void **state)
+{
+	struct lab *lab = *state;
+	struct thread crowd[16];
+
+	cache_image(lab);
+	answer_blob(lab, lab->blob);
+	for (size_t i = 0; i < array_size(crowd); i++)
+		thread_start(&crowd[i], "client", read_along, lab);
+	for (size_t i = 0; i < array_size(crowd); i++)
+		thread_join(&crowd[i]);
+	assert_int_equal(fake_request_count(lab->server), 3);
+
+	lab_stop(lab);
+	lab_start(lab);
+	read_along(lab);
+	assert_int_equal(fake_request_count(lab->server), 3);
+}
+
+static void wrong_bytes_are_never_whole_and_never_kept(void **state)
+{
+	struct lab *lab = *state;
+	auto_free char *wrong = mem_alloc(BLOB_SIZE);
+	int64_t length;
+
+	memcpy(wrong, lab->blob, BLOB_SIZE);
+	wrong[BLOB_SIZE / 2] ^= 1;
+	cache_image(lab);
+	answer_blob(lab, wrong);
+	assert_int_equal(pull_bytes(lab, &length), GROWING_BROKEN);
+	assert_true(length < BLOB_SIZE);
+
+	answer_blob(lab, lab->blob);
+	assert_int_equal(pull_bytes(lab, &length), GROWING_WHOLE);
+	assert_int_equal(length, BLOB_SIZE);
+}
+
+static void what_no_manifest_names_is_asked_for_first(void **state)
+{
+	struct lab *lab = *state;
+	struct mirror_target other = hub("library/other", false);
+	struct blob_view view;
+	int64_t length;
+	struct err e;
+
+	cache_image(lab);
+	answer_blob(lab, lab->blob);
+	assert_int_equal(pull_bytes(lab, &length), GROWING_WHOLE);
+
+	answer_refusal(lab, "404 Not Found");
+	assert_int_equal(
+		pull_blob(lab->mirror, &other, &lab->digest, &view, &e), -1);
+	assert_int_equal(e.kind, ERR_BLOB_UNKNOWN);
+
+	fake_answer(lab->server, FAKE_KEEP,
+		    "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", BLOB_SIZE);
+	assert_int_equal(
+		pull_blob(lab->mirror, &other, &lab->digest, &view, &e), 0);
+	assert_int_equal(view.size, BLOB_SIZE);
+	blob_view_close(&view);
+	assert_int_equal(fake_request_count(lab->server), 5);
+}
+
+static void the_head_of_a_bare_unknown_blob_asks_nobody(void **state)
+{
+	struct lab *lab = *state;
+	struct mirror_target bare = hub("team/secret", true);
+	int64_t size;
+	struct err e;
+
+	assert_int_equal(pull_blob_size(lab->mirror, &bare, &lab->digest, &size,
+					&e),
+			 -1);
+	assert_int_equal(e.kind, ERR_BLOB_UNKNOWN);
+	assert_int_equal(fake_request_count(lab->server), 0);
+}
+
+static void a_size_is_known_from_the_manifest(void **state)
+{
+	struct lab *lab = *state;
+	struct mirror_target target = hub("library/app", true);
+	int64_t size;
+	struct err e;
+
+	cache_image(lab);
+	assert_int_equal(pull_blob_size(lab->mirror, &target, &lab->digest,
+					&size, &e),
+			 0);
+	assert_int_equal(size, BLOB_SIZE);
+	assert_int_equal(fake_request_count(lab->server), 2);
+}
+
+/* ------------------------------------------------------------- manifests */
+
+static void a_tag_is_not_asked_for_within_its_lifetime(void **state)
+{
+	struct lab *lab = *state;
+	struct mirror_target target = hub("library/app", false);
+	struct reference one = tag("1");
+	struct manifest_view view;
+	struct err e;
+
+	cache_image(lab);
+	assert_int_equal(pull_peek_manifest(lab->mirror, &target, &one,
+					    lab->arena, &view, &e),
+			 0);
+	assert_false(view.warning.at);
+	assert_int_equal(fake_request_count(lab->server), 2);
+}
+
+static void past_its_lifetime_one_head_decides(void **state)
+{
+	struct lab *lab = *state;
+	struct mirror_target target = hub("library/app", false);
+	struct reference one = tag("1");
+	struct manifest_view view;
+	struct err e;
+
+	cache_image(lab);
+	lab->entry.tag_lifetime_ms = 0;
+	assert_int_equal(pull_peek_manifest(lab->mirror, &target, &one,
+					    lab->arena, &view, &e),
+			 -1);
+	assert_int_equal(e.kind, ERR_NOT_HERE);
+	answer_head(lab, image(lab, "1"));
+	pull(lab, "1", &view);
+	assert_int_equal(fake_request_count(lab->server), 3);
+	assert_ptr_equal(strstr(fake_request(lab->server, 2), "HEAD "),
+			 fake_request(lab->server, 2));
+
+	answer_head(lab, image(lab, "2"));
+	answer_get(lab, image(lab, "2"));
+	pull(lab, "1", &view);
+	assert_true(span_is(view.bytes, image(lab, "2")));
+}
+
+static void whatever_upstream_says_what_is_here_is_served(void **state)
+{
+	static const char *const refusals[] = {
+		"401 Unauthorized",
+		"403 Forbidden",
+		"404 Not Found",
+		"429 Too Many Requests",
+		"500 Internal Server Error",
+	};
+	struct lab *lab = *state;
+	struct manifest_view view;
+
+	cache_image(lab);
+	lab->entry.tag_lifetime_ms = 0;
+	for (size_t i = 0; i < array_size(refusals); i++) {
+		print_message("%s\n", refusals[i]);
+		answer_refusal(lab, refusals[i]);
+		pull(lab, "1", &view);
+		assert_true(span_is(view.bytes, image(lab, "1")));
+		assert_true(span_starts(view.warning, "299 - \""));
+	}
+}
+
+static void a_silent_upstream_costs_no_more_than_the_patience(void **state)
+{
+	struct lab *lab = *state;
+	struct manifest_view view;
+
+	cache_image(lab);
+	lab->entry.tag_lifetime_ms = 0;
+	fake_answer(lab->server, FAKE_SILENCE, "HTTP/1.1 200 OK\r\n");
+	int64_t began = clock_ms();
+	pull(lab, "1", &view);
+	assert_true(view.warning.at);
+	assert_in_range(clock_ms() - began, 200, 2000);
+}
+
+static void what_upstream_keeps_from_us_is_unknown(void **state)
+{
+	struct lab *lab = *state;
+	struct mirror_target target = hub("library/app", false);
+	struct reference one = tag("1");
+	struct manifest_view view;
+	struct err e;
+
+	answer_refusal(lab, "403 Forbidden");
+	assert_int_equal(pull_manifest(lab->mirror, &target, &one, lab->arena,
+				       &view, &e),
+			 -1);
+	assert_int_equal(e.kind, ERR_MANIFEST_UNKNOWN);
+}
+
+#define promise(function) \
+	cmocka_unit_test_setup_teardown(function, lab_open, lab_close)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		promise(a_name_is_a_key_and_never_a_dial_target),
+		promise(a_bare_name_is_local_for_good_once_it_was_pushed),
+		promise(however_many_ask_a_blob_is_fetched_once),
+		promise(wrong_bytes_are_never_whole_and_never_kept),
+		promise(what_no_manifest_names_is_asked_for_first),
+		promise(the_head_of_a_bare_unknown_blob_asks_nobody),
+		promise(a_size_is_known_from_the_manifest),
+		promise(a_tag_is_not_asked_for_within_its_lifetime),
+		promise(past_its_lifetime_one_head_decides),
+		promise(whatever_upstream_says_what_is_here_is_served),
+		promise(a_silent_upstream_costs_no_more_than_the_patience),
+		promise(what_upstream_keeps_from_us_is_unknown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
