@@ -37,11 +37,12 @@ void cli_serve_help(const struct call *call, struct buf *out)
 		 "  --config FILE           YAML, with any of the keys below\n"
 		 "  --help                  this text\n"
 		 "\n"
-		 "A # is a position in a list, from 0. Each of the following "
-		 "is a key, too: in the\n"
-		 "file {mirror: {patience: 2s}}, in the environment "
-		 "PRIVATE_REGISTRY_MIRROR_PATIENCE;\n"
-		 "options outweigh the environment, and that the file.\n"
+		 "Every option below is also a key of the file, as in "
+		 "mirror: {patience: 2s}, and\n"
+		 "a variable, as in PRIVATE_REGISTRY_MIRROR_PATIENCE=2s. "
+		 "Options outweigh\n"
+		 "variables, and variables the file. # counts a list's "
+		 "elements, from 0.\n"
 		 "\n");
 	config_print_keys(out);
 	buf_addf(out,
@@ -64,12 +65,13 @@ static void print_overview(const struct verb *verbs, struct buf *out)
 		      "Verbs\n");
 	for (const struct verb *verb = verbs; verb->name; verb++)
 		buf_addf(out, "  %-10s %s\n", verb->name, verb->summary);
-	buf_addf(out,
-		 "\n"
-		 "Begin with\n"
-		 "  private-registry serve             port 5000, data in "
-		 "./data, no configuration\n"
-		 "  private-registry serve --help      what can be decided\n");
+	buf_addf(
+		out,
+		"\n"
+		"Begin with\n"
+		"  private-registry serve             port 5000, everything in "
+		"./data\n"
+		"  private-registry serve --help      what can be decided\n");
 }
 
 int cli_help(const struct call *call, struct err *e)

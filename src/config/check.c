@@ -24,7 +24,7 @@ static int check_beside(const struct settings *settings,
 	if (text_at(settings, key, index))
 		return 0;
 	key_spell(key, setting->place, index, &name);
-	return setting_refuse(setting, e, "is there, but %s is not; write both",
+	return setting_refuse(setting, e, "is set, but %s is not; write both",
 			      name.at);
 }
 
@@ -70,6 +70,7 @@ static int check_upstream(const struct settings *settings,
 			  const struct setting *setting, struct err *e)
 {
 	enum type type = setting->key->type;
+	auto_buf struct buf upstreams = { 0 };
 
 	if (!type_refers(type))
 		return 0;
@@ -77,10 +78,12 @@ static int check_upstream(const struct settings *settings,
 	if (is_upstream(settings->config, name) ||
 	    (type == UPSTREAM_OR_NONE && name[0] == '\0'))
 		return 0;
+	key_spell(key_named("mirror.upstreams"), setting->place, NULL,
+		  &upstreams);
 	return setting_refuse(setting, e,
 			      "is \"%s\", which is no upstream here; "
-			      "add it to mirror.upstreams",
-			      name);
+			      "add it to %s",
+			      name, upstreams.at);
 }
 
 /* Upstreams are found by name. */

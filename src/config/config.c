@@ -88,6 +88,8 @@ static int load_file(struct settings *settings, const char *path, struct err *e)
 {
 	if (!path || yaml_walk(path, load_item, settings, e) == 0)
 		return 0;
+	if (e->kind != ERR_USAGE)
+		err_wrap(e, "configuration");
 	e->kind = ERR_USAGE;
 	return -1;
 }
@@ -174,14 +176,22 @@ static int load_urls(struct settings *settings, struct err *e)
 	return 0;
 }
 
-/* What is there whatever was written. */
-static int load_rest(struct settings *settings, struct err *e)
+/* Docker Hub is there whatever was written. */
+static int load_hub(struct settings *settings, struct err *e)
 {
-	struct setting hub = { .key = key_named("mirror.upstreams") };
+	const struct config *config = settings->config;
+	struct setting setting = {
+		.key = key_named("mirror.upstreams[].name"),
+		.index = { config->upstream_count },
+	};
 
-	if (settings_set(settings, &hub, SPAN(DOCKER_HUB), e) < 0)
-		return -1;
-	return load_urls(settings, e);
+	for (size_t i = 0; i < config->upstream_count; i++) {
+		const char *name = config->upstreams[i].name;
+
+		if (name && strcmp(name, DOCKER_HUB) == 0)
+			return 0;
+	}
+	return settings_set(settings, &setting, SPAN(DOCKER_HUB), e);
 }
 
 int config_load(const char *path, char *const *env, const char *const *flags,
@@ -197,7 +207,8 @@ int config_load(const char *path, char *const *env, const char *const *flags,
 	    load_file(&settings, path, e) < 0 ||
 	    load_environment(&settings, env, e) < 0 ||
 	    load_flags(&settings, flags, flag_count, e) < 0 ||
-	    load_rest(&settings, e) < 0 || settings_check(&settings, e) < 0)
+	    load_hub(&settings, e) < 0 || load_urls(&settings, e) < 0 ||
+	    settings_check(&settings, e) < 0)
 		return -1;
 	*out = steal_ptr(&settings.config);
 	return 0;

@@ -103,7 +103,7 @@ const struct key keys[] = {
 
 const size_t key_count = array_size(keys);
 
-static const struct {
+static const struct spelling {
 	const char *prefix;
 	char dot;	   /* between the parts of a name */
 	const char *open;  /* before a position in a list */
@@ -119,7 +119,7 @@ static const struct {
 static void spell(const struct key *key, enum place place, const size_t *index,
 		  struct buf *out)
 {
-	__typeof__(&spellings[0]) how = &spellings[place];
+	const struct spelling *how = &spellings[place];
 
 	buf_addf(out, "%s", how->prefix);
 	for (const char *at = key->name; *at; at++) {

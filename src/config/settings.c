@@ -42,7 +42,7 @@ static void *list_element(const struct list *list, const void *holder,
 	return list_array(list, holder) + index * list->size;
 }
 
-/* The table's defaults were read by its tests: they do parse. */
+/* The table's own defaults do parse. */
 static void element_init(const struct list *list, char *element)
 {
 	memset(element, 0, list->size);

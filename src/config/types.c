@@ -22,7 +22,7 @@ static bool text_store(struct span value, void *slot)
 	return span_copy(value, *text, value.len + 1);
 }
 
-static bool path_parse(struct span value, void *slot)
+static bool filled_parse(struct span value, void *slot)
 {
 	return value.len > 0 && text_store(value, slot);
 }
@@ -46,8 +46,10 @@ static bool duration_parse(struct span value, void *slot)
 	for (size_t i = 0; i < array_size(units); i++) {
 		if (!span_is(unit, units[i].unit))
 			continue;
+		if (number < 0 || number > DURATION_MAX / units[i].ms)
+			return false;
 		*(int64_t *)slot = number * units[i].ms;
-		return number >= 0 && number <= DURATION_MAX / units[i].ms;
+		return true;
 	}
 	return false;
 }
@@ -164,11 +166,11 @@ static bool url_parse(struct span value, void *slot)
 }
 
 const struct type_row types[TYPE_COUNT] = {
-	[TEXT] = { "TEXT", "text", "write it in quotes", text_store },
+	[TEXT] = { "TEXT", "text", "write at least one letter", filled_parse },
 	[DIRECTORY] = { "DIRECTORY", "directory", "write a path, like ./data",
-			path_parse },
+			filled_parse },
 	[FILE_PATH] = { "FILE", "file", "write a path, like cert.pem",
-			path_parse },
+			filled_parse },
 	[DURATION] = { "DURATION", "duration",
 		       "write a number with a unit, like 1s or 500ms",
 		       duration_parse },
@@ -183,9 +185,8 @@ const struct type_row types[TYPE_COUNT] = {
 	[HOST] = { "NAME", "name of a registry",
 		   "write it as in an image's name, like ghcr.io", host_parse },
 	[UPSTREAM] = { "NAME", "name of an upstream", "write one like ghcr.io",
-		       text_store },
-	[UPSTREAM_OR_NONE] = { "NAME", "name of an upstream",
-			       "write one like ghcr.io", text_store },
+		       filled_parse },
+	[UPSTREAM_OR_NONE] = { "NAME", .parse = text_store },
 	[URL] = { "URL", "URL of a registry",
 		  "write scheme and host alone, like https://ghcr.io",
 		  url_parse },

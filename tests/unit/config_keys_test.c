@@ -1,0 +1,277 @@
+/*
+ * Promises of config/config.h about each key: its default, and the file, the
+ * environment and the options, each of which outweighs those before it.
+ */
+#include "config/keys.h"
+#include "config_load.h"
+
+static char number[32];
+
+static const char *number_text(int64_t value)
+{
+	snprintf(number, sizeof(number), "%lld", (long long)value);
+	return number;
+}
+
+static const char *data(const struct config *config)
+{
+	return config->data;
+}
+
+static const char *drain(const struct config *config)
+{
+	return number_text(config->drain_ms);
+}
+
+static const char *uploads(const struct config *config)
+{
+	return number_text(config->upload_limit);
+}
+
+static const char *level(const struct config *config)
+{
+	return number_text(config->log_level);
+}
+
+static const char *address(const struct config *config)
+{
+	return config->listen[0].address;
+}
+
+static const char *bound(const struct config *config)
+{
+	return config->listen[0].upstream;
+}
+
+static const char *certificate(const struct config *config)
+{
+	return config->listen[0].certificate;
+}
+
+static const char *private_key(const struct config *config)
+{
+	return config->listen[0].key;
+}
+
+static const char *standard(const struct config *config)
+{
+	return config->mirror_default;
+}
+
+static const char *patience(const struct config *config)
+{
+	return number_text(config->patience_ms);
+}
+
+static const char *name(const struct config *config)
+{
+	return config->upstreams[0].name;
+}
+
+static const char *url(const struct config *config)
+{
+	return config->upstreams[0].urls[0];
+}
+
+static const char *ca(const struct config *config)
+{
+	return config->upstreams[0].ca;
+}
+
+static const char *username(const struct config *config)
+{
+	return config->upstreams[0].username;
+}
+
+static const char *password_file(const struct config *config)
+{
+	return config->upstreams[0].password_file;
+}
+
+static const char *tag_lifetime(const struct config *config)
+{
+	return number_text(config->upstreams[0].tag_lifetime_ms);
+}
+
+#define UPSTREAM_YAML "mirror: {upstreams: [{name: docker.io, "
+#define UPSTREAM_ENV ENV "MIRROR_UPSTREAMS_0_"
+
+/* Files that can be read wherever the test runs. */
+#define DEVICES                                                             \
+	{                                                                   \
+		{ "/dev/null", "/dev/null" }, { "/dev/zero", "/dev/zero" }, \
+		{                                                           \
+			"/dev/random", "/dev/random"                        \
+		}                                                           \
+	}
+
+/* clang-format off */
+/*
+ * Of each key: how it is written in the three places, how to read it, what it
+ * is by default, and of each place what is written and what is read.
+ */
+static const struct row {
+	const char *key;
+	struct written written;
+	const char *(*read)(const struct config *);
+	const char *initial;
+	const char *values[3][2];
+} rows[] = {
+	{ "data",
+	  { "data: %s", ENV "DATA=%s", "--data=%s" },
+	  data, "./data",
+	  { { "/file", "/file" }, { "env", "env" }, { "./flag", "./flag" } } },
+	{ "drain",
+	  { "drain: %s", ENV "DRAIN=%s", "--drain=%s" },
+	  drain, "30000",
+	  { { "500ms", "500" }, { "5m", "300000" }, { "24h", "86400000" } } },
+	{ "limits.uploads",
+	  { "limits: {uploads: %s}", ENV "LIMITS_UPLOADS=%s",
+	    "--limits.uploads=%s" },
+	  uploads, "64",
+	  { { "1", "1" }, { "2", "2" }, { "10000", "10000" } } },
+	{ "log.level",
+	  { "log: {level: %s}", ENV "LOG_LEVEL=%s", "--log-level=%s" },
+	  level, "1",
+	  { { "debug", "0" }, { "warn", "2" }, { "error", "3" } } },
+
+	{ "listen",
+	  { "listen: '%s'", ENV "LISTEN=%s", "--listen=%s" },
+	  address, ":5000",
+	  { { ":1", ":1" }, { ":2", ":2" }, { "[::1]:3", "[::1]:3" } } },
+	{ "listen[].address",
+	  { "listen: [{address: '%s'}]", ENV "LISTEN_0_ADDRESS=%s",
+	    "--listen.0.address=%s" },
+	  address, ":5000",
+	  { { "10.0.0.1:1", "10.0.0.1:1" }, { ":0", ":0" }, { "h:3", "h:3" } } },
+	{ "listen[].upstream",
+	  { "listen: [{address: ':1', upstream: %s}]",
+	    ENV "LISTEN=:1 " ENV "LISTEN_0_UPSTREAM=%s",
+	    "--upstream=a.b,c.d --listen=:1 --listen.0.upstream=%s" },
+	  bound, NULL,
+	  { { "docker.io", "docker.io" },
+	    { "docker.io", "docker.io" },
+	    { "c.d", "c.d" } } },
+	{ "listen[].tls.certificate",
+	  { "listen: [{address: ':1', tls: {certificate: %s, key: /dev/null}}]",
+	    ENV "LISTEN_0_TLS_CERTIFICATE=%s " ENV "LISTEN=:1 "
+	    ENV "LISTEN_0_TLS_KEY=/dev/null",
+	    "--listen=:1 --listen.0.tls.certificate=%s "
+	    "--listen.0.tls.key=/dev/null" },
+	  certificate, NULL, DEVICES },
+	{ "listen[].tls.key",
+	  { "listen: [{address: ':1', tls: {certificate: /dev/null, key: %s}}]",
+	    ENV "LISTEN_0_TLS_CERTIFICATE=/dev/null " ENV "LISTEN=:1 "
+	    ENV "LISTEN_0_TLS_KEY=%s",
+	    "--listen=:1 --listen.0.tls.certificate=/dev/null "
+	    "--listen.0.tls.key=%s" },
+	  private_key, NULL, DEVICES },
+
+	{ "mirror.default",
+	  { "mirror: {default: '%s', upstreams: a.b}",
+	    ENV "MIRROR_DEFAULT=%s", "--mirror.default=%s" },
+	  standard, "docker.io",
+	  { { "a.b", "a.b" }, { "", "" }, { "docker.io", "docker.io" } } },
+	{ "mirror.patience",
+	  { "mirror: {patience: %s}", ENV "MIRROR_PATIENCE=%s",
+	    "--mirror.patience=%s" },
+	  patience, "1000",
+	  { { "0s", "0" }, { "1d", "86400000" }, { "7ms", "7" } } },
+	{ "mirror.upstreams",
+	  { "mirror: {upstreams: '%s'}", ENV "MIRROR_UPSTREAMS=%s",
+	    "--upstream=%s" },
+	  name, "docker.io",
+	  { { "ghcr.io", "ghcr.io" },
+	    { "h:5000=http://a", "h:5000" },
+	    { "localhost", "localhost" } } },
+	{ "mirror.upstreams[].name",
+	  { "mirror: {upstreams: [{name: '%s'}]}", UPSTREAM_ENV "NAME=%s",
+	    "--mirror.upstreams.0.name=%s" },
+	  name, "docker.io",
+	  { { "ghcr.io", "ghcr.io" }, { "h:1", "h:1" }, { "a.b", "a.b" } } },
+	{ "mirror.upstreams[].urls[]",
+	  { UPSTREAM_YAML "urls: ['%s']}]}",
+	    UPSTREAM_ENV "NAME=docker.io " UPSTREAM_ENV "URLS_0=%s",
+	    "--mirror.upstreams=docker.io --mirror.upstreams.0.urls.0=%s" },
+	  url, "https://registry-1.docker.io",
+	  { { "http://a", "http://a" },
+	    { "https://b:1/", "https://b:1" },
+	    { "http://[::1]:2", "http://[::1]:2" } } },
+	{ "mirror.upstreams[].ca",
+	  { UPSTREAM_YAML "ca: %s}]}",
+	    UPSTREAM_ENV "NAME=docker.io " UPSTREAM_ENV "CA=%s",
+	    "--upstream=docker.io --mirror.upstreams.0.ca=%s" },
+	  ca, NULL, DEVICES },
+	{ "mirror.upstreams[].username",
+	  { UPSTREAM_YAML "password_file: /dev/null, username: %s}]}",
+	    UPSTREAM_ENV "NAME=docker.io " UPSTREAM_ENV "USERNAME=%s "
+	    UPSTREAM_ENV "PASSWORD_FILE=/dev/null",
+	    "--upstream=docker.io --mirror.upstreams.0.username=%s "
+	    "--mirror.upstreams.0.password_file=/dev/null" },
+	  username, NULL,
+	  { { "a", "a" }, { "b", "b" }, { "c", "c" } } },
+	{ "mirror.upstreams[].password_file",
+	  { UPSTREAM_YAML "password_file: %s, username: u}]}",
+	    UPSTREAM_ENV "NAME=docker.io " UPSTREAM_ENV "USERNAME=u "
+	    UPSTREAM_ENV "PASSWORD_FILE=%s",
+	    "--upstream=docker.io --mirror.upstreams.0.username=u "
+	    "--mirror.upstreams.0.password_file=%s" },
+	  password_file, NULL, DEVICES },
+	{ "mirror.upstreams[].tag_lifetime",
+	  { UPSTREAM_YAML "tag_lifetime: %s}]}",
+	    UPSTREAM_ENV "NAME=docker.io " UPSTREAM_ENV "TAG_LIFETIME=%s",
+	    "--upstream=docker.io --mirror.upstreams.0.tag_lifetime=%s" },
+	  tag_lifetime, "300000",
+	  { { "1s", "1000" }, { "2s", "2000" }, { "3s", "3000" } } },
+};
+/* clang-format on */
+
+static void every_key_is_in_this_test(void **state)
+{
+	(void)state;
+	assert_int_equal(array_size(rows), key_count);
+	for (size_t i = 0; i < key_count; i++)
+		assert_string_equal(rows[i].key, keys[i].name);
+}
+
+static void expect(const struct row *row, struct written written,
+		   const char *value)
+{
+	auto_of(config) struct config *config = loaded(written);
+	const char *read = row->read(config);
+
+	if (!read != !value || (value && strcmp(read, value) != 0))
+		fail_msg("%s is %s instead of %s", row->key, read, value);
+}
+
+static void each_place_outweighs_the_one_below(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < array_size(rows); i++) {
+		const struct row *row = &rows[i];
+		auto_free char *file =
+			fill(row->written.file, row->values[0][0]);
+		auto_free char *env = fill(row->written.env, row->values[1][0]);
+		auto_free char *flags =
+			fill(row->written.flags, row->values[2][0]);
+		struct written written = { 0 };
+
+		expect(row, written, row->initial);
+		written.file = file;
+		expect(row, written, row->values[0][1]);
+		written.env = env;
+		expect(row, written, row->values[1][1]);
+		written.flags = flags;
+		expect(row, written, row->values[2][1]);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_key_is_in_this_test),
+		cmocka_unit_test(each_place_outweighs_the_one_below),
+	};
+
+	return cmocka_run_group_tests(tests, config_enter, config_leave);
+}
