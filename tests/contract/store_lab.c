@@ -1,0 +1,299 @@
+#include "store_lab.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "meta/db.h"
+#include "oci/hash.h"
+
+void assert_ok(int result, const struct err *e)
+{
+	if (result < 0)
+		fail_msg("%s: %s", err_kind_text(e->kind), e->message);
+}
+
+/* ------------------------------------------------------ the data directory */
+
+int lab_setup(void **state)
+{
+	struct lab *lab = mem_alloc(sizeof(*lab));
+
+	strcpy(lab->path, "/tmp/lab-XXXXXX");
+	lab->arena = arena_open();
+	*state = lab;
+	return mkdtemp(lab->path) ? 0 : -1;
+}
+
+static int one_remove(const char *path, const struct stat *st, int type,
+		      struct FTW *ftw)
+{
+	(void)st, (void)type, (void)ftw;
+	return remove(path);
+}
+
+int lab_teardown(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_close(lab);
+	arena_close(&lab->arena);
+	nftw(lab->path, one_remove, 16, FTW_DEPTH | FTW_PHYS);
+	free(lab);
+	return 0;
+}
+
+void lab_open(struct lab *lab)
+{
+	struct err e;
+
+	OK(store_open(lab->path, &lab->store, &e), e);
+	lab->meta = store_meta(lab->store);
+}
+
+void lab_open_faulty(struct lab *lab)
+{
+	struct blob_store *files;
+	struct err e;
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/registry.db", lab->path);
+	OK(meta_open(path, &lab->meta, &e), e);
+	OK(blob_fs_open(lab->path, &files, &e), e);
+	lab->faults = blob_fault_open(files);
+	OK(store_open_with(lab->path, lab->meta, lab->faults, &lab->store, &e),
+	   e);
+}
+
+void lab_close(struct lab *lab)
+{
+	if (lab->store)
+		store_close(&lab->store);
+	lab->meta = NULL;
+	lab->faults = NULL;
+}
+
+void lab_reopen(struct lab *lab)
+{
+	lab_close(lab);
+	lab_open(lab);
+}
+
+/* ---------------------------------------------------------------- values */
+
+struct repository local(const char *name)
+{
+	struct repository repository = { 0 };
+	struct err e;
+
+	OK(name_parse(span_of(name), &repository.name, &e), e);
+	return repository;
+}
+
+struct repository upstream(const char *name)
+{
+	struct repository repository = local(name);
+
+	strcpy(repository.upstream, "docker.io");
+	return repository;
+}
+
+struct tag tag_of(const char *text)
+{
+	struct tag tag;
+	struct err e;
+
+	OK(tag_parse(span_of(text), &tag, &e), e);
+	return tag;
+}
+
+struct digest digest_of(const char *bytes)
+{
+	return hash_of(DIGEST_SHA256, span_of(bytes));
+}
+
+struct reference by_tag(const char *text)
+{
+	return (struct reference){ .kind = REFERENCE_TAG, .tag = tag_of(text) };
+}
+
+struct reference by_digest(const char *bytes)
+{
+	struct digest digest = digest_of(bytes);
+
+	return reference_to_digest(&digest);
+}
+
+/* ---------------------------------------------------------------- clients */
+
+int lab_upload(struct lab *lab, struct repository repository, const char *bytes,
+	       const char *promised, struct err *e)
+{
+	auto_of(incoming) struct incoming *incoming = NULL;
+	struct digest digest = digest_of(promised);
+
+	if (incoming_open_upload(lab->store, &repository, &incoming, e) < 0)
+		return -1;
+	if (incoming_write(incoming, span_of(bytes), e) < 0)
+		return -1;
+	return incoming_commit(&incoming, &digest, e);
+}
+
+void lab_push(struct lab *lab, struct repository repository, const char *bytes)
+{
+	struct err e;
+
+	OK(lab_upload(lab, repository, bytes, bytes, &e), e);
+}
+
+void lab_fetch(struct lab *lab, struct repository repository, const char *bytes)
+{
+	struct incoming *incoming;
+	struct digest digest = digest_of(bytes);
+	struct err e;
+
+	OK(incoming_open_fetch(lab->store, &repository, &digest, -1, &incoming,
+			       &e),
+	   e);
+	OK(incoming_write(incoming, span_of(bytes), &e), e);
+	OK(incoming_commit(&incoming, &digest, &e), e);
+}
+
+static struct descriptor descriptor_of(int role, const char *bytes)
+{
+	return (struct descriptor){
+		.role = role,
+		.digest = digest_of(bytes),
+		.size = (int64_t)strlen(bytes),
+	};
+}
+
+static char *image_text(struct buf *buf, const char *config, const char *layer)
+{
+	buf_addf(buf, "%s+%s", config, layer ? layer : "");
+	return buf->at;
+}
+
+struct digest image_of(const char *config, const char *layer)
+{
+	auto_buf struct buf text = { 0 };
+
+	return digest_of(image_text(&text, config, layer));
+}
+
+int lab_put_image(struct lab *lab, struct repository repository,
+		  const char *tag, const char *config, const char *layer,
+		  struct err *e)
+{
+	auto_buf struct buf text = { 0 };
+	struct descriptor named[2] = {
+		descriptor_of(DESCRIPTOR_CONFIG, config),
+	};
+	struct manifest manifest = {
+		.kind = MANIFEST_IMAGE,
+		.media_type = "application/vnd.oci.image.manifest.v1+json",
+		.bytes = span_of(image_text(&text, config, layer)),
+		.digest = image_of(config, layer),
+		.descriptors = named,
+		.count = layer ? 2 : 1,
+	};
+	struct tag name = tag_of(tag ? tag : "none");
+
+	if (layer)
+		named[1] = descriptor_of(DESCRIPTOR_LAYER, layer);
+	return store_put_manifest(lab->store, &repository, &manifest,
+				  tag ? &name : NULL, e);
+}
+
+void lab_image(struct lab *lab, struct repository repository, const char *tag,
+	       const char *config, const char *layer)
+{
+	struct err e;
+
+	OK(lab_put_image(lab, repository, tag, config, layer, &e), e);
+}
+
+bool lab_has(struct lab *lab, struct repository repository, const char *bytes)
+{
+	struct digest digest = digest_of(bytes);
+	struct blob_place place;
+	struct err e;
+
+	if (store_pull_blob(lab->store, &repository, &digest, &place, &e) < 0)
+		return false;
+	assert_int_equal(place.size, strlen(bytes));
+
+	auto_fd int fd = place.fd;
+	auto_free char *found = mem_alloc(strlen(bytes) + 1);
+	OK(io_read_at(fd, 0, found, strlen(bytes), &e), e);
+	assert_string_equal(found, bytes);
+	return true;
+}
+
+bool lab_has_manifest(struct lab *lab, struct repository repository,
+		      struct reference reference)
+{
+	struct meta_manifest manifest;
+	struct err e;
+
+	if (meta_manifest_peek(lab->meta, &repository, &reference, lab->arena,
+			       &manifest, &e) == 0)
+		return true;
+	assert_int_equal(e.kind, ERR_MANIFEST_UNKNOWN);
+	return false;
+}
+
+/* ------------------------------------------------------------- looking on */
+
+static struct db *lab_database(struct lab *lab)
+{
+	struct db *db;
+	struct err e;
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/registry.db", lab->path);
+	OK(db_open(path, DB_WRITER, &db, &e), e);
+	return db;
+}
+
+void lab_age(struct lab *lab)
+{
+	auto_of(db) struct db *db = lab_database(lab);
+	struct err e;
+
+	OK(db_do(db, "UPDATE state SET epoch = epoch + 1", DB_NO_ARGS, &e), e);
+}
+
+int64_t lab_number(struct lab *lab, const char *sql)
+{
+	auto_of(db) struct db *db = lab_database(lab);
+	auto_rows struct rows row;
+	struct err e;
+
+	OK(db_find(db, sql, DB_NO_ARGS, &row, &e), e);
+	return row_number(&row, 0);
+}
+
+static unsigned files_seen;
+
+static int one_count(const char *path, const struct stat *st, int type,
+		     struct FTW *ftw)
+{
+	(void)path, (void)st, (void)ftw;
+	files_seen += type == FTW_F;
+	return 0;
+}
+
+unsigned lab_files(struct lab *lab, const char *directory)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/%s", lab->path, directory);
+	files_seen = 0;
+	nftw(path, one_count, 16, FTW_PHYS);
+	return files_seen;
+}
