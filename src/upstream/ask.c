@@ -186,8 +186,7 @@ static int hop_renew(struct hop *hop, struct err *e)
 	struct challenge challenge;
 
 	if (!hop->challenge)
-		return err_set(e, ERR_UPSTREAM,
-			       "answered 401 and asks nothing");
+		return err_set(e, ERR_DENIED, "answered 401 and asks nothing");
 	if (challenge_parse(span_of(hop->challenge), &challenge, e) < 0)
 		return -1;
 	if (challenge.kind == CHALLENGE_BEARER) {

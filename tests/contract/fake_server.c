@@ -56,17 +56,17 @@ static void demand(bool promise)
 /* Keeps the request and finds its answer. */
 static struct answer next_answer(struct fake_server *server, const char *head)
 {
-	static const struct answer none = {
-		.text = (char[]){ "HTTP/1.1 599 Unexpected\r\n"
-				  "Content-Length: 0\r\n\r\n" },
-	};
+	static char unexpected[] = "HTTP/1.1 599 Unexpected\r\n"
+				   "Content-Length: 0\r\n\r\n";
 
 	hold_mutex(&server->mutex);
 	demand(server->request_count < REQUESTS);
 	size_t index = server->request_count++;
 	server->requests[index] = mem_text(head);
 	pthread_cond_broadcast(&server->asked);
-	return index < server->answer_count ? server->answers[index] : none;
+	if (index < server->answer_count)
+		return server->answers[index];
+	return (struct answer){ .text = unexpected };
 }
 
 static void hang_up(struct connection *connection)
