@@ -24,7 +24,7 @@ enum method {
 	METHOD_PUT = 8,
 	METHOD_PATCH = 16,
 	METHOD_DELETE = 32,
-	METHOD_OTHER = 64	/* well-formed, but none of ours */
+	METHOD_OTHER = 64 /* well-formed, but none of ours */
 };
 
 /* "GET"; "-" for METHOD_OTHER. Static. */
@@ -36,40 +36,40 @@ const char *method_text(enum method);
  * its body unread, until a thread is free or `queue_ms` passed (503).
  */
 enum http_lane {
-	LANE_READ,		/* pulls that have to wait: a miss */
-	LANE_WRITE,		/* short changes: manifests, deletes, mounts */
-	LANE_UPLOAD,		/* request bodies of any size */
+	LANE_READ,   /* pulls that have to wait: a miss */
+	LANE_WRITE,  /* short changes: manifests, deletes, mounts */
+	LANE_UPLOAD, /* request bodies of any size */
 	LANE_COUNT
 };
 
 /* ------------------------------------------------------------ requests */
 
 struct header {
-	struct span name;	/* as sent; compare without case */
-	struct span value;	/* trimmed */
+	struct span name;  /* as sent; compare without case */
+	struct span value; /* trimmed */
 };
 
 /* One listening socket, as the application gave it. */
 struct http_door {
-	const char *address;	/* "0.0.0.0:5000", "[::]:5000", ":5000" */
-	const char *certificate;	/* PEM file; null: plain HTTP */
-	const char *key;		/* PEM file */
-	void *arg;			/* the application's */
+	const char *address;	 /* "0.0.0.0:5000", "[::]:5000", ":5000" */
+	const char *certificate; /* PEM file; null: plain HTTP */
+	const char *key;	 /* PEM file */
+	void *arg;		 /* the application's */
 };
 
 struct request {
 	enum method method;
-	struct span path;	/* raw, starts with '/', without the query */
-	struct span query;	/* raw, behind '?'; SPAN_NONE without one */
+	struct span path;  /* raw, starts with '/', without the query */
+	struct span query; /* raw, behind '?'; SPAN_NONE without one */
 	const struct header *headers;
 	size_t header_count;
-	int64_t body_size;	/* bytes; -1: chunked, unknown; 0: none */
-	char id[17];		/* 16 hexadecimal digits, for X-Request-Id */
-	char peer[64];		/* "10.0.0.1:4711", "[::1]:4711" */
+	int64_t body_size; /* bytes; -1: chunked, unknown; 0: none */
+	char id[17];	   /* 16 hexadecimal digits, for X-Request-Id */
+	const char *peer;  /* "10.0.0.1:4711", "[::1]:4711" */
 	const struct http_door *door;
-	void *app;		/* http_options.app */
-	void *local;		/* the application's own, for this request */
-	struct arena *arena;	/* ends when the response was sent */
+	void *app;	     /* http_options.app */
+	void *local;	     /* the application's own, for this request */
+	struct arena *arena; /* ends when the response was sent */
 };
 
 /* The first header of that name; SPAN_NONE if there is none. */
@@ -83,7 +83,7 @@ struct span request_header_list(const struct request *, const char *name);
 
 /*
  * The value of a query parameter, percent-decoded, in the arena; SPAN_NONE if
- * it is absent, or not decodable. `nth` counts from 0.
+ * it is absent. `nth` counts from 0.
  */
 struct span request_query(const struct request *, const char *name,
 			  unsigned nth);
@@ -157,22 +157,22 @@ struct http;
 
 /* What became of a request; passed to `done` on the thread that sent it. */
 struct http_outcome {
-	int status;		/* 0: none was sent */
-	int64_t sent;		/* body bytes */
-	int64_t received;	/* body bytes */
-	int64_t micros;		/* from the head's last byte to the end */
-	bool cut;		/* ended before the last byte */
+	int status;	  /* 0: none was sent */
+	int64_t sent;	  /* body bytes */
+	int64_t received; /* body bytes */
+	int64_t micros;	  /* from the head's last byte to the end */
+	bool cut;	  /* ended before the last byte */
 };
 
 struct http_options {
 	const struct http_door *doors;
 	size_t door_count;
-	unsigned reactors;		/* 0: one a core */
-	unsigned lanes[LANE_COUNT];	/* thread limits; 0: the default */
-	int64_t head_ms;		/* a head is complete within; 0: 10 s */
-	int64_t idle_ms;		/* keep-alive; 0: 75 s */
-	int64_t stall_ms;		/* a body's silence; 0: 30 s */
-	int64_t queue_ms;		/* wait for a lane; 0: 30 s */
+	unsigned reactors;	    /* 0: one a core */
+	unsigned lanes[LANE_COUNT]; /* thread limits; 0: the default */
+	int64_t head_ms;	    /* a head is complete within; 0: 10 s */
+	int64_t idle_ms;	    /* keep-alive; 0: 75 s */
+	int64_t stall_ms;	    /* a body's silence; 0: 30 s */
+	int64_t queue_ms;	    /* wait for a lane; 0: 30 s */
 
 	/* On a reactor, never waits. */
 	void (*handle)(struct request *, struct response *);
@@ -184,6 +184,7 @@ struct http_options {
 	 */
 	struct span (*refusal)(int status, const char *sentence,
 			       struct arena *);
+	const char *refusal_type; /* its media type; null: text/plain */
 	void *app;
 };
 

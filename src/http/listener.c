@@ -1,0 +1,241 @@
+/*
+ * The kernel wakes one reactor for a new connection (EPOLLEXCLUSIVE); that
+ * one accepts it and gives it to the reactor that has the fewest.
+ */
+#include "http/listener.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "http/connection.h"
+#include "http/server.h"
+
+enum { BACKLOG = 4096, CLOSED_MS = 100, AT_ONCE = 64 };
+
+/* ------------------------------------------------------------ listening */
+
+/* "host:port" into both; an empty host stays empty. */
+static bool split(const char *address, char *host, size_t room,
+		  const char **port_out)
+{
+	struct span whole = span_of(address);
+	ptrdiff_t colon = span_find_last(whole, ':');
+
+	if (colon < 0)
+		return false;
+	struct span name = span_make(address, (size_t)colon);
+	if (span_starts(name, "[") && span_ends(name, "]"))
+		name = span_make(name.at + 1, name.len - 2);
+	else if (span_find(name, ':') >= 0)
+		return false;
+	*port_out = address + colon + 1;
+	return **port_out && span_copy(name, host, room);
+}
+
+/* All addresses of this host. */
+static const char *anywhere(void)
+{
+	auto_fd int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 ? "::" : "0.0.0.0";
+}
+
+static int resolve(const char *address, struct addrinfo **out, struct err *e)
+{
+	struct addrinfo hints = {
+		.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+		.ai_family = AF_UNSPEC,
+		.ai_socktype = SOCK_STREAM,
+	};
+	char host[256];
+	const char *port;
+
+	if (!split(address, host, sizeof(host), &port))
+		return err_set(e, ERR_USAGE,
+			       "listen address %s: write HOST:PORT, "
+			       "[IPV6]:PORT or :PORT",
+			       address);
+	int status = getaddrinfo(*host ? host : anywhere(), port, &hints, out);
+	if (status)
+		return err_set(e, ERR_USAGE,
+			       "listen address %s: %s; write an address of "
+			       "this host and a port",
+			       address, gai_strerror(status));
+	return 0;
+}
+
+static int bind_failed(const char *address, struct err *e)
+{
+	switch (errno) {
+	case EADDRINUSE:
+		return err_set(e, ERR_USAGE,
+			       "listen address %s is in use: stop the other "
+			       "program or choose another port",
+			       address);
+	case EACCES:
+		return err_set(e, ERR_USAGE,
+			       "listen address %s needs root: choose a port "
+			       "above 1023",
+			       address);
+	case EADDRNOTAVAIL:
+		return err_set(e, ERR_USAGE,
+			       "listen address %s is not an address of this "
+			       "host: choose one that is",
+			       address);
+	default:
+		return err_sys(e, "listen address %s", address);
+	}
+}
+
+static unsigned bound_port(int fd)
+{
+	struct sockaddr_storage address;
+	socklen_t len = sizeof(address);
+	const struct sockaddr_in *v4 = (const void *)&address;
+	const struct sockaddr_in6 *v6 = (const void *)&address;
+
+	if (getsockname(fd, (void *)&address, &len) < 0)
+		return 0;
+	return ntohs(address.ss_family == AF_INET ? v4->sin_port :
+						    v6->sin6_port);
+}
+
+static int listen_on(const struct addrinfo *info, const char *address,
+		     struct err *e)
+{
+	static const int yes = 1, no = 0;
+	auto_fd int fd = socket(info->ai_family,
+				SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return err_sys(e, "listen address %s", address);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+	/* Accepted sockets inherit this. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+	if (info->ai_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
+	if (bind(fd, info->ai_addr, info->ai_addrlen) < 0 ||
+	    listen(fd, BACKLOG) < 0)
+		return bind_failed(address, e);
+	return steal_fd(&fd);
+}
+
+int listener_open(const char *address, unsigned *port_out, struct err *e)
+{
+	struct addrinfo *info;
+
+	thread_may_wait("listener_open");
+	if (resolve(address, &info, e) < 0)
+		return -1;
+	int fd = listen_on(info, address, e);
+	freeaddrinfo(info);
+	if (fd >= 0)
+		*port_out = bound_port(fd);
+	return fd;
+}
+
+/* ------------------------------------------------------------ accepting */
+
+/* The least busy; `self` when there are equals. It counts from now on. */
+static struct reactor *place(struct reactor *self)
+{
+	struct http *http = self->http;
+	struct reactor *best = self;
+
+	hold_mutex(&http->lock);
+	for (unsigned i = 0; i < http->reactor_count; i++)
+		if (http->reactors[i].connections < best->connections)
+			best = &http->reactors[i];
+	best->connections++;
+	return best;
+}
+
+static void out_of_descriptors(struct reactor *r)
+{
+	static _Atomic int64_t said_ms;
+	int64_t last = said_ms;
+
+	porches_close(r);
+	r->closed_until_ms = r->now_ms + CLOSED_MS;
+	if (last && r->now_ms - last < 60 * 1000)
+		return;
+	if (atomic_compare_exchange_strong(&said_ms, &last, r->now_ms))
+		log_say(LOG_WARN, "accept",
+			"no descriptors left: new connections wait; raise "
+			"the limit of open files");
+}
+
+static void porch_ready(struct source *source, uint32_t events)
+{
+	struct porch *porch = container_of(source, struct porch, source);
+	struct reactor *r = porch->reactor;
+	struct sockaddr_storage address;
+
+	(void)events;
+	for (int i = 0; i < AT_ONCE; i++) {
+		socklen_t len = sizeof(address);
+		int fd = accept4(porch->door->fd, (void *)&address, &len,
+				 SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0) {
+			if (errno == EMFILE || errno == ENFILE ||
+			    errno == ENOMEM || errno == ENOBUFS)
+				out_of_descriptors(r);
+			return;
+		}
+		struct reactor *home = place(r);
+		struct connection *c =
+			connection_open(fd, &address, porch->door, home);
+		if (home == r)
+			connection_run(c);
+		else
+			reactor_give(home, c);
+	}
+}
+
+static void each_porch(struct reactor *r, int operation)
+{
+	for (size_t i = 0; i < r->http->options.door_count; i++) {
+		struct epoll_event event = {
+			.events = EPOLLIN | EPOLLEXCLUSIVE,
+			.data.ptr = &r->porches[i].source,
+		};
+		epoll_ctl(r->epoll, operation, r->http->doors[i].fd, &event);
+	}
+}
+
+void porches_open(struct reactor *r)
+{
+	size_t count = r->http->options.door_count;
+
+	r->porches = mem_array(count, sizeof(*r->porches));
+	for (size_t i = 0; i < count; i++)
+		r->porches[i] = (struct porch){
+			.source.ready = porch_ready,
+			.reactor = r,
+			.door = &r->http->doors[i],
+		};
+	each_porch(r, EPOLL_CTL_ADD);
+}
+
+void porches_close(struct reactor *r)
+{
+	each_porch(r, EPOLL_CTL_DEL);
+}
+
+void porches_reopen(struct reactor *r)
+{
+	if (r->closed_until_ms == 0 || r->now_ms < r->closed_until_ms)
+		return;
+	r->closed_until_ms = 0;
+	if (!r->drained)
+		each_porch(r, EPOLL_CTL_ADD);
+}

@@ -1,0 +1,87 @@
+/*
+ * What a handler asks of a request. Spans point into the head.
+ */
+#include "http/parse.h"
+
+const char *method_text(enum method method)
+{
+	switch (method) {
+	case METHOD_GET:
+		return "GET";
+	case METHOD_HEAD:
+		return "HEAD";
+	case METHOD_POST:
+		return "POST";
+	case METHOD_PUT:
+		return "PUT";
+	case METHOD_PATCH:
+		return "PATCH";
+	case METHOD_DELETE:
+		return "DELETE";
+	case METHOD_OTHER:
+		break;
+	}
+	return "-";
+}
+
+struct span request_header(const struct request *req, const char *name)
+{
+	for (size_t i = 0; i < req->header_count; i++)
+		if (span_is_nocase(req->headers[i].name, name))
+			return req->headers[i].value;
+	return SPAN_NONE;
+}
+
+struct span request_header_list(const struct request *req, const char *name)
+{
+	struct span list = SPAN_NONE;
+
+	for (size_t i = 0; i < req->header_count; i++) {
+		struct span value = req->headers[i].value;
+
+		if (!span_is_nocase(req->headers[i].name, name))
+			continue;
+		if (list.at)
+			list = span_of(arena_printf(req->arena, "%.*s, %.*s",
+						    SPAN_ARG(list),
+						    SPAN_ARG(value)));
+		else
+			list = value;
+	}
+	return list;
+}
+
+static struct span decoded(struct arena *arena, struct span raw)
+{
+	char *text = arena_alloc(arena, raw.len + 1);
+	size_t len = 0;
+
+	for (size_t i = 0; i < raw.len; i++) {
+		char c = raw.at[i];
+
+		if (c == '+') {
+			c = ' ';
+		} else if (c == '%') { /* two digits follow: see parse.c */
+			c = (char)(hex_digit(raw.at[i + 1]) << 4 |
+				   hex_digit(raw.at[i + 2]));
+			i += 2;
+		}
+		text[len++] = c;
+	}
+	return span_make(text, len);
+}
+
+struct span request_query(const struct request *req, const char *name,
+			  unsigned nth)
+{
+	struct span rest = req->query;
+
+	while (rest.at) {
+		struct span value = span_cut(&rest, '&');
+		struct span key = span_cut(&value, '=');
+
+		if (span_is(key, name) && nth-- == 0)
+			return decoded(req->arena, value.at ? value : SPAN(""));
+	}
+	return SPAN_NONE;
+}

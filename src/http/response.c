@@ -1,0 +1,246 @@
+/*
+ * A response is described first and written once its description is whole:
+ * only then is known what the connection does afterwards.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "http/connection.h"
+#include "http/send.h"
+#include "http/server.h"
+
+/* ------------------------------------------------------------ describing */
+
+void respond_header(struct response *res, const char *name, const char *format,
+		    ...)
+{
+	struct buf *headers = &res->headers;
+	va_list args;
+
+	buf_add(headers, span_of(name));
+	buf_add(headers, SPAN(": "));
+	size_t start = headers->len;
+	va_start(args, format);
+	if (strcmp(format, "%s") == 0)
+		buf_add(headers, span_of(va_arg(args, const char *)));
+	else
+		buf_vaddf(headers, format, args);
+	va_end(args);
+	for (size_t i = start; i < headers->len; i++)
+		if ((unsigned char)headers->at[i] < ' ' ||
+		    headers->at[i] == 0x7f)
+			headers->at[i] = '?';
+	buf_add(headers, SPAN("\r\n"));
+}
+
+void response_release(struct response *res)
+{
+	if (res->fd >= 0)
+		close(res->fd);
+	if (res->growing)
+		growing_drop(&res->growing);
+	res->fd = -1;
+	res->kind = BODY_NONE;
+	res->later = NULL;
+}
+
+static void describe(struct response *res, int status, enum body_kind kind,
+		     int64_t length)
+{
+	response_release(res);
+	res->status = status;
+	res->kind = kind;
+	res->length = length;
+}
+
+void respond_empty(struct response *res, int status)
+{
+	describe(res, status, BODY_NONE, 0);
+}
+
+void respond_size(struct response *res, int status, int64_t size)
+{
+	describe(res, status, BODY_NONE, size);
+}
+
+void respond_bytes(struct response *res, int status, struct span bytes)
+{
+	describe(res, status, BODY_BYTES, (int64_t)bytes.len);
+	res->bytes = bytes;
+}
+
+void respond_file(struct response *res, int status, int fd, int64_t offset,
+		  int64_t length)
+{
+	describe(res, status, BODY_FILE, length);
+	res->fd = fd;
+	res->offset = offset;
+}
+
+void respond_growing(struct response *res, int status, struct growing *growing,
+		     int64_t offset, int64_t length)
+{
+	int64_t size = growing_size(growing);
+
+	if (length < 0 && size >= 0)
+		length = size - offset;
+	describe(res, status, BODY_GROWING, length);
+	res->growing = growing;
+	res->offset = offset;
+}
+
+void respond_stream(struct response *res, int status, stream_fn *write)
+{
+	describe(res, status, BODY_STREAM, -1);
+	res->write = write;
+}
+
+void respond_later(struct response *res, enum http_lane lane, respond_fn *then)
+{
+	response_release(res);
+	res->later = then;
+	res->lane = lane;
+}
+
+int response_status(const struct response *res)
+{
+	return res->status;
+}
+
+/* ------------------------------------------------------------ writing */
+
+static const struct {
+	int status;
+	struct span text;
+} status_lines[] = {
+#define STATUS(number, text)                          \
+	{                                             \
+		number, SPAN(#number " " text "\r\n") \
+	}
+	STATUS(200, "OK"),
+	STATUS(201, "Created"),
+	STATUS(202, "Accepted"),
+	STATUS(204, "No Content"),
+	STATUS(206, "Partial Content"),
+	STATUS(301, "Moved Permanently"),
+	STATUS(302, "Found"),
+	STATUS(304, "Not Modified"),
+	STATUS(307, "Temporary Redirect"),
+	STATUS(400, "Bad Request"),
+	STATUS(401, "Unauthorized"),
+	STATUS(403, "Forbidden"),
+	STATUS(404, "Not Found"),
+	STATUS(405, "Method Not Allowed"),
+	STATUS(408, "Request Timeout"),
+	STATUS(409, "Conflict"),
+	STATUS(411, "Length Required"),
+	STATUS(412, "Precondition Failed"),
+	STATUS(413, "Content Too Large"),
+	STATUS(415, "Unsupported Media Type"),
+	STATUS(416, "Range Not Satisfiable"),
+	STATUS(429, "Too Many Requests"),
+	STATUS(431, "Request Header Fields Too Large"),
+	STATUS(500, "Internal Server Error"),
+	STATUS(501, "Not Implemented"),
+	STATUS(502, "Bad Gateway"),
+	STATUS(503, "Service Unavailable"),
+	STATUS(504, "Gateway Timeout"),
+	STATUS(505, "HTTP Version Not Supported"),
+	STATUS(507, "Insufficient Storage"),
+#undef STATUS
+};
+
+static void add_status(struct buf *text, int status)
+{
+	buf_add(text, SPAN("HTTP/1.1 "));
+	for (size_t i = 0; i < array_size(status_lines); i++)
+		if (status_lines[i].status == status)
+			return buf_add(text, status_lines[i].text);
+	buf_addf(text, "%d \r\n", status);
+}
+
+/* RFC 9110, 5.6.7; made once a second. */
+static void add_date(struct buf *text)
+{
+	static _Thread_local time_t made;
+	static _Thread_local char date[64];
+	time_t now = clock_wall_s();
+
+	if (now != made) {
+		struct tm tm;
+
+		gmtime_r(&now, &tm);
+		strftime(date, sizeof(date),
+			 "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
+		made = now;
+	}
+	buf_add(text, span_of(date));
+}
+
+static void add_decimal(struct buf *text, int64_t number)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do
+		digits[--at] = (char)('0' + number % 10);
+	while (number /= 10);
+	buf_add(text, span_make(digits + at, sizeof(digits) - at));
+}
+
+/* RFC 9112, 6: these never have a body, and 304 only speaks of one. */
+static bool has_no_body(int status)
+{
+	return status == 204 || status == 304;
+}
+
+static void add_framing(struct exchange *x)
+{
+	struct buf *text = &x->sending.text;
+	const struct response *res = &x->response;
+
+	if (x->sending.chunked) {
+		buf_add(text, SPAN("Transfer-Encoding: chunked\r\n"));
+	} else if (res->length >= 0 && !has_no_body(res->status)) {
+		buf_add(text, SPAN("Content-Length: "));
+		add_decimal(text, res->length);
+		buf_add(text, SPAN("\r\n"));
+	}
+	if (!x->keep)
+		buf_add(text, SPAN("Connection: close\r\n"));
+	else if (x->old)
+		buf_add(text, SPAN("Connection: keep-alive\r\n"));
+}
+
+static void write_head(struct exchange *x)
+{
+	struct buf *text = &x->sending.text;
+
+	add_status(text, x->response.status);
+	add_date(text);
+	buf_add(text, SPAN("X-Request-Id: "));
+	buf_add(text, span_of(x->request.id));
+	buf_add(text, SPAN("\r\n"));
+	add_framing(x);
+	buf_add(text, buf_span(&x->response.headers));
+	buf_add(text, SPAN("\r\n"));
+}
+
+void response_start(struct exchange *x)
+{
+	const struct http *http = x->connection->home->http;
+	const struct response *res = &x->response;
+	bool streams = res->kind == BODY_GROWING || res->kind == BODY_STREAM;
+	bool head = x->request.method == METHOD_HEAD;
+
+	assert(res->status && !res->later);
+	x->keep = exchange_skip_body(x) && x->keep && !http->draining;
+	x->sending.chunked = streams && res->length < 0 && !x->old;
+	if (streams && res->length < 0 && x->old && !head)
+		x->keep = false; /* the body ends with the connection */
+	write_head(x);
+	send_start(x);
+}

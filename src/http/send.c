@@ -1,0 +1,314 @@
+/*
+ * What is to be sent lies ready in three places, in this order: `text` (the
+ * head, and frames of chunks), `bytes`, and the file from `offset` to
+ * `until`. When nothing is ready, the response has ended, or it is a growing
+ * file that may have grown.
+ *
+ * Plain sockets get text by send and files by sendfile. For TLS everything
+ * that is ready is gathered in the reactor's chunk, so that a head and a
+ * small file leave as one record.
+ *
+ * No file is read before it is known to be in the page cache: `warm` says how
+ * far that was seen to be so.
+ */
+#include "http/send.h"
+
+#include <errno.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/thread.h"
+#include "http/growth.h"
+#include "http/server.h"
+#include "http/tls.h"
+
+enum {
+	TURN = 1024 * 1024, /* bytes, before others have their turn */
+	PAGE = 4096
+};
+
+void send_frame(struct sending *s, int64_t size)
+{
+	buf_addf(&s->text, "%s%llx\r\n", s->body > 0 ? "\r\n" : "",
+		 (unsigned long long)size);
+}
+
+void send_last_frame(struct sending *s)
+{
+	if (s->chunked)
+		buf_add(&s->text, s->body > 0 ? SPAN("\r\n0\r\n\r\n") :
+						SPAN("0\r\n\r\n"));
+	s->ended = true;
+}
+
+void send_start(struct exchange *x)
+{
+	enum { JOINED = 16 * 1024 };
+	const struct response *res = &x->response;
+	struct sending *s = &x->sending;
+
+	s->ended = res->kind != BODY_GROWING && res->kind != BODY_STREAM;
+	s->offset = s->until = res->offset;
+	s->end = res->length < 0 ? -1 : res->offset + res->length;
+	if (x->request.method == METHOD_HEAD || res->status == 304) {
+		s->ended = true;
+	} else if (res->kind == BODY_FILE) {
+		s->until = s->end;
+	} else if (res->kind == BODY_BYTES && res->bytes.len <= JOINED) {
+		buf_add(&s->text, res->bytes);
+		s->body = res->length;
+	} else if (res->kind == BODY_BYTES) {
+		s->bytes = res->bytes;
+	}
+}
+
+/* ------------------------------------------------------------ files */
+
+static int file_of(const struct exchange *x)
+{
+	return x->response.kind == BODY_GROWING ?
+		       growing_fd(x->response.growing) :
+		       x->response.fd;
+}
+
+/* What is looked at, warmed and sent next. */
+static int64_t piece_end(const struct sending *s)
+{
+	return s->until - s->offset > TURN ? s->offset + TURN : s->until;
+}
+
+/* File systems that cannot say count as warm. */
+static bool page_is_cached(int fd, int64_t offset)
+{
+	char byte;
+	struct iovec piece = { &byte, 1 };
+
+	return preadv2(fd, &piece, 1, offset, RWF_NOWAIT) >= 0 ||
+	       errno != EAGAIN;
+}
+
+/* Its first and its last page: what lies between was read with them. */
+static bool is_warm(struct exchange *x)
+{
+	struct sending *s = &x->sending;
+	int64_t end = piece_end(s);
+	int fd = file_of(x);
+
+	if (s->offset < s->warm || s->offset == s->until)
+		return true;
+	if (!page_is_cached(fd, s->offset) ||
+	    (end - s->offset > PAGE && !page_is_cached(fd, end - 1)))
+		return false;
+	s->warm = end;
+	return true;
+}
+
+void send_warm(struct exchange *x)
+{
+	struct sending *s = &x->sending;
+	int64_t end = piece_end(s);
+	char piece[64 * 1024];
+	ssize_t n = 1;
+
+	thread_may_wait("send_warm");
+	/* An error, or a short file, is found again by who sends. */
+	for (int64_t at = s->offset; at < end && n > 0; at += n) {
+		size_t size = sizeof(piece);
+		if (end - at < (int64_t)size)
+			size = (size_t)(end - at);
+		n = pread(file_of(x), piece, size, at);
+	}
+	s->warm = end;
+}
+
+/* ------------------------------------------------------------ one piece */
+
+static struct span text_left(const struct sending *s)
+{
+	return span_from(buf_span(&s->text), s->text_sent);
+}
+
+static bool nothing_is_ready(const struct sending *s)
+{
+	return s->text_sent == s->text.len && s->bytes.len == 0 &&
+	       s->offset == s->until;
+}
+
+static void text_was_sent(struct sending *s, size_t count)
+{
+	s->text_sent += count;
+	if (s->text_sent == s->text.len) {
+		buf_clear(&s->text);
+		s->text_sent = 0;
+	}
+}
+
+static void file_was_sent(struct sending *s, ssize_t count)
+{
+	s->offset += count;
+	s->body += count;
+}
+
+static ssize_t send_text(struct connection *c, bool more)
+{
+	struct sending *s = &c->exchange->sending;
+	ssize_t n = wire_write(&c->wire, text_left(s), more);
+
+	if (n > 0)
+		text_was_sent(s, (size_t)n);
+	return n;
+}
+
+static ssize_t send_bytes(struct connection *c)
+{
+	struct sending *s = &c->exchange->sending;
+	ssize_t n = wire_write(&c->wire, s->bytes, false);
+
+	if (n > 0) {
+		s->bytes = span_from(s->bytes, (size_t)n);
+		s->body += n;
+	}
+	return n;
+}
+
+static ssize_t send_plain(struct connection *c)
+{
+	struct sending *s = &c->exchange->sending;
+
+	if (text_left(s).len > 0)
+		return send_text(c, s->bytes.len > 0 || s->offset < s->until);
+	if (s->bytes.len > 0)
+		return send_bytes(c);
+	ssize_t n = wire_send_file(&c->wire, file_of(c->exchange), s->offset,
+				   (size_t)(piece_end(s) - s->offset));
+	if (n > 0)
+		file_was_sent(s, n);
+	return n == 0 ? WIRE_GONE : n; /* 0: the file was truncated */
+}
+
+/* Text and file in one piece. */
+static ssize_t send_sealed_file(struct connection *c)
+{
+	struct sending *s = &c->exchange->sending;
+	struct span text = text_left(s);
+	char *chunk = c->home->chunk;
+	size_t room = TLS_BATCH - text.len;
+	int busy = wire_flush(&c->wire);
+
+	if (busy)
+		return busy;
+	if (s->until - s->offset < (int64_t)room)
+		room = (size_t)(s->until - s->offset);
+	memcpy(chunk, text.at, text.len);
+	ssize_t file =
+		pread(file_of(c->exchange), chunk + text.len, room, s->offset);
+	if (file <= 0)
+		return WIRE_GONE;
+	ssize_t n = wire_write(
+		&c->wire, span_make(chunk, text.len + (size_t)file), false);
+	if (n > 0) {
+		text_was_sent(s, text.len);
+		file_was_sent(s, file);
+	}
+	return n;
+}
+
+static ssize_t send_sealed(struct connection *c)
+{
+	struct sending *s = &c->exchange->sending;
+	struct span text = text_left(s);
+
+	if (s->offset < s->until && text.len < TLS_BATCH / 2)
+		return send_sealed_file(c);
+	return text.len > 0 ? send_text(c, false) : send_bytes(c);
+}
+
+/* ------------------------------------------------------------ what comes next
+ */
+
+/* Nothing is ready, and the response has not ended: the file may have grown. */
+static enum next look_for_growth(struct connection *c)
+{
+	struct sending *s = &c->exchange->sending;
+	struct growing *growing = c->exchange->response.growing;
+	enum growing_state state = growing_state(growing);
+	int64_t length = growing_length(growing);
+
+	if (s->end >= 0 && length > s->end)
+		length = s->end;
+	if (s->offset < length) {
+		s->until = length - s->offset > TURN ? s->offset + TURN :
+						       length;
+		if (s->chunked)
+			send_frame(s, s->until - s->offset);
+		return NEXT_STEP;
+	}
+	if (s->offset == s->end || (s->end < 0 && state == GROWING_WHOLE)) {
+		send_last_frame(s);
+		return NEXT_STEP;
+	}
+	if (state != GROWING) {
+		c->exchange->cut = true; /* broken, or shorter than promised */
+		return NEXT_STEP;
+	}
+	return growth_wait(c, growing, length) ? NEXT_GROWTH : NEXT_STEP;
+}
+
+static enum next blocked(struct connection *c)
+{
+	struct sending *s = &c->exchange->sending;
+
+	if (s->blocked_ms == 0)
+		s->blocked_ms = c->home->now_ms;
+	return NEXT_SOCKET;
+}
+
+static void progressed(struct connection *c, ssize_t count)
+{
+	struct sending *s = &c->exchange->sending;
+
+	c->renew = true;
+	s->pace.bytes += count;
+	if (s->blocked_ms == 0)
+		return;
+	s->pace.waited_ms += c->home->now_ms - s->blocked_ms;
+	s->blocked_ms = 0;
+	if (pace_is_too_slow(&s->pace, c->home->http->options.stall_ms))
+		c->exchange->cut = true;
+}
+
+/* Bytes, 0 when nothing is left to be sent, or WIRE_…. */
+static ssize_t send_ready(struct connection *c)
+{
+	if (nothing_is_ready(&c->exchange->sending))
+		return wire_flush(&c->wire);
+	return c->wire.tls ? send_sealed(c) : send_plain(c);
+}
+
+enum next send_on(struct connection *c)
+{
+	struct exchange *x = c->exchange;
+	int64_t turn = TURN;
+	enum next next;
+
+	while (!x->cut && turn > 0) {
+		if (!is_warm(x)) {
+			c->lane = LANE_WARM;
+			return NEXT_LANE;
+		}
+		ssize_t n = send_ready(c);
+		if (n == WIRE_WAIT)
+			return blocked(c);
+		if (n == WIRE_GONE) {
+			x->cut = true;
+		} else if (n > 0) {
+			progressed(c, n);
+			turn -= n;
+		} else if (x->sending.ended) {
+			return NEXT_STEP;
+		} else if ((next = look_for_growth(c)) != NEXT_STEP) {
+			return next;
+		}
+	}
+	return x->cut ? NEXT_STEP : NEXT_TURN;
+}

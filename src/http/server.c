@@ -1,0 +1,225 @@
+/*
+ * Opening, reloading, draining and closing: everything that is done to all
+ * doors, lanes and reactors at once. Orders are flags that reactors see when
+ * they are woken.
+ */
+#include "http/server.h"
+
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "http/listener.h"
+#include "http/tls.h"
+#include "http/worker.h"
+
+enum {
+	LINGER_MS = 2000,
+	FAREWELL_MS = 3000 /* for lingering, after a drain has cut */
+};
+
+/* ------------------------------------------------------------ opening */
+
+static int64_t value_or(int64_t value, int64_t otherwise)
+{
+	return value ? value : otherwise;
+}
+
+static void fill_in(struct http_options *options)
+{
+	static const unsigned lanes[LANE_COUNT] = {
+		[LANE_READ] = 64,
+		[LANE_WRITE] = 8,
+		[LANE_UPLOAD] = 64,
+	};
+
+	for (size_t i = 0; i < LANE_COUNT; i++)
+		if (!options->lanes[i])
+			options->lanes[i] = lanes[i];
+	if (!options->reactors)
+		options->reactors = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+	options->head_ms = value_or(options->head_ms, 10 * 1000);
+	options->idle_ms = value_or(options->idle_ms, 75 * 1000);
+	options->stall_ms = value_or(options->stall_ms, 30 * 1000);
+	options->queue_ms = value_or(options->queue_ms, 30 * 1000);
+}
+
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int open_door(struct door *door, const struct http_door *given,
+		     struct err *e)
+{
+	door->given = *given;
+	door->fd = -1;
+	if (given->certificate &&
+	    tls_identity_open(given->certificate, given->key, &door->identity,
+			      e) < 0)
+		return -1;
+	door->fd = listener_open(given->address, &door->port, e);
+	return door->fd < 0 ? -1 : 0;
+}
+
+static int open_doors(struct http *http, struct err *e)
+{
+	size_t count = http->options.door_count;
+
+	http->doors = mem_array(count, sizeof(*http->doors));
+	for (size_t i = 0; i < count; i++) {
+		http->open_doors++;
+		if (open_door(&http->doors[i], &http->options.doors[i], e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void close_doors(struct http *http)
+{
+	for (size_t i = 0; i < http->open_doors; i++) {
+		if (http->doors[i].fd >= 0)
+			close(http->doors[i].fd);
+		tls_identity_close(&http->doors[i].identity);
+	}
+	free(http->doors);
+}
+
+static void open_lanes(struct http *http)
+{
+	static const char *const names[LANE_COUNT] = {
+		[LANE_READ] = "read",
+		[LANE_WRITE] = "write",
+		[LANE_UPLOAD] = "upload",
+	};
+
+	for (size_t i = 0; i < LANE_COUNT; i++)
+		http->lanes[i] = lane_open(names[i], http->options.lanes[i],
+					   worker_answer);
+	http->lanes[LANE_WARM] = lane_open("warm", 4, worker_warm);
+}
+
+static void open_reactors(struct http *http)
+{
+	http->reactor_count = http->options.reactors;
+	http->reactors =
+		mem_array(http->reactor_count, sizeof(*http->reactors));
+	for (unsigned i = 0; i < http->reactor_count; i++)
+		reactor_open(&http->reactors[i], http);
+	for (unsigned i = 0; i < http->reactor_count; i++)
+		reactor_start(&http->reactors[i], i);
+}
+
+int http_open(const struct http_options *options, struct http **out,
+	      struct err *e)
+{
+	struct http *http = mem_alloc(sizeof(*http));
+
+	http->options = *options;
+	fill_in(&http->options);
+	http->timeouts_ms[TIMEOUT_HEAD] = http->options.head_ms;
+	http->timeouts_ms[TIMEOUT_IDLE] = http->options.idle_ms;
+	http->timeouts_ms[TIMEOUT_STALL] = http->options.stall_ms;
+	http->timeouts_ms[TIMEOUT_LINGER] = LINGER_MS;
+	raise_descriptor_limit();
+	if (open_doors(http, e) < 0) {
+		close_doors(http);
+		free(http);
+		return -1;
+	}
+	http->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	pthread_mutex_init(&http->lock, NULL);
+	cond_open(&http->emptied);
+	open_lanes(http);
+	open_reactors(http);
+	*out = http;
+	return 0;
+}
+
+unsigned http_port(const struct http *http, size_t index)
+{
+	return http->doors[index].port;
+}
+
+int http_reload(struct http *http, struct err *e)
+{
+	for (size_t i = 0; i < http->open_doors; i++)
+		if (http->doors[i].identity &&
+		    tls_identity_reload(http->doors[i].identity, e) < 0)
+			return -1;
+	return 0;
+}
+
+/* ------------------------------------------------------------ ending */
+
+static void give_order(struct http *http, atomic_bool *order)
+{
+	*order = true;
+	for (unsigned i = 0; i < http->reactor_count; i++)
+		reactor_wake(&http->reactors[i]);
+}
+
+static unsigned connections(const struct http *http)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < http->reactor_count; i++)
+		count += http->reactors[i].connections;
+	return count;
+}
+
+static void wait_until_empty(struct http *http, int64_t wait_ms)
+{
+	int64_t deadline_ms = clock_ms() + wait_ms;
+
+	hold_mutex(&http->lock);
+	while (connections(http) > 0)
+		if (!cond_wait_until(&http->emptied, &http->lock, deadline_ms))
+			return;
+}
+
+static void cut_what_is_left(struct http *http)
+{
+	eventfd_write(http->stop, 1);
+	give_order(http, &http->cutting);
+}
+
+void http_drain(struct http *http, int64_t wait_ms)
+{
+	thread_may_wait("http_drain");
+	give_order(http, &http->draining);
+	for (size_t i = 0; i < http->open_doors; i++)
+		shutdown(http->doors[i].fd, SHUT_RDWR);
+	wait_until_empty(http, wait_ms);
+	cut_what_is_left(http);
+	wait_until_empty(http, FAREWELL_MS);
+}
+
+void http_close(struct http **pointer)
+{
+	struct http *http = steal_ptr(pointer);
+
+	cut_what_is_left(http);
+	give_order(http, &http->ending);
+	for (unsigned i = 0; i < http->reactor_count; i++)
+		thread_join(&http->reactors[i].thread);
+	for (size_t i = 0; i < LANES; i++)
+		lane_close(&http->lanes[i]);
+	for (unsigned i = 0; i < http->reactor_count; i++)
+		reactor_close(&http->reactors[i]);
+	free(http->reactors);
+	close_doors(http);
+	close(http->stop);
+	pthread_cond_destroy(&http->emptied);
+	pthread_mutex_destroy(&http->lock);
+	free(http);
+}

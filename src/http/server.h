@@ -1,0 +1,37 @@
+/*
+ * http/server.h: the parts of one server.
+ */
+#pragma once
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "http/http.h"
+#include "http/lane.h"
+#include "http/reactor.h"
+
+struct door {
+	struct http_door given;
+	struct tls_identity *identity; /* null: plain */
+	int fd;
+	unsigned port;
+};
+
+struct http {
+	struct http_options options; /* with the defaults filled in */
+	int64_t timeouts_ms[TIMEOUT_COUNT];
+	struct door *doors; /* as many as in the options */
+	size_t open_doors;
+	struct reactor *reactors;
+	unsigned reactor_count;
+	struct lane *lanes[LANES];
+
+	/* Orders. What was said once stays; reactor_wake after each. */
+	atomic_bool draining;
+	atomic_bool cutting;
+	atomic_bool ending;
+	int stop; /* readable once `cutting`: wakes workers out of wire_wait */
+
+	/* Guards the choice of a reactor; `emptied`: one connection less. */
+	pthread_mutex_t lock;
+	pthread_cond_t emptied;
+};
