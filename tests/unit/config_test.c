@@ -2,6 +2,7 @@
  * Promises of config/config.h: lists, files, and what is said when something
  * is wrong.
  */
+#include "base/io.h"
 #include "config/keys.h"
 #include "config_load.h"
 
@@ -318,6 +319,59 @@ static void help_has_each_key_once(void **state)
 	}
 }
 
+/* --------------------------------------------------- docs/configuration.md */
+
+/* From SOURCE_ROOT, which the build sets. */
+static void read_page(struct buf *page)
+{
+	const char *root = getenv("SOURCE_ROOT");
+	struct err e = { 0 };
+
+	if (!root)
+		skip();
+	auto_free char *path = fill("%s/docs/configuration.md", root);
+	if (io_read_file(path, 1 << 20, page, &e) < 0)
+		fail_msg("%s", e.message);
+}
+
+static void the_page_holds_what_help_prints(void **state)
+{
+	(void)state;
+	auto_buf struct buf page = { 0 };
+	auto_buf struct buf block = { 0 };
+
+	read_page(&page);
+	buf_addf(&block, "```text\n");
+	config_print_keys(&block);
+	buf_addf(&block, "```\n");
+	if (!strstr(page.at, block.at))
+		fail_msg("docs/configuration.md lacks:\n%s", block.at);
+}
+
+static void the_example_of_the_page_loads(void **state)
+{
+	static const char *const files[] = { "cert.pem", "key.pem",
+					     "password" };
+
+	(void)state;
+	auto_buf struct buf page = { 0 };
+	read_page(&page);
+	for (size_t i = 0; i < array_size(files); i++)
+		write_file(files[i], "");
+
+	char *example = strstr(page.at, "```yaml\n") + strlen("```yaml\n");
+	*strstr(example, "```") = '\0';
+	auto_of(config) struct config *config =
+		loaded((struct written){ .file = example });
+
+	for (size_t i = 0; i < array_size(files); i++)
+		unlink(files[i]);
+	assert_int_equal(config->listen_count, 3);
+	assert_string_equal(config->listen[1].key, "key.pem");
+	assert_int_equal(config->upstream_count, 3);
+	assert_string_equal(config->upstreams[1].urls[0], "https://ghcr.io");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -334,6 +388,8 @@ int main(void)
 		cmocka_unit_test(bad_values_are_refused),
 		cmocka_unit_test(help_fits_in_80_columns),
 		cmocka_unit_test(help_has_each_key_once),
+		cmocka_unit_test(the_page_holds_what_help_prints),
+		cmocka_unit_test(the_example_of_the_page_loads),
 	};
 
 	return cmocka_run_group_tests(tests, config_enter, config_leave);
