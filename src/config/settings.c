@@ -107,7 +107,8 @@ void *settings_slot(const struct settings *settings, const struct key *key,
 
 /* --------------------------------------------------------------- settings */
 
-void setting_print(const struct setting *setting, struct buf *out)
+/* registry.yaml:7: "drain", PRIVATE_REGISTRY_DRAIN, --drain. */
+static void setting_print(const struct setting *setting, struct buf *out)
 {
 	bool in_file = setting->place == PLACE_FILE;
 

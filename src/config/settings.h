@@ -31,10 +31,10 @@ int settings_set(struct settings *, const struct setting *, struct span value,
 void *settings_slot(const struct settings *, const struct key *,
 		    const size_t *index);
 
-/* "registry.yaml:7: "drain"", "PRIVATE_REGISTRY_DRAIN", "--drain". */
-void setting_print(const struct setting *, struct buf *);
-
-/* ERR_USAGE: what setting_print says, and behind it what is wrong. */
+/*
+ * ERR_USAGE: where the setting stands and how it is spelled there, and behind
+ * it what is wrong and the remedy.
+ */
 int setting_refuse(const struct setting *, struct err *, const char *format,
 		   ...) printf_like(3, 4);
 
