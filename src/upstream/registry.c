@@ -11,7 +11,7 @@
 #include "upstream/token.h"
 
 #define PASSWORD_MAX ((size_t)4096)
-#define USER_AGENT "private-registry/" PRIVATE_REGISTRY_VERSION
+#define USER_AGENT "private-registry/" VERSION
 
 /* --------------------------------------------------------- open and close */
 
