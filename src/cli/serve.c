@@ -129,7 +129,8 @@ static void say_started(const struct house *house)
 		log_text(&line, "address", door->address);
 		log_number(&line, "port", http_port(house->http, i));
 		log_text(&line, "scheme", door->certificate ? "https" : "http");
-		log_text(&line, "upstream", door->upstream);
+		if (door->upstream)
+			log_text(&line, "upstream", door->upstream);
 		log_send(&line);
 	}
 	log_say(LOG_INFO, "started", "data in %s, a bare name is %s's",
