@@ -277,7 +277,7 @@ static const char writer_setup[] = "PRAGMA journal_mode = WAL;"
 
 static const char reader_setup[] = "PRAGMA query_only = ON;"
 				   "PRAGMA temp_store = MEMORY;"
-				   "PRAGMA cache_size = -256;";
+				   "PRAGMA cache_size = -512;";
 
 static int open_fail(sqlite3 *handle, int code, struct err *e)
 {

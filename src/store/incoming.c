@@ -216,6 +216,18 @@ struct growing *incoming_growing(struct incoming *incoming)
 
 /* ---------------------------------------------------------------- commit */
 
+/* Somebody came first, and their file was seen: ours goes. */
+static int incoming_yield(struct incoming *incoming,
+			  const struct digest *digest, struct blob_place *place)
+{
+	struct err ignored;
+
+	close(place->fd);
+	never_mind(blob_delete(incoming->store->blobs, digest,
+			       incoming->session.id, &ignored));
+	return 0;
+}
+
 /*
  * The row that stands afterwards has a file: ours, or that of whoever came
  * first. If that one is missing, ours takes its place.
@@ -237,15 +249,16 @@ static int incoming_settle(struct incoming *incoming,
 		if (meta_blob_put(store->meta, &arrival, &winner, e) < 0)
 			return -1;
 		if (winner.id == arrival.id)
-			return 0;
-		if (blob_open(store, digest, &winner, &place, e) == 0)
 			break;
+		if (blob_open(store, digest, &winner, &place, e) == 0)
+			return incoming_yield(incoming, digest, &place);
 		if (e->kind != ERR_NOT_FOUND)
 			return -1;
 		arrival.missing = winner.id;
 	}
-	close(place.fd);
-	never_mind(blob_delete(store->blobs, digest, arrival.id, e));
+	if (arrival.missing)
+		never_mind(
+			blob_delete(store->blobs, digest, arrival.missing, e));
 	return 0;
 }
 

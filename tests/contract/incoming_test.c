@@ -1,0 +1,451 @@
+/*
+ * The promises of store/store.h about what is arriving: it goes on after a
+ * break, it is read while it grows, and nobody has all of a wrong blob.
+ */
+#include "store_lab.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+
+enum { TAIL = 64 * 1024, BIG = 4 * TAIL };
+
+/* ------------------------------------------------------ words of this file */
+
+/* BIG bytes of text that differ from place to place; the arena's. */
+static const char *big_text(struct lab *lab)
+{
+	char *text = arena_alloc(lab->arena, BIG + 1);
+
+	for (int i = 0; i < BIG; i++)
+		text[i] = (char)('a' + (i * 31 + i / 997) % 26);
+	return text;
+}
+
+static struct incoming *upload(struct lab *lab)
+{
+	struct repository app = local("app");
+	struct incoming *incoming;
+	struct err e;
+
+	OK(incoming_open_upload(lab->store, &app, &incoming, &e), e);
+	return incoming;
+}
+
+/* Key of an upload that holds `bytes` and was left. */
+static char *left_upload(struct lab *lab, const char *bytes)
+{
+	struct incoming *incoming = upload(lab);
+	char *key = arena_text(lab->arena, span_of(incoming_key(incoming)));
+	struct err e;
+
+	OK(incoming_write(incoming, span_of(bytes), &e), e);
+	incoming_leave(&incoming);
+	return key;
+}
+
+static struct incoming *resume(struct lab *lab, const char *key)
+{
+	struct repository app = local("app");
+	struct incoming *incoming;
+	struct err e;
+
+	OK(incoming_resume_upload(lab->store, &app, span_of(key), &incoming,
+				  &e),
+	   e);
+	return incoming;
+}
+
+static int resume_fails(struct lab *lab, struct repository at, const char *key)
+{
+	struct incoming *incoming;
+	struct err e;
+
+	assert_int_equal(incoming_resume_upload(lab->store, &at, span_of(key),
+						&incoming, &e),
+			 -1);
+	return (int)e.kind;
+}
+
+static struct incoming *fetch(struct lab *lab, const char *bytes, int64_t size)
+{
+	struct repository nginx = upstream("nginx");
+	struct digest digest = digest_of(bytes);
+	struct incoming *incoming;
+	struct err e;
+
+	OK(incoming_open_fetch(lab->store, &nginx, &digest, size, &incoming,
+			       &e),
+	   e);
+	return incoming;
+}
+
+static void more(struct incoming *incoming, const char *at, size_t len)
+{
+	struct err e;
+
+	OK(incoming_write(incoming, span_make(at, len), &e), e);
+}
+
+static void commit(struct incoming **incoming, const char *bytes)
+{
+	struct digest digest = digest_of(bytes);
+	struct err e;
+
+	OK(incoming_commit(incoming, &digest, &e), e);
+	assert_null(*incoming);
+}
+
+/* ---------------------------------------------------------------- uploads */
+
+static void an_upload_goes_on_in_the_next_request(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_open(lab);
+	char *key = left_upload(lab, "lay");
+	struct incoming *incoming = resume(lab, key);
+	assert_int_equal(incoming_length(incoming), 3);
+	more(incoming, "er", 2);
+	commit(&incoming, "layer");
+	assert_true(lab_has(lab, local("app"), "layer"));
+	assert_int_equal(resume_fails(lab, local("app"), key),
+			 ERR_UPLOAD_UNKNOWN);
+}
+
+static void an_upload_goes_on_after_a_restart(void **state)
+{
+	struct lab *lab = *state;
+	const char *text = big_text(lab);
+
+	lab_open(lab);
+	struct incoming *incoming = upload(lab);
+	char *key = arena_text(lab->arena, span_of(incoming_key(incoming)));
+	more(incoming, text, BIG / 2 + 7);
+	incoming_leave(&incoming);
+
+	lab_reopen(lab);
+	incoming = resume(lab, key);
+	assert_int_equal(incoming_length(incoming), BIG / 2 + 7);
+	more(incoming, text + BIG / 2 + 7, BIG / 2 - 7);
+	commit(&incoming, text);
+	assert_true(lab_has(lab, local("app"), text));
+}
+
+static void only_one_request_at_a_time_is_at_an_upload(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_open(lab);
+	char *key = left_upload(lab, "lay");
+	struct incoming *incoming = resume(lab, key);
+	assert_int_equal(resume_fails(lab, local("app"), key), ERR_CONFLICT);
+	incoming_leave(&incoming);
+	incoming = resume(lab, key);
+	incoming_drop(&incoming);
+}
+
+static void an_upload_belongs_to_its_repository(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_open(lab);
+	char *key = left_upload(lab, "lay");
+	assert_int_equal(resume_fails(lab, local("other"), key),
+			 ERR_UPLOAD_UNKNOWN);
+	lab_reopen(lab);
+	assert_int_equal(resume_fails(lab, local("other"), key),
+			 ERR_UPLOAD_UNKNOWN);
+	struct incoming *incoming = resume(lab, key);
+	more(incoming, "er", 2);
+	commit(&incoming, "layer");
+}
+
+static void an_unknown_upload_is_unknown(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_open(lab);
+	assert_int_equal(resume_fails(lab, local("app"), "nonsense"),
+			 ERR_UPLOAD_UNKNOWN);
+	assert_int_equal(resume_fails(lab, local("app"), ""),
+			 ERR_UPLOAD_UNKNOWN);
+	assert_int_equal(
+		resume_fails(lab, local("app"),
+			     "0123456789abcdef0123456789abcdef0123456789"),
+		ERR_UPLOAD_UNKNOWN);
+}
+
+static void a_dropped_upload_is_gone(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_open(lab);
+	char *key = left_upload(lab, "lay");
+	struct incoming *incoming = resume(lab, key);
+	incoming_drop(&incoming);
+	assert_int_equal(resume_fails(lab, local("app"), key),
+			 ERR_UPLOAD_UNKNOWN);
+	assert_int_equal(lab_files(lab, "incoming"), 0);
+	assert_int_equal(lab_number(lab, "SELECT count(*) FROM session"), 0);
+}
+
+static unsigned descriptors(void)
+{
+	unsigned open = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		open += fcntl(fd, F_GETFD) >= 0;
+	return open;
+}
+
+static void many_idle_uploads_go_on_and_few_are_kept_open(void **state)
+{
+	enum { MANY = 300, OPEN = 256 };
+	struct lab *lab = *state;
+	char *keys[MANY];
+
+	lab_open(lab);
+	for (int i = 0; i < MANY; i++)
+		keys[i] = left_upload(lab, "lay");
+	assert_in_range(descriptors(), OPEN, OPEN + 20);
+	for (int i = 0; i < MANY; i += 50) {
+		struct incoming *incoming = resume(lab, keys[i]);
+
+		more(incoming, "er", 2);
+		commit(&incoming, "layer");
+	}
+}
+
+/* ---------------------------------------------------------------- fetches */
+
+static void a_fetch_is_read_while_it_grows_but_for_its_tail(void **state)
+{
+	struct lab *lab = *state;
+	const char *text = big_text(lab);
+
+	lab_open(lab);
+	struct incoming *incoming = fetch(lab, text, BIG);
+	auto_of(growing) struct growing *growing =
+		growing_keep(incoming_growing(incoming));
+	assert_int_equal(growing_size(growing), BIG);
+	assert_int_equal(growing_length(growing), 0);
+	more(incoming, text, TAIL);
+	assert_int_equal(growing_length(growing), 0);
+	more(incoming, text + TAIL, BIG - TAIL);
+	assert_int_equal(growing_length(growing), BIG - TAIL);
+	assert_int_equal(growing_state(growing), GROWING);
+	commit(&incoming, text);
+	assert_int_equal(growing_length(growing), BIG);
+	assert_int_equal(growing_state(growing), GROWING_WHOLE);
+
+	auto_free char *read = mem_alloc(BIG + 1);
+	assert_int_equal(pread(growing_fd(growing), read, BIG, 0), BIG);
+	assert_string_equal(read, text);
+	assert_true(lab_has(lab, upstream("nginx"), text));
+}
+
+static void wrong_bytes_are_never_whole(void **state)
+{
+	struct lab *lab = *state;
+	const char *text = big_text(lab);
+	struct digest digest = digest_of(text);
+	struct err e;
+
+	lab_open(lab);
+	struct incoming *incoming = fetch(lab, text, BIG);
+	auto_of(growing) struct growing *growing =
+		growing_keep(incoming_growing(incoming));
+	more(incoming, text, BIG - 1);
+	more(incoming, "?", 1);
+	FAILS(incoming_commit(&incoming, &digest, &e), e, ERR_CORRUPT);
+	assert_int_equal(growing_state(growing), GROWING_BROKEN);
+	assert_int_equal(growing_length(growing), BIG - TAIL);
+	assert_false(lab_has(lab, upstream("nginx"), text));
+	assert_int_equal(lab_files(lab, "incoming"), 0);
+	assert_int_equal(lab_files(lab, "blobs"), 0);
+
+	lab_fetch(lab, upstream("nginx"), text); /* the next one works */
+	assert_true(lab_has(lab, upstream("nginx"), text));
+}
+
+static void more_than_was_said_is_refused(void **state)
+{
+	struct lab *lab = *state;
+	struct err e;
+
+	lab_open(lab);
+	struct incoming *incoming = fetch(lab, "layer", 5);
+	FAILS(incoming_write(incoming, SPAN("layers"), &e), e, ERR_CORRUPT);
+	incoming_drop(&incoming);
+	assert_int_equal(lab_files(lab, "incoming"), 0);
+}
+
+static void a_fetch_goes_on_after_a_restart(void **state)
+{
+	struct lab *lab = *state;
+	const char *text = big_text(lab);
+
+	lab_open(lab);
+	struct incoming *incoming = fetch(lab, text, BIG);
+	auto_of(growing) struct growing *growing =
+		growing_keep(incoming_growing(incoming));
+	more(incoming, text, BIG / 2);
+	incoming_leave(&incoming);
+	assert_int_equal(growing_state(growing), GROWING_BROKEN);
+
+	lab_reopen(lab);
+	incoming = fetch(lab, text, BIG);
+	assert_int_equal(incoming_length(incoming), BIG / 2);
+	assert_int_equal(growing_length(incoming_growing(incoming)),
+			 BIG / 2 - TAIL);
+	more(incoming, text + BIG / 2, BIG / 2);
+	commit(&incoming, text);
+	assert_true(lab_has(lab, upstream("nginx"), text));
+}
+
+static void a_fetch_that_begins_anew_does_not_hurt_its_readers(void **state)
+{
+	struct lab *lab = *state;
+	const char *text = big_text(lab);
+	struct err e;
+
+	lab_open(lab);
+	struct incoming *incoming = fetch(lab, text, BIG);
+	struct growing *growing = incoming_growing(incoming);
+	more(incoming, text, BIG / 2);
+	int64_t readable = growing_length(growing);
+
+	OK(incoming_restart(incoming, &e), e);
+	assert_int_equal(incoming_length(incoming), 0);
+	more(incoming, text, BIG / 4);
+	assert_int_equal(incoming_length(incoming), BIG / 4);
+	assert_int_equal(growing_length(growing), readable);
+	more(incoming, text + BIG / 4, BIG / 2);
+	assert_int_equal(incoming_length(incoming), 3 * BIG / 4);
+	assert_int_equal(growing_length(growing), 3 * BIG / 4 - TAIL);
+	more(incoming, text + 3 * BIG / 4, BIG / 4);
+	commit(&incoming, text);
+	assert_true(lab_has(lab, upstream("nginx"), text));
+}
+
+/* --------------------------------------------------------------- the start */
+
+static void path_in(struct lab *lab, char *out, size_t room, const char *name)
+{
+	snprintf(out, room, "%s/incoming/%s", lab->path, name);
+}
+
+static void what_a_crash_left_is_tidied_at_the_start(void **state)
+{
+	struct lab *lab = *state;
+	struct repository app = local("app");
+	struct meta_session session = { .repository = app, .size = -1 };
+	char orphan[96], stranger[96];
+	struct err e;
+
+	lab_open(lab);
+	char *key = left_upload(lab, "lay");
+	OK(meta_session_put(lab->meta, &session, &e), e);
+	path_in(lab, orphan, sizeof(orphan), "4711");
+	path_in(lab, stranger, sizeof(stranger), "notes");
+	fclose(fopen(orphan, "w"));
+	fclose(fopen(stranger, "w"));
+
+	lab_reopen(lab);
+	assert_int_equal(access(orphan, F_OK), -1);
+	assert_int_equal(access(stranger, F_OK), 0);
+	assert_int_equal(lab_number(lab, "SELECT count(*) FROM session"), 1);
+	struct incoming *incoming = resume(lab, key);
+	incoming_leave(&incoming);
+}
+
+/* ---------------------------------------------------------- no room left */
+
+/* A file system of 3 MiB in place of the data directory, if we may. */
+static bool mount_small(struct lab *lab)
+{
+	if (unshare(CLONE_NEWNS) < 0)
+		return false;
+	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return false;
+	return mount("lab", lab->path, "tmpfs", 0, "size=3m") == 0;
+}
+
+static int64_t room(struct lab *lab)
+{
+	struct statvfs fs;
+
+	assert_int_equal(statvfs(lab->path, &fs), 0);
+	return (int64_t)(fs.f_bavail * fs.f_bsize);
+}
+
+/* Writes until there is no room; how much counts. */
+static int64_t fill(struct incoming *incoming, const char *text, struct err *e)
+{
+	int64_t length = 0;
+
+	while (incoming_write(incoming, span_make(text, BIG), e) == 0)
+		length += BIG;
+	assert_int_equal(incoming_length(incoming), length);
+	return length;
+}
+
+static void an_upload_goes_on_once_there_is_room(void **state)
+{
+	struct lab *lab = *state;
+	const char *text = big_text(lab);
+	struct err e;
+
+	if (!mount_small(lab))
+		skip();
+	lab_open(lab);
+	lab_push(lab, local("app"), "layer");
+	struct incoming *ballast = upload(lab);
+	more(ballast, text, BIG);
+	struct incoming *incoming = upload(lab);
+	int64_t length = fill(incoming, text, &e);
+	assert_int_equal(e.kind, ERR_NO_SPACE);
+	assert_in_range(room(lab), 0, BIG);
+	while (incoming_write(ballast, span_make(text, 4096), &e) == 0)
+		continue;
+	FAILS(store_check(lab->store, &e), e, ERR_NO_SPACE);
+	assert_true(lab_has(lab, local("app"), "layer"));
+
+	incoming_drop(&ballast);
+	more(incoming, text, BIG);
+	assert_int_equal(incoming_length(incoming), length + BIG);
+	incoming_drop(&incoming);
+	OK(store_check(lab->store, &e), e);
+	lab_close(lab);
+	umount2(lab->path, MNT_DETACH);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		LAB_TEST(an_upload_goes_on_in_the_next_request),
+		LAB_TEST(an_upload_goes_on_after_a_restart),
+		LAB_TEST(only_one_request_at_a_time_is_at_an_upload),
+		LAB_TEST(an_upload_belongs_to_its_repository),
+		LAB_TEST(an_unknown_upload_is_unknown),
+		LAB_TEST(a_dropped_upload_is_gone),
+		LAB_TEST(many_idle_uploads_go_on_and_few_are_kept_open),
+		LAB_TEST(a_fetch_is_read_while_it_grows_but_for_its_tail),
+		LAB_TEST(wrong_bytes_are_never_whole),
+		LAB_TEST(more_than_was_said_is_refused),
+		LAB_TEST(a_fetch_goes_on_after_a_restart),
+		LAB_TEST(a_fetch_that_begins_anew_does_not_hurt_its_readers),
+		LAB_TEST(what_a_crash_left_is_tidied_at_the_start),
+		LAB_TEST(an_upload_goes_on_once_there_is_room),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
