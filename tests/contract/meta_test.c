@@ -3,17 +3,9 @@
  */
 #include "store_lab.h"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/thread.h"
-#include "meta/db.h"
-#include "oci/hash.h"
 
 /* ------------------------------------------------------ words of this file */
 
@@ -519,153 +511,6 @@ static void using_an_upload_keeps_it_from_being_swept(void **state)
 	assert_int_equal(lab_number(lab, "SELECT touched FROM session"), 2);
 }
 
-/* ----------------------------------------------------------- the database */
-
-static void everything_is_there_after_a_restart(void **state)
-{
-	struct lab *lab = *state;
-
-	lab_open(lab);
-	arrive(lab, local("app"), "config");
-	lab_image(lab, local("app"), "v1", "config", NULL);
-	lab_reopen(lab);
-	assert_true(lab_has_manifest(lab, local("app"), by_tag("v1")));
-	assert_true(sees(lab, local("app"), "config"));
-}
-
-static void database_path(struct lab *lab, char *out, size_t room)
-{
-	snprintf(out, room, "%s/registry.db", lab->path);
-}
-
-static void a_newer_schema_is_refused_with_a_sentence(void **state)
-{
-	struct lab *lab = *state;
-	struct meta *meta;
-	struct db *db;
-	char path[96];
-	struct err e;
-
-	database_path(lab, path, sizeof(path));
-	OK(db_open(path, DB_WRITER, &db, &e), e);
-	OK(db_step_take(db, 999, "", &e), e);
-	db_close(&db);
-	FAILS(meta_open(path, &meta, &e), e, ERR_USAGE);
-	assert_non_null(strstr(e.message, "newer version"));
-}
-
-static void what_is_no_database_is_corrupt(void **state)
-{
-	struct lab *lab = *state;
-	struct meta *meta;
-	char path[96];
-	struct err e;
-
-	database_path(lab, path, sizeof(path));
-	FILE *file = fopen(path, "w");
-	for (int i = 0; i < 1000; i++)
-		fputs("this is not a database\n", file);
-	fclose(file);
-	FAILS(meta_open(path, &meta, &e), e, ERR_CORRUPT);
-}
-
-static void a_peek_does_not_wait_for_a_writer(void **state)
-{
-	struct lab *lab = *state;
-	struct db *db;
-	char path[96];
-	struct err e;
-
-	lab_open(lab);
-	arrive(lab, local("app"), "layer");
-	database_path(lab, path, sizeof(path));
-	OK(db_open(path, DB_WRITER, &db, &e), e);
-	OK(db_begin(db, &e), e);
-	OK(db_do(db, "DELETE FROM link", DB_NO_ARGS, &e), e);
-	assert_true(sees(lab, local("app"), "layer"));
-	db_rollback(db);
-	db_close(&db);
-}
-
-static void
-a_write_that_fails_changes_nothing_and_the_next_one_works(void **state)
-{
-	struct lab *lab = *state;
-	struct rlimit old, none = { 0 };
-	struct repository app = local("app");
-	struct meta_session session = { .repository = app };
-	struct err e;
-
-	lab_open(lab);
-	signal(SIGXFSZ, SIG_IGN);
-	getrlimit(RLIMIT_FSIZE, &old);
-	none.rlim_max = old.rlim_max;
-	setrlimit(RLIMIT_FSIZE, &none);
-	int failed = meta_session_put(lab->meta, &session, &e);
-	setrlimit(RLIMIT_FSIZE, &old);
-	assert_int_equal(failed, -1);
-	assert_int_equal(e.kind, ERR_IO);
-	session_new(lab, app);
-	assert_int_equal(lab_number(lab, "SELECT count(*) FROM session"), 1);
-}
-
-/* ------------------------------------------------------- many at a time */
-
-enum { THREADS = 16, ROUNDS = 50 };
-
-struct writer_of_many {
-	struct thread thread;
-	struct lab *lab;
-	int number;
-	int wrong;
-};
-
-/* Each write is seen by the thread that made it as soon as it returns. */
-static void write_many(void *arg)
-{
-	struct writer_of_many *many = arg;
-	struct meta *meta = many->lab->meta;
-	struct repository at = { 0 };
-	struct digest digest = digest_of("config");
-	struct err e;
-
-	snprintf(at.name.s, sizeof(at.name.s), "app%d", many->number);
-	for (int i = 0; i < ROUNDS; i++) {
-		struct meta_blob blob;
-
-		many->wrong += meta_link_put(meta, &at, &digest, &e) < 0;
-		many->wrong += meta_blob_peek(meta, &at, &digest, &blob, &e) <
-			       0;
-		many->wrong += meta_link_drop(meta, &at, &digest, &e) < 0;
-		many->wrong += meta_blob_peek(meta, &at, &digest, &blob, &e) ==
-			       0;
-		/* A verb that fails harms no other of its group. */
-		many->wrong += meta_link_drop(meta, &at, &digest, &e) == 0;
-	}
-	many->wrong += meta_link_put(meta, &at, &digest, &e) < 0;
-}
-
-static void many_writers_share_commits_and_read_their_own_writes(void **state)
-{
-	struct lab *lab = *state;
-	struct writer_of_many many[THREADS];
-	int wrong = 0;
-
-	lab_open(lab);
-	arrive(lab, local("app"), "config");
-	for (int i = 0; i < THREADS; i++) {
-		many[i] = (struct writer_of_many){ .lab = lab, .number = i };
-		thread_start(&many[i].thread, "many", write_many, &many[i]);
-	}
-	for (int i = 0; i < THREADS; i++) {
-		thread_join(&many[i].thread);
-		wrong += many[i].wrong;
-	}
-	assert_int_equal(wrong, 0);
-	assert_int_equal(lab_number(lab, "SELECT count(*) FROM link"),
-			 THREADS + 1);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -693,13 +538,6 @@ int main(void)
 		LAB_TEST(a_fetch_is_found_by_its_digest),
 		LAB_TEST(an_id_is_never_used_again),
 		LAB_TEST(using_an_upload_keeps_it_from_being_swept),
-		LAB_TEST(everything_is_there_after_a_restart),
-		LAB_TEST(a_newer_schema_is_refused_with_a_sentence),
-		LAB_TEST(what_is_no_database_is_corrupt),
-		LAB_TEST(a_peek_does_not_wait_for_a_writer),
-		LAB_TEST(
-			a_write_that_fails_changes_nothing_and_the_next_one_works),
-		LAB_TEST(many_writers_share_commits_and_read_their_own_writes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /*
- * store_lab.h: a data directory of its own for each test, and the few things that
- * clients do to it. What a test does not expect to fail ends it when it does.
+ * store_lab.h: a data directory of its own for each test, and the few things
+ * that clients do to it. What a test does not expect to fail ends it when it
+ * does.
  */
 #pragma once
 #include <setjmp.h>
