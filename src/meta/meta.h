@@ -202,9 +202,9 @@ int meta_session_find_fetch(struct meta *, const struct digest *,
 			    struct meta_session *out, struct err *)
 	may_wait must_check;
 
-/* Ends it; fine if it is gone. */
-int meta_session_drop(struct meta *, uint64_t id, struct err *)
-	may_wait must_check;
+/* Ends them; fine if they are gone. */
+int meta_session_drop(struct meta *, const uint64_t *ids, size_t count,
+		      struct err *) may_wait must_check;
 
 /* For the start: is there such a session, and which are there at all? */
 int meta_session_exists(struct meta *, uint64_t id, bool *out, struct err *)

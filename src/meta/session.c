@@ -172,14 +172,28 @@ int session_end(struct db *db, uint64_t id, struct err *e)
 		     DB_ARGS(db_number((int64_t)id)), e);
 }
 
+struct session_drop {
+	const uint64_t *ids;
+	size_t count;
+};
+
 static int session_drop(struct db *db, void *arg, struct err *e)
 {
-	return session_end(db, *(uint64_t *)arg, e);
+	const struct session_drop *drop = arg;
+
+	for (size_t i = 0; i < drop->count; i++) {
+		if (session_end(db, drop->ids[i], e) < 0)
+			return -1;
+	}
+	return 0;
 }
 
-int meta_session_drop(struct meta *meta, uint64_t id, struct err *e)
+int meta_session_drop(struct meta *meta, const uint64_t *ids, size_t count,
+		      struct err *e)
 {
-	return meta_write(meta, session_drop, &id, e);
+	struct session_drop drop = { ids, count };
+
+	return meta_write(meta, session_drop, &drop, e);
 }
 
 /* ------------------------------------------------------------------ list */

@@ -51,8 +51,8 @@ static int incoming_erase(struct incoming *incoming, struct err *e)
 	struct err ignored;
 
 	never_mind(arrival_remove(incoming, &ignored));
-	return meta_session_drop(incoming->store->meta, incoming->session.id,
-				 e);
+	return meta_session_drop(incoming->store->meta, &incoming->session.id,
+				 1, e);
 }
 
 void incoming_drop(struct incoming **pointer)

@@ -57,13 +57,26 @@ static int files_tidy(struct store *store, struct err *e)
 	return 0;
 }
 
-static int session_tidy(struct store *store, uint64_t id, struct err *e)
+static bool session_lost(struct store *store, uint64_t id)
 {
 	struct arrival_name name = arrival_name(id);
 
-	if (faccessat(store->arrivals, name.s, F_OK, 0) == 0 || errno != ENOENT)
+	return faccessat(store->arrivals, name.s, F_OK, 0) < 0 &&
+	       errno == ENOENT;
+}
+
+static int page_tidy(struct store *store, const struct meta_sessions *page,
+		     struct err *e)
+{
+	struct meta_sessions lost = { .count = 0 };
+
+	for (size_t i = 0; i < page->count; i++) {
+		if (session_lost(store, page->ids[i]))
+			lost.ids[lost.count++] = page->ids[i];
+	}
+	if (lost.count == 0)
 		return 0;
-	return meta_session_drop(store->meta, id, e);
+	return meta_session_drop(store->meta, lost.ids, lost.count, e);
 }
 
 static int sessions_tidy(struct store *store, struct err *e)
@@ -76,10 +89,8 @@ static int sessions_tidy(struct store *store, struct err *e)
 			return -1;
 		if (page.count == 0)
 			return 0;
-		for (size_t i = 0; i < page.count; i++) {
-			if (session_tidy(store, page.ids[i], e) < 0)
-				return -1;
-		}
+		if (page_tidy(store, &page, e) < 0)
+			return -1;
 		after = page.ids[page.count - 1];
 	}
 }

@@ -453,8 +453,8 @@ static void an_upload_is_found_by_its_key_and_repository(void **state)
 	      ERR_UPLOAD_UNKNOWN);
 	FAILS(meta_session_find(lab->meta, &app, SPAN("x"), &found, &e), e,
 	      ERR_UPLOAD_UNKNOWN);
-	OK(meta_session_drop(lab->meta, session.id, &e), e);
-	OK(meta_session_drop(lab->meta, session.id, &e), e);
+	OK(meta_session_drop(lab->meta, &session.id, 1, &e), e);
+	OK(meta_session_drop(lab->meta, &session.id, 1, &e), e);
 	FAILS(meta_session_find(lab->meta, &app, key, &found, &e), e,
 	      ERR_UPLOAD_UNKNOWN);
 }
@@ -491,7 +491,7 @@ static void an_id_is_never_used_again(void **state)
 
 	lab_open(lab);
 	uint64_t first = session_new(lab, local("app")).id;
-	OK(meta_session_drop(lab->meta, first, &e), e);
+	OK(meta_session_drop(lab->meta, &first, 1, &e), e);
 	lab_reopen(lab);
 	assert_true(session_new(lab, local("app")).id > first);
 }
