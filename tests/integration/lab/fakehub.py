@@ -279,7 +279,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, blob, offset, end, fault):
         if fault.rate:      # what was sent is then about what was received
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF,
-                                       32768)
+                                       131072)
         began, first = time.monotonic(), offset
         while offset < end:
             stop = min(end, *(mark for mark in (
