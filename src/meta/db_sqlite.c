@@ -290,6 +290,21 @@ static int open_fail(sqlite3 *handle, int code, struct err *e)
 	return -1;
 }
 
+/* Where there is no shared memory, the engine silently stays without a log. */
+static int log_check(struct db *db, struct err *e)
+{
+	auto_rows struct rows rows;
+	int found = db_find(db, "PRAGMA journal_mode", DB_NO_ARGS, &rows, e);
+
+	if (found == 1 && span_is(row_text(&rows, 0), "wal"))
+		return 0;
+	if (found < 0)
+		return -1;
+	return err_set(e, ERR_USAGE,
+		       "this file system has no shared memory for a database: "
+		       "use a directory on a local disk");
+}
+
 static int db_setup(struct db *db, const char *path, enum db_role role,
 		    struct err *e)
 {
@@ -304,7 +319,9 @@ static int db_setup(struct db *db, const char *path, enum db_role role,
 	code = sqlite3_exec(db->handle,
 			    role == DB_WRITER ? writer_setup : reader_setup,
 			    NULL, NULL, NULL);
-	return code == SQLITE_OK ? 0 : open_fail(db->handle, code, e);
+	if (code != SQLITE_OK)
+		return open_fail(db->handle, code, e);
+	return log_check(db, e);
 }
 
 int db_open(const char *path, enum db_role role, struct db **out, struct err *e)

@@ -47,6 +47,10 @@ struct store {
 /* Removes what a crash left in incoming/, and sessions without a file. */
 void store_tidy(struct store *);
 
+/* Keeps some room for the database in the data directory; gives it up. */
+void ballast_take(int data);
+void ballast_drop(int data);
+
 /* "17": the name of an arrival's file. */
 struct arrival_name {
 	char s[24];

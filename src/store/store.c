@@ -92,15 +92,29 @@ int store_open_with(const char *data, struct meta *meta,
 	return 0;
 }
 
+static int database_open(const char *data, struct store *store, struct err *e)
+{
+	auto_buf struct buf path = { 0 };
+
+	buf_addf(&path, "%s/registry.db", data);
+	if (meta_open(path.at, &store->meta, e) < 0) {
+		if (e->kind != ERR_NO_SPACE)
+			return -1;
+		ballast_drop(store->data);
+		if (meta_open(path.at, &store->meta, e) < 0)
+			return -1;
+	}
+	ballast_take(store->data);
+	return 0;
+}
+
 int store_open(const char *data, struct store **out, struct err *e)
 {
 	auto_of(store) struct store *store = NULL;
-	auto_buf struct buf database = { 0 };
 
 	if (store_begin(data, &store, e) < 0)
 		return -1;
-	buf_addf(&database, "%s/registry.db", data);
-	if (meta_open(database.at, &store->meta, e) < 0)
+	if (database_open(data, store, e) < 0)
 		return -1;
 	if (blob_fs_open(data, &store->blobs, e) < 0 ||
 	    arrivals_open(store, e) < 0)

@@ -11,6 +11,7 @@
  * Layout of the data directory:
  *	registry.db		the database
  *	lock			held by the one process that serves
+ *	ballast			room that a start on a full disk may take
  *	incoming/<id>		arrivals under way
  *	blobs/sha256/ab/<digest>.<id>
  */

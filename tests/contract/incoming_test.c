@@ -428,6 +428,30 @@ static void an_upload_goes_on_once_there_is_room(void **state)
 	umount2(lab->path, MNT_DETACH);
 }
 
+static void it_starts_and_serves_on_a_full_disk(void **state)
+{
+	struct lab *lab = *state;
+	const char *text = big_text(lab);
+	struct err e;
+
+	if (!mount_small(lab))
+		skip();
+	lab_open(lab);
+	lab_push(lab, local("app"), "config");
+	lab_image(lab, local("app"), "v1", "config", NULL);
+	lab_close(lab);
+
+	auto_fd int dir = io_open_dir(lab->path, &e);
+	auto_fd int file = io_open_at(dir, "fill", O_WRONLY | O_CREAT, &e);
+	for (int64_t at = 0; room(lab) > 0; at += 4096)
+		OK(io_write_at(file, at, span_make(text, 4096), &e), e);
+	lab_open(lab);
+	assert_true(lab_has(lab, local("app"), "config"));
+	assert_true(lab_has_manifest(lab, local("app"), by_tag("v1")));
+	lab_close(lab);
+	umount2(lab->path, MNT_DETACH);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -445,6 +469,7 @@ int main(void)
 		LAB_TEST(a_fetch_that_begins_anew_does_not_hurt_its_readers),
 		LAB_TEST(what_a_crash_left_is_tidied_at_the_start),
 		LAB_TEST(an_upload_goes_on_once_there_is_room),
+		LAB_TEST(it_starts_and_serves_on_a_full_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
