@@ -29,6 +29,8 @@ enum {
 
 void send_frame(struct sending *s, int64_t size)
 {
+	if (!s->chunked)
+		return;
 	buf_addf(&s->text, "%s%llx\r\n", s->body > 0 ? "\r\n" : "",
 		 (unsigned long long)size);
 }
@@ -239,8 +241,7 @@ static enum next look_for_growth(struct connection *c)
 	if (s->offset < length) {
 		s->until = length - s->offset > TURN ? s->offset + TURN :
 						       length;
-		if (s->chunked)
-			send_frame(s, s->until - s->offset);
+		send_frame(s, s->until - s->offset);
 		return NEXT_STEP;
 	}
 	if (s->offset == s->end || (s->end < 0 && state == GROWING_WHOLE)) {

@@ -16,6 +16,9 @@ enum next send_on(struct connection *);
 /* Reads the piece of file that comes next, so that sending does not wait. */
 void send_warm(struct exchange *) may_wait;
 
-/* Frames of chunks (RFC 9112, 7.1): for `size` bytes that follow, and last. */
+/*
+ * Frames of chunks (RFC 9112, 7.1): for `size` bytes that follow, and the
+ * last. Nothing if the response is not chunked.
+ */
 void send_frame(struct sending *, int64_t size);
 void send_last_frame(struct sending *);
