@@ -65,12 +65,18 @@ void incoming_drop(struct incoming **pointer)
 	incoming_end(incoming, &why);
 }
 
+/* Upstream does not have it, say. An empty upload has a key to come back by. */
+static bool nothing_to_resume(const struct incoming *incoming)
+{
+	return incoming->session.is_fetch && incoming->length == 0;
+}
+
 void incoming_leave(struct incoming **pointer)
 {
 	struct incoming *incoming = steal_ptr(pointer);
 	struct err why;
 
-	if (incoming->broken)
+	if (incoming->broken || nothing_to_resume(incoming))
 		return incoming_drop(&incoming);
 	if (incoming->held)
 		return uploads_park(&incoming->store->uploads, incoming);

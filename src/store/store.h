@@ -152,7 +152,8 @@ int incoming_commit(struct incoming **, const struct digest *, struct err *)
 
 /*
  * Leaves it for a later request, or for after a restart; one whose disk
- * failed is dropped. Who follows a fetch sees it break.
+ * failed, and a fetch of which nothing came, is dropped. Who follows a fetch
+ * sees it break.
  */
 void incoming_leave(struct incoming **) may_wait;
 /* Throws it away. */

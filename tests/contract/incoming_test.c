@@ -311,6 +311,17 @@ static void a_fetch_goes_on_after_a_restart(void **state)
 	assert_true(lab_has(lab, upstream("nginx"), text));
 }
 
+static void a_fetch_of_which_nothing_came_leaves_nothing(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_open(lab);
+	struct incoming *incoming = fetch(lab, "layer", -1);
+	incoming_leave(&incoming);
+	assert_int_equal(lab_files(lab, "incoming"), 0);
+	assert_int_equal(lab_number(lab, "SELECT count(*) FROM session"), 0);
+}
+
 static void a_fetch_that_begins_anew_does_not_hurt_its_readers(void **state)
 {
 	struct lab *lab = *state;
@@ -466,6 +477,7 @@ int main(void)
 		LAB_TEST(wrong_bytes_are_never_whole),
 		LAB_TEST(more_than_was_said_is_refused),
 		LAB_TEST(a_fetch_goes_on_after_a_restart),
+		LAB_TEST(a_fetch_of_which_nothing_came_leaves_nothing),
 		LAB_TEST(a_fetch_that_begins_anew_does_not_hurt_its_readers),
 		LAB_TEST(what_a_crash_left_is_tidied_at_the_start),
 		LAB_TEST(an_upload_goes_on_once_there_is_room),
