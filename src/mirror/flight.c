@@ -6,6 +6,7 @@
 #include "mirror/flight.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 
@@ -23,12 +24,19 @@ static bool plan_same(const struct flight_plan *a, const struct flight_plan *b)
 	return strcmp(a->reference.tag.s, b->reference.tag.s) == 0;
 }
 
+/* Its file broke; only its thread has not said so yet. */
+static bool is_over(const struct flight *flight)
+{
+	return flight->growing &&
+	       growing_state(flight->growing) == GROWING_BROKEN;
+}
+
 static struct flight *find(struct mirror *mirror,
 			   const struct flight_plan *plan)
 {
 	struct flight *flight = mirror->flights;
 
-	while (flight && !plan_same(&flight->plan, plan))
+	while (flight && (is_over(flight) || !plan_same(&flight->plan, plan)))
 		flight = flight->next;
 	return flight;
 }
@@ -55,13 +63,34 @@ static void end(struct flight *flight, const struct err *why)
 	pthread_cond_broadcast(&flight->changed);
 }
 
+/* Whoever asked may be gone, so the flight says by itself how it ended. */
+static void report(const struct flight *flight, int64_t ms,
+		   const struct err *why)
+{
+	const struct flight_plan *plan = &flight->plan;
+	struct log_line line;
+
+	log_begin(&line, why ? LOG_WARN : LOG_INFO, "fetch");
+	log_text(&line, "repository", repository_text(&plan->repository).s);
+	log_text(&line, plan->is_blob ? "blob" : "manifest",
+		 reference_text(&plan->reference).s);
+	log_number(&line, "ms", ms);
+	if (why)
+		log_err(&line, why);
+	log_send(&line);
+	if (why && why->kind == ERR_CORRUPT)
+		metric_add(METRIC_CORRUPT, 1);
+}
+
 static void fly(void *arg)
 {
 	struct flight *flight = arg;
+	int64_t began = clock_ms();
 	struct err e;
 	int failed = flight->plan.is_blob ? fly_blob(flight, &e) :
 					    fly_manifest(flight, &e);
 
+	report(flight, clock_ms() - began, failed ? &e : NULL);
 	end(flight, failed ? &e : NULL);
 	flight_leave(&flight);
 }
