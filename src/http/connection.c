@@ -67,7 +67,7 @@ static void report(const struct exchange *x)
 		options->done(&x->request, &outcome);
 }
 
-/* The response was sent, or is cut. */
+/* The response was sent, or is cut. Others have their turn between requests. */
 static enum next finish(struct connection *c)
 {
 	struct exchange *x = c->exchange;
@@ -77,14 +77,16 @@ static enum next finish(struct connection *c)
 		wire_finish(&c->wire, !x->cut);
 		return_exchange(c);
 		connection_enter(c, CONNECTION_LINGER);
-	} else if (x->filled > x->taken) {
+		return NEXT_STEP;
+	}
+	if (x->filled > x->taken) {
 		exchange_reset(x);
 		connection_enter(c, CONNECTION_HEAD);
-	} else {
-		return_exchange(c);
-		connection_enter(c, CONNECTION_IDLE);
+		return NEXT_TURN;
 	}
-	return NEXT_STEP;
+	return_exchange(c);
+	connection_enter(c, CONNECTION_IDLE);
+	return wire_may_read(&c->wire) ? NEXT_TURN : NEXT_STEP;
 }
 
 /* ------------------------------------------------------------ states */
@@ -122,21 +124,29 @@ static enum next step_handshake(struct connection *c)
 	return NEXT_STEP;
 }
 
+static enum next stay_idle(const struct connection *c)
+{
+	return c->home->drained ? NEXT_CLOSE : NEXT_SOCKET;
+}
+
 static enum next step_idle(struct connection *c)
 {
 	if (!wire_may_read(&c->wire))
-		return c->home->drained ? NEXT_CLOSE : NEXT_SOCKET;
+		return stay_idle(c);
 	take_exchange(c);
 	connection_enter(c, CONNECTION_HEAD);
 	return NEXT_STEP;
 }
 
-/* A false alarm: nothing was there to be read. */
+/*
+ * A false alarm: nothing was there to be read. TLS may hold a part of a
+ * record, and then still says that there may be; only the socket helps.
+ */
 static enum next back_to_idle(struct connection *c)
 {
 	return_exchange(c);
 	connection_enter(c, CONNECTION_IDLE);
-	return NEXT_STEP;
+	return stay_idle(c);
 }
 
 static enum next handle(struct connection *c)

@@ -84,6 +84,25 @@ static void http_on_the_tls_port_is_told_so(void **state)
 	assert_true(client_sees_fin(&client));
 }
 
+static void a_part_of_a_tls_record_holds_up_nobody(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_reopen(lab, &(struct http_options){ .reactors = 1 });
+	auto_client struct client client = client_open(lab, SECURE);
+	auto_answer struct answer before = client_get(&client, "/small");
+	assert_true(answer_is(&before, 200, "small"));
+
+	assert_int_equal(send(client.fd, "\x17\x03\x03", 3, 0), 3);
+	for (unsigned door = 0; door < LAB_DOORS; door++) {
+		auto_client struct client other = client_open(lab, door);
+		auto_answer struct answer answer =
+			client_get(&other, "/small");
+
+		assert_true(answer_is(&answer, 200, "small"));
+	}
+}
+
 /* ------------------------------------------------------------ deadlines */
 
 static void a_slow_head_is_cut(void **state)
@@ -396,6 +415,7 @@ int main(void)
 		promise(a_head_may_have_12_kib_and_not_17),
 		promise(tls_on_the_plain_port_is_refused_at_once),
 		promise(http_on_the_tls_port_is_told_so),
+		promise(a_part_of_a_tls_record_holds_up_nobody),
 		promise(a_slow_head_is_cut),
 		promise(a_slow_handshake_is_cut),
 		promise(an_idle_connection_is_closed),
