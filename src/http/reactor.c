@@ -324,6 +324,8 @@ void reactor_return_exchange(struct reactor *r, struct exchange *x)
 	if (r->pooled == POOLED)
 		return exchange_close(&x);
 	x->taken = x->filled;
+	response_release(&x->response);
+	arena_reset(x->request.arena);
 	x->next = r->pool;
 	r->pool = x;
 	r->pooled++;

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 static void a_connection_is_used_again(void **state)
@@ -385,15 +386,35 @@ static void a_client_that_leaves_while_waiting_is_noticed(void **state)
 	assert_true(lab_await_done(lab, 1).cut);
 }
 
-static unsigned threads(void)
+static unsigned entries(const char *path)
 {
-	DIR *tasks = opendir("/proc/self/task");
+	DIR *folder = opendir(path);
 	unsigned count = 0;
 
-	while (readdir(tasks))
+	while (readdir(folder))
 		count++;
-	closedir(tasks);
-	return count - 2;
+	closedir(folder);
+	return count;
+}
+
+static unsigned threads(void)
+{
+	return entries("/proc/self/task");
+}
+
+/* A file that is deleted meanwhile must not live on in an idle engine. */
+static void a_file_is_let_go_when_it_was_sent(void **state)
+{
+	auto_client struct client client = client_open(*state, PLAIN);
+	auto_answer struct answer first = client_get(&client, "/small");
+	int64_t deadline_ms = clock_ms() + PATIENCE_MS;
+	unsigned before = entries("/proc/self/fd");
+
+	assert_int_equal(first.status, 200);
+	auto_answer struct answer answer = client_get(&client, "/file");
+	assert_true(answer_is_pattern(&answer, LARGE));
+	while (entries("/proc/self/fd") > before)
+		assert_true(clock_ms() < deadline_ms);
 }
 
 /* Twice as many descriptors are open in this one process. */
@@ -454,6 +475,7 @@ int main(void)
 		promise(a_file_that_breaks_ends_by_fin_before_the_last_byte),
 		promise(a_file_shorter_than_promised_is_cut),
 		promise(a_client_that_leaves_while_waiting_is_noticed),
+		promise(a_file_is_let_go_when_it_was_sent),
 		promise(a_thousand_readers_need_no_thread),
 	};
 
