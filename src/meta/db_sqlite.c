@@ -16,6 +16,9 @@
 #include "base/mem.h"
 
 #define BUSY_MS 10000
+#define LOG_PAGES 1000 /* a log of so many is copied into the file */
+#define LOG_LONG 4000  /* and now it has to begin anew */
+#define LOG_MS 20      /* for which a commit waits at most so long */
 #define STATEMENTS 128 /* more than there are, and a power of two */
 
 struct db {
@@ -279,6 +282,27 @@ static const char reader_setup[] = "PRAGMA query_only = ON;"
 				   "PRAGMA temp_store = MEMORY;"
 				   "PRAGMA cache_size = -512;";
 
+/*
+ * Called after each commit. The log begins anew only when all of it was copied
+ * into the file and nobody reads in it. Readers that come and go without a
+ * pause put that off and off: so once it is long, the writer waits a moment
+ * for those who are in it, while those who come read the file. What fails is
+ * tried again after the next commit.
+ */
+static int log_copy(void *arg, sqlite3 *handle, const char *database, int pages)
+{
+	(void)arg;
+	if (pages < LOG_PAGES)
+		return SQLITE_OK;
+	sqlite3_busy_timeout(handle, LOG_MS);
+	sqlite3_wal_checkpoint_v2(handle, database,
+				  pages < LOG_LONG ? SQLITE_CHECKPOINT_PASSIVE :
+						     SQLITE_CHECKPOINT_RESTART,
+				  NULL, NULL);
+	sqlite3_busy_timeout(handle, BUSY_MS);
+	return SQLITE_OK;
+}
+
 static int open_fail(sqlite3 *handle, int code, struct err *e)
 {
 	int kind = code & 0xff;
@@ -321,6 +345,8 @@ static int db_setup(struct db *db, const char *path, enum db_role role,
 			    NULL, NULL, NULL);
 	if (code != SQLITE_OK)
 		return open_fail(db->handle, code, e);
+	if (role == DB_WRITER)
+		sqlite3_wal_hook(db->handle, log_copy, NULL);
 	return log_check(db, e);
 }
 
