@@ -100,6 +100,9 @@ int pull_manifest(struct mirror *mirror, const struct mirror_target *target,
 
 	if (have)
 		view_manifest(&old, out);
+	/* Somebody else may have asked since the peek. */
+	if (have && is_fresh(mirror, target, reference, old.checked))
+		return 0;
 	if (ask(mirror, &plan, have ? mirror->options.patience_ms : ANSWER_MS,
 		e) < 0) {
 		if (!have)

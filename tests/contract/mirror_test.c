@@ -480,6 +480,18 @@ static void past_its_lifetime_one_head_decides(void **state)
 
 	answer_head(lab, image(lab, "2"));
 	answer_get(lab, image(lab, "2"));
+static void what_came_since_the_peek_is_not_asked_for_again(void **state)
+{
+	struct lab *lab = *state;
+	struct manifest_view view;
+
+	cache_image(lab);
+	pull(lab, "1", &view);
+	assert_true(span_is(view.bytes, image(lab, "1")));
+	assert_false(view.warning.at);
+	assert_int_equal(fake_request_count(lab->server), 2);
+}
+
 	pull(lab, "1", &view);
 	assert_true(span_is(view.bytes, image(lab, "2")));
 }
@@ -558,3 +570,4 @@ int main(void)
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
+		promise(what_came_since_the_peek_is_not_asked_for_again),
