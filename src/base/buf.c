@@ -48,13 +48,17 @@ void buf_vaddf(struct buf *buf, const char *format, va_list args)
 {
 	va_list again;
 
+	buf_reserve(buf, FIRST_ROOM);
+	size_t room = buf->room - buf->len;
 	va_copy(again, args);
-	int len = vsnprintf(NULL, 0, format, again);
+	int len = vsnprintf(buf->at + buf->len, room, format, again);
 	va_end(again);
 	if (len < 0)
 		abort();
-	buf_reserve(buf, (size_t)len);
-	vsnprintf(buf->at + buf->len, (size_t)len + 1, format, args);
+	if ((size_t)len >= room) { /* it did not fit */
+		buf_reserve(buf, (size_t)len);
+		vsnprintf(buf->at + buf->len, (size_t)len + 1, format, args);
+	}
 	buf->len += (size_t)len;
 }
 

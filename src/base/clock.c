@@ -3,8 +3,6 @@
  */
 #include "base/clock.h"
 
-#include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 static struct timespec clock_read(clockid_t id)
@@ -32,17 +30,22 @@ int64_t clock_wall_s(void)
 	return clock_read(CLOCK_REALTIME).tv_sec;
 }
 
+/* The calendar is asked once a second; it has a lock that all threads share. */
 struct clock_text clock_wall_text(void)
 {
+	static _Thread_local struct clock_text text;
+	static _Thread_local time_t made;
 	struct timespec now = clock_read(CLOCK_REALTIME);
-	struct clock_text text;
-	struct tm tm;
+	char *millis = text.s + sizeof("2026-01-31T23:59:59.") - 1;
 
-	gmtime_r(&now.tv_sec, &tm);
-	strftime(text.s, sizeof(text.s), "%Y-%m-%dT%H:%M:%S", &tm);
+	if (now.tv_sec != made) {
+		struct tm tm;
 
-	size_t len = strlen(text.s);
-	snprintf(text.s + len, sizeof(text.s) - len, ".%03dZ",
-		 (int)(now.tv_nsec / 1000000));
+		gmtime_r(&now.tv_sec, &tm);
+		strftime(text.s, sizeof(text.s), "%Y-%m-%dT%H:%M:%S.000Z", &tm);
+		made = now.tv_sec;
+	}
+	for (long left = now.tv_nsec / 1000000, i = 2; i >= 0; i--, left /= 10)
+		millis[i] = (char)('0' + left % 10);
 	return text;
 }

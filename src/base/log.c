@@ -186,10 +186,9 @@ void log_text(struct log_line *line, const char *key, const char *value)
 
 void log_number(struct log_line *line, const char *key, int64_t value)
 {
-	char text[24];
+	char digits[SPAN_NUMBER_ROOM];
 
-	snprintf(text, sizeof(text), "%" PRId64, value);
-	log_text(line, key, text);
+	log_span(line, key, span_number(value, digits));
 }
 
 void log_err(struct log_line *line, const struct err *e)

@@ -111,6 +111,19 @@ int64_t span_decimal(struct span span)
 	return value;
 }
 
+struct span span_number(int64_t number, char room[SPAN_NUMBER_ROOM])
+{
+	uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
+	size_t at = SPAN_NUMBER_ROOM;
+
+	do
+		room[--at] = (char)('0' + left % 10);
+	while (left /= 10);
+	if (number < 0)
+		room[--at] = '-';
+	return span_make(room + at, SPAN_NUMBER_ROOM - at);
+}
+
 bool span_copy(struct span span, char *out, size_t room)
 {
 	if (span.len >= room)

@@ -57,5 +57,11 @@ struct span span_trim(struct span);
  */
 int64_t span_decimal(struct span);
 
+/*
+ * The other way: the number in decimal digits, written to the end of `room`.
+ */
+#define SPAN_NUMBER_ROOM 20
+struct span span_number(int64_t, char room[SPAN_NUMBER_ROOM]);
+
 /* Copies into `room` bytes with a final NUL; false if it does not fit. */
 bool span_copy(struct span, char *out, size_t room);

@@ -13,7 +13,7 @@
 #include "http/connection.h"
 #include "http/server.h"
 
-enum { TEXT_KEPT = 2048 }; /* of a buffer, for the next response */
+enum { TEXT_KEPT = 8 * 1024 }; /* of a buffer, for the next response */
 
 struct exchange *exchange_open(void)
 {

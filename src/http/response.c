@@ -180,17 +180,6 @@ static void add_date(struct buf *text)
 	buf_add(text, span_of(date));
 }
 
-static void add_decimal(struct buf *text, int64_t number)
-{
-	char digits[20];
-	size_t at = sizeof(digits);
-
-	do
-		digits[--at] = (char)('0' + number % 10);
-	while (number /= 10);
-	buf_add(text, span_make(digits + at, sizeof(digits) - at));
-}
-
 /* RFC 9112, 6: these never have a body, and 304 only speaks of one. */
 static bool has_no_body(int status)
 {
@@ -201,12 +190,13 @@ static void add_framing(struct exchange *x)
 {
 	struct buf *text = &x->sending.text;
 	const struct response *res = &x->response;
+	char digits[SPAN_NUMBER_ROOM];
 
 	if (x->sending.chunked) {
 		buf_add(text, SPAN("Transfer-Encoding: chunked\r\n"));
 	} else if (res->length >= 0 && !has_no_body(res->status)) {
 		buf_add(text, SPAN("Content-Length: "));
-		add_decimal(text, res->length);
+		buf_add(text, span_number(res->length, digits));
 		buf_add(text, SPAN("\r\n"));
 	}
 	if (!x->keep)

@@ -123,6 +123,20 @@ static void a_number_is_digits_and_fits(void **state)
 		assert_int_equal(span_decimal(rows[i].text), rows[i].value);
 }
 
+static void a_number_becomes_its_digits(void **state)
+{
+	char room[SPAN_NUMBER_ROOM];
+
+	(void)state;
+	assert_true(span_is(span_number(0, room), "0"));
+	assert_true(span_is(span_number(5000, room), "5000"));
+	assert_true(span_is(span_number(-7, room), "-7"));
+	assert_true(
+		span_is(span_number(INT64_MAX, room), "9223372036854775807"));
+	assert_true(
+		span_is(span_number(INT64_MIN, room), "-9223372036854775808"));
+}
+
 static void a_copy_fits_with_its_nul_or_not_at_all(void **state)
 {
 	char out[4] = "...";
@@ -149,6 +163,7 @@ int main(void)
 		cmocka_unit_test(a_start_behind_the_end_is_the_end),
 		cmocka_unit_test(blanks_are_trimmed_at_both_ends_only),
 		cmocka_unit_test(a_number_is_digits_and_fits),
+		cmocka_unit_test(a_number_becomes_its_digits),
 		cmocka_unit_test(a_copy_fits_with_its_nul_or_not_at_all),
 	};
 
