@@ -6,6 +6,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -16,6 +17,8 @@
 struct blob_fs {
 	struct blob_store store;
 	int root; /* <root>/blobs */
+	/* Directories whose names are known to be durable. */
+	atomic_bool durable[DIGEST_ALGORITHMS][256];
 };
 
 static struct blob_fs *fs_of(struct blob_store *store)
@@ -63,17 +66,18 @@ static bool name_parse_blob(enum digest_algorithm algorithm, const char *name,
 
 /* ---------------------------------------------------------------- commit */
 
-/* The directory of a blob, made if need be: "sha256", then "sha256/ab". */
+/*
+ * The directory of a blob, made if need be: "sha256", then "sha256/ab". One
+ * that is there need not be durable: another commit may be making it just
+ * now, or was killed when it had. So the first commit in each syncs the way.
+ */
 static int dir_need(struct blob_fs *fs, const struct digest *digest,
 		    const struct blob_path *path, struct err *e)
 {
-	int dir =
-		openat(fs->root, path->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (dir >= 0 || errno != ENOENT)
-		return dir < 0 ? err_sys(e, "%s", path->dir) : dir;
-
 	const char *algorithm = digest_algorithm_text(digest->algorithm);
+	atomic_bool *durable =
+		&fs->durable[digest->algorithm][digest->bytes[0]];
+
 	if (io_make_dir_at(fs->root, algorithm, e) < 0)
 		return -1;
 	auto_fd int parent =
@@ -82,6 +86,9 @@ static int dir_need(struct blob_fs *fs, const struct digest *digest,
 		return -1;
 	if (io_make_dir_at(parent, path->dir + strlen(algorithm) + 1, e) < 0)
 		return -1;
+	if (!*durable && (io_sync(fs->root, e) < 0 || io_sync(parent, e) < 0))
+		return -1;
+	*durable = true;
 	return io_open_at(fs->root, path->dir, O_RDONLY | O_DIRECTORY, e);
 }
 
@@ -156,18 +163,23 @@ static void dir_end(DIR **dir)
 		closedir(*dir);
 }
 
-/* The directory `name` in `parent`; null with *e set, or if it is not there. */
+/* The directory `name` in `parent`; null with *e set, or if there is none. */
 static DIR *dir_read(int parent, const char *name, struct err *e)
 {
 	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	e->kind = ERR_NONE;
 	if (fd < 0) {
-		if (errno != ENOENT)
+		if (errno != ENOENT && errno != ENOTDIR)
 			err_sys(e, "%s", name);
 		return NULL;
 	}
-	return fdopendir(fd);
+	DIR *dir = fdopendir(fd);
+	if (!dir) {
+		err_sys(e, "%s", name);
+		close(fd);
+	}
+	return dir;
 }
 
 /* The next name; null at the end, or with *e set. */

@@ -274,6 +274,9 @@ static void a_list_passes_over_what_is_not_a_blob(void **state)
 			 directory, names[i]);
 		fclose(fopen(path, "w"));
 	}
+	snprintf(path, sizeof(path), "%s/blobs/sha256/README",
+		 bench->lab->path);
+	fclose(fopen(path, "w"));
 	assert_int_equal(count(bench), 1);
 }
 
