@@ -97,6 +97,8 @@ static int link_touch(struct db *db, void *arg, struct err *e)
 
 	if (found == 1)
 		found = link_renew(db, id, verb->digest, e);
+	if (found == 0)
+		return blob_unknown(verb->digest, e);
 	return found < 0 ? -1 : 0;
 }
 

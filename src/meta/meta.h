@@ -102,7 +102,7 @@ int meta_link_mount(struct meta *, const struct repository *from,
 int meta_link_put(struct meta *, const struct repository *,
 		  const struct digest *, struct err *) may_wait must_check;
 
-/* Keeps the link from sweeps for now; fine if there is none. */
+/* Keeps the link from sweeps for now. ERR_BLOB_UNKNOWN if it is gone. */
 int meta_link_touch(struct meta *, const struct repository *,
 		    const struct digest *, struct err *) may_wait must_check;
 

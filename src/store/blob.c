@@ -77,18 +77,21 @@ int store_pull_blob(struct store *store, const struct repository *repository,
 		    struct err *e)
 {
 	bool stale;
-	struct err ignored;
 
 	thread_may_wait("store_pull_blob");
 	if (blob_locate(store, repository, digest, out, &stale, e) < 0)
 		return -1;
 
 	/* A hit never needs a write. Without the touch, a push that relies on
-	   this answer may have to send the blob after all. */
-	if (stale)
-		never_mind(meta_link_touch(store->meta, repository, digest,
-					   &ignored));
-	return 0;
+	   this answer may have to send the blob after all. But a link that was
+	   swept meanwhile must not be promised. */
+	if (!stale ||
+	    meta_link_touch(store->meta, repository, digest, e) == 0 ||
+	    e->kind != ERR_BLOB_UNKNOWN)
+		return 0;
+	close(out->fd);
+	out->fd = -1;
+	return -1;
 }
 
 int store_mount(struct store *store, const struct repository *from,

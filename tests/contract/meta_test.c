@@ -227,6 +227,9 @@ static void a_link_goes_stale_unless_touched_or_named(void **state)
 	assert_false(stale(lab, app, "config"));
 	OK(meta_link_touch(lab->meta, &app, &layer, &e), e);
 	assert_false(stale(lab, app, "layer"));
+	OK(meta_link_drop(lab->meta, &app, &layer, &e), e);
+	FAILS(meta_link_touch(lab->meta, &app, &layer, &e), e,
+	      ERR_BLOB_UNKNOWN);
 }
 
 static void a_dropped_manifest_leaves_its_links_fresh(void **state)
