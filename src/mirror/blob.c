@@ -110,13 +110,36 @@ static int pull_here(struct mirror *mirror, struct flight_plan *plan,
 	return 0;
 }
 
+/*
+ * A blob's flight is one for all repositories, but it asks the upstream of
+ * the first: that it failed there says nothing of what ours would answer.
+ */
+static enum flight_state join_until(struct mirror *mirror,
+				    const struct flight_plan *plan,
+				    int64_t deadline_ms, struct growing **out,
+				    struct err *e)
+{
+	enum flight_state state;
+	bool ours;
+
+	do {
+		auto_of(flight) struct flight *flight =
+			flight_join(mirror, plan);
+
+		ours = repository_eq(&flight->plan.repository,
+				     &plan->repository);
+		state = flight_wait(flight, deadline_ms, out, e);
+	} while (state == FLIGHT_FAILED && !ours && clock_ms() < deadline_ms);
+	return state;
+}
+
 static int pull_flight(struct mirror *mirror, struct flight_plan *plan,
 		       struct blob_view *out, struct err *e)
 {
-	auto_of(flight) struct flight *flight = flight_join(mirror, plan);
+	int64_t deadline_ms = clock_ms() + FIRST_BYTE_MS;
 	struct growing *growing = NULL;
 
-	switch (flight_wait(flight, clock_ms() + FIRST_BYTE_MS, &growing, e)) {
+	switch (join_until(mirror, plan, deadline_ms, &growing, e)) {
 	case FLIGHT_FLOWING:
 		view_growing(growing, out);
 		return 0;
@@ -208,24 +231,35 @@ static int arrival_write(void *arg, struct span bytes, struct err *e)
 	return incoming_write(arrival->incoming, bytes, e);
 }
 
+/* Brings what is missing; after a crash that may be no byte at all. */
+static int arrival_complete(struct arrival *arrival, struct err *e)
+{
+	const struct flight_plan *plan = &arrival->flight->plan;
+	int64_t length = incoming_length(arrival->incoming);
+	struct upstream_sink sink = {
+		.start = arrival_start,
+		.restart = arrival_restart,
+		.write = arrival_write,
+		.arg = arrival,
+	};
+
+	if (length == plan->size)
+		return 0;
+	return upstream_get_blob(plan->upstream->upstream,
+				 &plan->repository.name,
+				 &plan->reference.digest, length, &sink, e);
+}
+
 int fly_blob(struct flight *flight, struct err *e)
 {
 	const struct flight_plan *plan = &flight->plan;
 	const struct digest *digest = &plan->reference.digest;
 	struct arrival arrival = { .flight = flight };
-	struct upstream_sink sink = {
-		.start = arrival_start,
-		.restart = arrival_restart,
-		.write = arrival_write,
-		.arg = &arrival,
-	};
 
 	if (incoming_open_fetch(flight->mirror->store, &plan->repository,
 				digest, plan->size, &arrival.incoming, e) < 0)
 		return -1;
-	if (upstream_get_blob(plan->upstream->upstream, &plan->repository.name,
-			      digest, incoming_length(arrival.incoming), &sink,
-			      e) == 0)
+	if (arrival_complete(&arrival, e) == 0)
 		return incoming_commit(&arrival.incoming, digest, e);
 	if (e->kind == ERR_CORRUPT)
 		incoming_drop(&arrival.incoming);

@@ -385,6 +385,28 @@ static void wrong_bytes_are_never_whole_and_never_kept(void **state)
 	assert_int_equal(length, BLOB_SIZE);
 }
 
+static void what_was_all_here_at_a_crash_is_not_fetched_again(void **state)
+{
+	struct lab *lab = *state;
+	struct mirror_target target = hub("library/app", false);
+	struct incoming *left;
+	int64_t length;
+	struct err e;
+
+	cache_image(lab);
+	assert_int_equal(incoming_open_fetch(lab->store, &target.repository,
+					     &lab->digest, BLOB_SIZE, &left,
+					     &e),
+			 0);
+	assert_int_equal(
+		incoming_write(left, span_make(lab->blob, BLOB_SIZE), &e), 0);
+	incoming_leave(&left);
+
+	assert_int_equal(pull_bytes(lab, &length), GROWING_WHOLE);
+	assert_int_equal(length, BLOB_SIZE);
+	assert_int_equal(fake_request_count(lab->server), 2);
+}
+
 static void what_no_manifest_names_is_asked_for_first(void **state)
 {
 	struct lab *lab = *state;
@@ -458,6 +480,18 @@ static void a_tag_is_not_asked_for_within_its_lifetime(void **state)
 	assert_int_equal(fake_request_count(lab->server), 2);
 }
 
+static void what_came_since_the_peek_is_not_asked_for_again(void **state)
+{
+	struct lab *lab = *state;
+	struct manifest_view view;
+
+	cache_image(lab);
+	pull(lab, "1", &view);
+	assert_true(span_is(view.bytes, image(lab, "1")));
+	assert_false(view.warning.at);
+	assert_int_equal(fake_request_count(lab->server), 2);
+}
+
 static void past_its_lifetime_one_head_decides(void **state)
 {
 	struct lab *lab = *state;
@@ -480,18 +514,6 @@ static void past_its_lifetime_one_head_decides(void **state)
 
 	answer_head(lab, image(lab, "2"));
 	answer_get(lab, image(lab, "2"));
-static void what_came_since_the_peek_is_not_asked_for_again(void **state)
-{
-	struct lab *lab = *state;
-	struct manifest_view view;
-
-	cache_image(lab);
-	pull(lab, "1", &view);
-	assert_true(span_is(view.bytes, image(lab, "1")));
-	assert_false(view.warning.at);
-	assert_int_equal(fake_request_count(lab->server), 2);
-}
-
 	pull(lab, "1", &view);
 	assert_true(span_is(view.bytes, image(lab, "2")));
 }
@@ -558,10 +580,12 @@ int main(void)
 		promise(a_bare_name_is_local_for_good_once_it_was_pushed),
 		promise(however_many_ask_a_blob_is_fetched_once),
 		promise(wrong_bytes_are_never_whole_and_never_kept),
+		promise(what_was_all_here_at_a_crash_is_not_fetched_again),
 		promise(what_no_manifest_names_is_asked_for_first),
 		promise(the_head_of_a_bare_unknown_blob_asks_nobody),
 		promise(a_size_is_known_from_the_manifest),
 		promise(a_tag_is_not_asked_for_within_its_lifetime),
+		promise(what_came_since_the_peek_is_not_asked_for_again),
 		promise(past_its_lifetime_one_head_decides),
 		promise(whatever_upstream_says_what_is_here_is_served),
 		promise(a_silent_upstream_costs_no_more_than_the_patience),
@@ -570,4 +594,3 @@ int main(void)
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
-		promise(what_came_since_the_peek_is_not_asked_for_again),
