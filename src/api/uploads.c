@@ -135,16 +135,13 @@ static void upload_whole(struct call *call)
 	answer_blob(call, &digest);
 }
 
-void upload_start(struct call *call)
+static void upload_begin(struct call *call)
 {
-	const struct request *req = call->request;
 	auto_of(incoming) struct incoming *incoming = NULL;
-	struct span mount = request_query(req, "mount", 0);
+	struct span mount = request_query(call->request, "mount", 0);
 	struct digest digest;
 	struct err e;
 
-	if (request_query(req, "digest", 0).at)
-		return upload_whole(call);
 	if (mount.at) {
 		if (digest_parse(mount, &digest, &e) < 0)
 			return fail(call, &e);
@@ -155,6 +152,15 @@ void upload_start(struct call *call)
 				 &incoming, &e) < 0)
 		return fail(call, &e);
 	answer_upload(call, 202, incoming);
+}
+
+/* Who brings no body need not queue behind those who do. */
+void upload_start(struct call *call)
+{
+	if (request_query(call->request, "digest", 0).at)
+		call_later(call, LANE_UPLOAD, upload_whole);
+	else
+		call_later(call, LANE_WRITE, upload_begin);
 }
 
 void upload_get(struct call *call)
