@@ -310,7 +310,7 @@ def test_a_manifest_needs_its_blobs(wire, name):
     assert wire.ask("GET", f"/v2/{name}/manifests/v1").status == 404
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"a":' * 9999,
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}",
                                   b'{"schemaVersion":1}', b"\xff\xfe"])
 def test_a_malformed_manifest_is_refused(wire, name, body):
     put = wire.ask("PUT", f"/v2/{name}/manifests/v1", body,
@@ -325,10 +325,15 @@ def test_a_manifest_under_a_wrong_digest_is_refused(wire, name):
     assert put.status == 400 and put.code == "DIGEST_INVALID"
 
 
-def test_a_manifest_too_large_is_413(wire, name):
-    put = wire.ask("PUT", f"/v2/{name}/manifests/v1", b" " * (5 << 20),
+TOO_LARGE = {"bytes": b" " * (5 << 20), "depth": b'{"a":' * 9999,
+             "values": b"[" + b"{}," * 1_000_000 + b"{}]"}
+
+
+@pytest.mark.parametrize("in_what", TOO_LARGE)
+def test_a_manifest_too_large_is_413(wire, name, in_what):
+    put = wire.ask("PUT", f"/v2/{name}/manifests/v1", TOO_LARGE[in_what],
                    Content_Type=OCI["manifest"])
-    assert put.status == 413
+    assert put.status == 413 and put.code == "SIZE_INVALID"
 
 
 def test_a_moved_tag_keeps_what_it_left(wire, name):

@@ -140,7 +140,7 @@ def test_a_wrong_byte_never_ends_in_a_finished_answer(registry, upstream,
 
     upstream.start()
     download(registry.address, path(blob), blob)
-    assert len(stored(registry, blob)) == 1
+    wait_until(lambda: len(stored(registry, blob)) == 1, "it to be kept")
 
 
 def stored(registry, blob):

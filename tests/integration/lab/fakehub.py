@@ -259,6 +259,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(307, b"", {
                 "Location": fault.redirect.url + self.path})
         first, last = self._range(blob, fault)
+        if first >= blob.size > 0:
+            return self._error(416, {"Content-Range": f"bytes */{blob.size}"})
         headers = {"Content-Type": "application/octet-stream",
                    "Content-Length": str(last + 1 - first),
                    "Docker-Content-Digest": blob.digest,
