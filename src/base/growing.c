@@ -18,7 +18,6 @@
 #include "base/mem.h"
 #include "base/thread.h"
 
-#define BELLS 64
 #define RING_BYTES (256 * 1024)
 #define RING_MS 10
 
@@ -40,7 +39,7 @@ struct growing {
 
 static pthread_mutex_t bells_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t bells_used;
-static int bells_fd[BELLS];
+static int bells_fd[GROWING_BELLS];
 
 struct growing *growing_open(int fd, int64_t size)
 {

@@ -55,8 +55,10 @@ void growing_why(const struct growing *, struct err *out);
 
 /*
  * A bell of a reactor: adds 1 to `eventfd`, which is non-blocking and stays
- * the caller's. At most 64 in a process, given back at the reactor's end.
+ * the caller's. At most GROWING_BELLS in a process, given back at the
+ * reactor's end.
  */
+enum { GROWING_BELLS = 64 };
 unsigned growing_bell_open(int eventfd);
 void growing_bell_close(unsigned bell);
 /* Ring `bell` once at the next change after this call. */

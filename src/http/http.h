@@ -167,7 +167,7 @@ struct http_outcome {
 struct http_options {
 	const struct http_door *doors;
 	size_t door_count;
-	unsigned reactors;	    /* 0: one a core */
+	unsigned reactors;	    /* 0: one a core; at most 64 */
 	unsigned lanes[LANE_COUNT]; /* thread limits; 0: the default */
 	int64_t head_ms;	    /* a head is complete within; 0: 10 s */
 	int64_t idle_ms;	    /* keep-alive; 0: 75 s */
@@ -180,7 +180,7 @@ struct http_options {
 	void (*done)(const struct request *, const struct http_outcome *);
 	/*
 	 * The body of an answer that the engine gives by itself (400, 408,
-	 * 413, 431, 501, 503, 505); null: a line of text.
+	 * 431, 503, 505); null: a line of text.
 	 */
 	struct span (*refusal)(int status, const char *sentence,
 			       struct arena *);

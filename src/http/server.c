@@ -42,6 +42,8 @@ static void fill_in(struct http_options *options)
 			options->lanes[i] = lanes[i];
 	if (!options->reactors)
 		options->reactors = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+	if (options->reactors > GROWING_BELLS)
+		options->reactors = GROWING_BELLS;
 	options->head_ms = value_or(options->head_ms, 10 * 1000);
 	options->idle_ms = value_or(options->idle_ms, 75 * 1000);
 	options->stall_ms = value_or(options->stall_ms, 30 * 1000);

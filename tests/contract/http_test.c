@@ -386,6 +386,16 @@ static void a_client_that_leaves_while_waiting_is_noticed(void **state)
 	assert_true(lab_await_done(lab, 1).cut);
 }
 
+static void more_cores_than_64_are_no_trouble(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_reopen(lab, &(struct http_options){ .reactors = 65 });
+	auto_client struct client client = client_open(lab, PLAIN);
+	auto_answer struct answer answer = client_get(&client, "/small");
+	assert_true(answer_is(&answer, 200, "small"));
+}
+
 static unsigned entries(const char *path)
 {
 	DIR *folder = opendir(path);
@@ -475,6 +485,7 @@ int main(void)
 		promise(a_file_that_breaks_ends_by_fin_before_the_last_byte),
 		promise(a_file_shorter_than_promised_is_cut),
 		promise(a_client_that_leaves_while_waiting_is_noticed),
+		promise(more_cores_than_64_are_no_trouble),
 		promise(a_file_is_let_go_when_it_was_sent),
 		promise(a_thousand_readers_need_no_thread),
 	};
