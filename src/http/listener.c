@@ -109,18 +109,36 @@ static unsigned bound_port(int fd)
 						    v6->sin6_port);
 }
 
+/* Accepted sockets inherit all of these. */
+static void set_options(int fd)
+{
+	static const struct {
+		int level, name, value;
+	} options[] = {
+		{ SOL_SOCKET, SO_REUSEADDR, 1 },
+		{ IPPROTO_TCP, TCP_NODELAY, 1 },
+		/* Who waits for a file to grow may have lost its network. */
+		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, 60 },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, 15 },
+		{ IPPROTO_TCP, TCP_KEEPCNT, 4 },
+	};
+
+	for (size_t i = 0; i < array_size(options); i++)
+		setsockopt(fd, options[i].level, options[i].name,
+			   &options[i].value, sizeof(options[i].value));
+}
+
 static int listen_on(const struct addrinfo *info, const char *address,
 		     struct err *e)
 {
-	static const int yes = 1, no = 0;
+	static const int no = 0;
 	auto_fd int fd = socket(info->ai_family,
 				SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return err_sys(e, "listen address %s", address);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-	/* Accepted sockets inherit this. */
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+	set_options(fd);
 	if (info->ai_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
 	if (bind(fd, info->ai_addr, info->ai_addrlen) < 0 ||

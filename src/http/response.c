@@ -232,5 +232,8 @@ void response_start(struct exchange *x)
 	if (streams && res->length < 0 && x->old && !head)
 		x->keep = false; /* the body ends with the connection */
 	write_head(x);
-	send_start(x);
+	if (head || has_no_body(res->status))
+		x->sending.ended = true;
+	else
+		send_start(x);
 }

@@ -43,6 +43,15 @@ void send_last_frame(struct sending *s)
 	s->ended = true;
 }
 
+/* How far a growing file may be sent by now. */
+static int64_t grown(const struct exchange *x)
+{
+	const struct sending *s = &x->sending;
+	int64_t length = growing_length(x->response.growing);
+
+	return s->end >= 0 && length > s->end ? s->end : length;
+}
+
 void send_start(struct exchange *x)
 {
 	enum { JOINED = 16 * 1024 };
@@ -52,10 +61,11 @@ void send_start(struct exchange *x)
 	s->ended = res->kind != BODY_GROWING && res->kind != BODY_STREAM;
 	s->offset = s->until = res->offset;
 	s->end = res->length < 0 ? -1 : res->offset + res->length;
-	if (x->request.method == METHOD_HEAD || res->status == 304) {
-		s->ended = true;
-	} else if (res->kind == BODY_FILE) {
+	if (res->kind == BODY_FILE) {
 		s->until = s->end;
+	} else if (res->kind == BODY_GROWING && !s->chunked) {
+		if (grown(x) > s->offset)
+			s->until = grown(x);
 	} else if (res->kind == BODY_BYTES && res->bytes.len <= JOINED) {
 		buf_add(&s->text, res->bytes);
 		s->body = res->length;
@@ -234,10 +244,8 @@ static enum next look_for_growth(struct connection *c)
 	struct sending *s = &c->exchange->sending;
 	struct growing *growing = c->exchange->response.growing;
 	enum growing_state state = growing_state(growing);
-	int64_t length = growing_length(growing);
+	int64_t length = grown(c->exchange);
 
-	if (s->end >= 0 && length > s->end)
-		length = s->end;
 	if (s->offset < length) {
 		s->until = length - s->offset > TURN ? s->offset + TURN :
 						       length;

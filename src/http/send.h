@@ -4,7 +4,7 @@
 #pragma once
 #include "http/connection.h"
 
-/* The head is in `sending.text`; says where the body comes from. */
+/* The head is in `sending.text`; says where its body comes from. */
 void send_start(struct exchange *);
 
 /*

@@ -24,7 +24,10 @@ struct buffer {
 	char at[BUFFER_ROOM];
 };
 
-/* Empty between any two calls from outside. */
+/*
+ * Of whichever connection OpenSSL is at work for: empty between any two calls
+ * from outside, so whatever may have written must flush.
+ */
 static _Thread_local struct buffer *buffer;
 
 struct tls_identity {
@@ -146,6 +149,9 @@ static SSL_CTX *context_open(void)
 					  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20");
 	SSL_CTX_set_read_ahead(context, 1);
+	/* Sessions are kept by clients, in tickets. */
+	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_num_tickets(context, 1);
 	SSL_CTX_set_session_id_context(context, (const void *)"http", 4);
 	SSL_CTX_set_alpn_select_cb(context, choose_protocol, NULL);
 	return context;
@@ -294,6 +300,14 @@ static int flush_rest(struct tls *tls)
 	return 0;
 }
 
+/* Slow clients are many: not a byte more than it takes. */
+static void keep(struct tls *tls, struct span bytes)
+{
+	tls->rest.room = bytes.len + 1;
+	tls->rest.at = mem_alloc(tls->rest.room);
+	buf_add(&tls->rest, bytes);
+}
+
 int tls_flush(struct tls *tls)
 {
 	if (tls->rest.len > 0)
@@ -307,7 +321,7 @@ int tls_flush(struct tls *tls)
 		return (int)n;
 	if ((size_t)n == bytes.len)
 		return 0;
-	buf_add(&tls->rest, span_from(bytes, (size_t)n));
+	keep(tls, span_from(bytes, (size_t)n));
 	return WIRE_WAIT;
 }
 
@@ -345,7 +359,9 @@ ssize_t tls_read(struct tls *tls, void *out, size_t room)
 	int most = room < INT32_MAX ? (int)room : INT32_MAX;
 	int n = SSL_read(tls->ssl, out, most);
 
-	return n > 0 ? n : outcome(tls, n);
+	if (n <= 0)
+		return outcome(tls, n);
+	return tls_flush(tls) == WIRE_GONE ? WIRE_GONE : n;
 }
 
 ssize_t tls_write(struct tls *tls, struct span bytes)

@@ -204,7 +204,7 @@ static void split(struct request *req, struct response *res)
 {
 	(void)req;
 	respond_header(res, "X-Split", "a\r\nX-Evil: %c", 0x7f);
-	respond_empty(res, 204);
+	respond_bytes(res, 204, SPAN("no body with this status"));
 }
 
 static void handle(struct request *req, struct response *res)

@@ -96,8 +96,7 @@ static void a_part_of_a_tls_record_holds_up_nobody(void **state)
 	assert_int_equal(send(client.fd, "\x17\x03\x03", 3, 0), 3);
 	for (unsigned door = 0; door < LAB_DOORS; door++) {
 		auto_client struct client other = client_open(lab, door);
-		auto_answer struct answer answer =
-			client_get(&other, "/small");
+		auto_answer struct answer answer = client_get(&other, "/small");
 
 		assert_true(answer_is(&answer, 200, "small"));
 	}

@@ -272,6 +272,8 @@ static void a_value_does_not_split_a_response(void **state)
 	assert_true(span_is(answer_header(&answer, "X-Split"), "a??X-Evil: ?"));
 	assert_null(answer_header(&answer, "X-Evil").at);
 	assert_null(answer_header(&answer, "Content-Length").at);
+	auto_answer struct answer next = client_get(&client, "/small");
+	assert_true(answer_is(&next, 200, "small"));
 }
 
 static void a_peer_is_shown_as_ipv4(void **state)
