@@ -5,6 +5,7 @@
  *	/small		five bytes
  *	/large		LARGE bytes from memory; byte i is pattern(i)
  *	/file		the same from a file, with sendfile
+ *	/cold		the same from a file on disk that is in no cache
  *	/short		promises twice as much as the file has
  *	/growing	lab->growing, whole
  *	/unsized	lab->growing, to wherever it ends
@@ -41,7 +42,7 @@ struct lab {
 	struct http *http;
 	struct http_door doors[LAB_DOORS];
 	char folder[64];
-	char certificate[96], key[96];
+	char certificate[96], key[96], on_disk[96];
 	char *large;
 	int file; /* LARGE bytes */
 	int growing_file;
