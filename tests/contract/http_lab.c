@@ -3,6 +3,7 @@
  */
 #include "http_lab.h"
 
+#include <fcntl.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdio.h>
@@ -41,6 +42,14 @@ static void large(struct request *req, struct response *res)
 static void file(struct request *req, struct response *res)
 {
 	respond_file(res, 200, dup(lab_of(req)->file), 0, LARGE);
+}
+
+static void cold(struct request *req, struct response *res)
+{
+	int fd = open(lab_of(req)->on_disk, O_RDONLY | O_CLOEXEC);
+
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	respond_file(res, 200, fd, 0, LARGE);
 }
 
 static void short_file(struct request *req, struct response *res)
@@ -221,6 +230,7 @@ static void handle(struct request *req, struct response *res)
 		{ "/stream", stream },	 { "/broken", broken },
 		{ "/refuse", refuse },	 { "/peer", peer },
 		{ "/reactor", reactor }, { "/split", split },
+		{ "/cold", cold },
 	};
 
 	for (size_t i = 0; i < array_size(routes); i++)
@@ -297,6 +307,14 @@ static void start(struct lab *lab, struct http_options options)
 		fail_msg("%s", e.message);
 }
 
+static void write_to_disk(const char *path, const char *bytes)
+{
+	auto_fd int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+	assert_int_equal(write(fd, bytes, LARGE), LARGE);
+	assert_int_equal(fsync(fd), 0);
+}
+
 static int make_file(const char *bytes, size_t size)
 {
 	int fd = memfd_create("lab", MFD_CLOEXEC);
@@ -320,6 +338,8 @@ int lab_open(void **state)
 	lab->large = mem_alloc(LARGE);
 	for (size_t i = 0; i < LARGE; i++)
 		lab->large[i] = pattern(i);
+	snprintf(lab->on_disk, sizeof(lab->on_disk), "%s/file", lab->folder);
+	write_to_disk(lab->on_disk, lab->large);
 	lab->file = make_file(lab->large, LARGE);
 	lab->growing_file = make_file("", 0);
 	lab->growing = growing_open(dup(lab->growing_file), -1);
@@ -341,6 +361,7 @@ int lab_close(void **state)
 	free(lab->large);
 	unlink(lab->certificate);
 	unlink(lab->key);
+	unlink(lab->on_disk);
 	rmdir(lab->folder);
 	pthread_cond_destroy(&lab->changed);
 	pthread_mutex_destroy(&lab->lock);

@@ -101,7 +101,7 @@ static void http_1_0_gets_a_stream_without_chunks(void **state)
 
 static void bodies_in_memory_and_in_files_come_whole(void **state)
 {
-	static const char *const paths[] = { "/large", "/file" };
+	static const char *const paths[] = { "/large", "/file", "/cold" };
 
 	for (unsigned door = 0; door < LAB_DOORS; door++) {
 		auto_client struct client client = client_open(*state, door);
