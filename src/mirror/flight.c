@@ -16,8 +16,7 @@ static bool plan_same(const struct flight_plan *a, const struct flight_plan *b)
 		return false;
 	if (a->is_blob)
 		return digest_eq(&a->reference.digest, &b->reference.digest);
-	if (strcmp(a->repository.upstream, b->repository.upstream) != 0 ||
-	    strcmp(a->repository.name.s, b->repository.name.s) != 0)
+	if (!repository_eq(&a->repository, &b->repository))
 		return false;
 	if (a->reference.kind == REFERENCE_DIGEST)
 		return digest_eq(&a->reference.digest, &b->reference.digest);

@@ -116,6 +116,12 @@ bool repository_is_local(const struct repository *repository)
 	return repository->upstream[0] == '\0';
 }
 
+bool repository_eq(const struct repository *a, const struct repository *b)
+{
+	return strcmp(a->upstream, b->upstream) == 0 &&
+	       strcmp(a->name.s, b->name.s) == 0;
+}
+
 struct repository_text repository_text(const struct repository *repository)
 {
 	struct repository_text text;

@@ -53,6 +53,7 @@ int reference_parse(struct span, struct reference *out, struct err *)
 /* "docker.io/library/nginx", "app" */
 struct repository_text repository_text(const struct repository *);
 bool repository_is_local(const struct repository *);
+bool repository_eq(const struct repository *, const struct repository *);
 struct reference_text reference_text(const struct reference *);
 struct reference reference_to_digest(const struct digest *);
 
