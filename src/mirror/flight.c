@@ -98,6 +98,7 @@ static struct flight *start(struct mirror *mirror,
 			    const struct flight_plan *plan)
 {
 	struct flight *flight = mem_alloc(sizeof(*flight));
+	struct crew *crew = mirror_crew_of(mirror, plan->upstream);
 
 	flight->plan = *plan;
 	flight->mirror = mirror;
@@ -106,8 +107,7 @@ static struct flight *start(struct mirror *mirror,
 	flight->next = mirror->flights;
 	mirror->flights = flight;
 	metric_add(METRIC_MISSES, 1);
-	pool_run(plan->is_blob ? mirror->blobs : mirror->manifests, fly,
-		 flight);
+	pool_run(plan->is_blob ? crew->blobs : crew->manifests, fly, flight);
 	return flight;
 }
 

@@ -42,11 +42,16 @@ struct flight {
 	unsigned holders;
 };
 
+/* The threads that ask one upstream: a dead one holds up no other. */
+struct crew {
+	struct pool *blobs;
+	struct pool *manifests;
+};
+
 struct mirror {
 	struct mirror_options options;
 	struct store *store;
-	struct pool *blobs;
-	struct pool *manifests;
+	struct crew *crews; /* one an upstream, in their order */
 	pthread_mutex_t lock;
 	struct flight *flights; /* guarded by lock: not ended yet */
 };
@@ -57,6 +62,8 @@ const struct mirror_upstream *mirror_upstream_find(const struct mirror *,
 /* That of a canonical name; null for a local repository. */
 const struct mirror_upstream *mirror_upstream_of(const struct mirror *,
 						 const struct repository *);
+
+struct crew *mirror_crew_of(struct mirror *, const struct mirror_upstream *);
 
 /* Joins the flight of that plan, or starts it. To be left. */
 struct flight *flight_join(struct mirror *, const struct flight_plan *);

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "mirror/flight.h"
 
-enum { BLOBS_AT_ONCE = 64, MANIFESTS_AT_ONCE = 16 };
+enum { BLOBS_AT_ONCE = 64, MANIFESTS_AT_ONCE = 16 }; /* an upstream */
 
 struct mirror *mirror_open(const struct mirror_options *options)
 {
@@ -15,8 +15,13 @@ struct mirror *mirror_open(const struct mirror_options *options)
 	mirror->options = *options;
 	mirror->store = options->store;
 	pthread_mutex_init(&mirror->lock, NULL);
-	mirror->blobs = pool_open("blobs", BLOBS_AT_ONCE);
-	mirror->manifests = pool_open("manifests", MANIFESTS_AT_ONCE);
+	mirror->crews =
+		mem_array(options->upstream_count, sizeof(*mirror->crews));
+	for (size_t i = 0; i < options->upstream_count; i++)
+		mirror->crews[i] = (struct crew){
+			pool_open("blobs", BLOBS_AT_ONCE),
+			pool_open("manifests", MANIFESTS_AT_ONCE),
+		};
 	return mirror;
 }
 
@@ -26,8 +31,11 @@ void mirror_close(struct mirror **owned)
 
 	for (size_t i = 0; i < mirror->options.upstream_count; i++)
 		upstream_abort(mirror->options.upstreams[i].upstream);
-	pool_close(&mirror->blobs);
-	pool_close(&mirror->manifests);
+	for (size_t i = 0; i < mirror->options.upstream_count; i++) {
+		pool_close(&mirror->crews[i].blobs);
+		pool_close(&mirror->crews[i].manifests);
+	}
+	free(mirror->crews);
 	pthread_mutex_destroy(&mirror->lock);
 	free(mirror);
 }
@@ -48,4 +56,10 @@ mirror_upstream_of(const struct mirror *mirror,
 		   const struct repository *repository)
 {
 	return mirror_upstream_find(mirror, span_of(repository->upstream));
+}
+
+struct crew *mirror_crew_of(struct mirror *mirror,
+			    const struct mirror_upstream *upstream)
+{
+	return &mirror->crews[upstream - mirror->options.upstreams];
 }

@@ -4,6 +4,7 @@
  * from what is here (3).
  */
 #include <setjmp.h>
+#include <stdatomic.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,40 +25,50 @@ enum { BLOB_SIZE = 1024 * 1024, WAIT_MS = 10000 };
 
 struct lab {
 	char data[64];
-	struct fake_server *server;
+	struct fake_server *server; /* docker.io */
+	struct fake_server *other;  /* ghcr.io */
 	struct store *store;
-	struct upstream *upstream;
-	struct mirror_upstream entry;
+	struct mirror_upstream entries[2];
 	struct mirror *mirror;
 	char *blob;	      /* BLOB_SIZE bytes */
 	struct digest digest; /* of them */
 	struct arena *arena;
 };
 
-static void lab_start(struct lab *lab)
+static struct mirror_upstream mirrored(const char *name,
+				       const struct fake_server *server)
 {
-	const char *urls[] = { fake_url(lab->server) };
-	struct upstream_options upstream = {
-		.name = "docker.io",
+	const char *urls[] = { fake_url(server) };
+	struct upstream_options options = {
+		.name = name,
 		.urls = urls,
 		.url_count = 1,
+		.answer_ms = 1500,
 		.give_up_ms = 300,
 	};
+	struct mirror_upstream entry = {
+		.name = name,
+		.tag_lifetime_ms = 300000,
+	};
+	struct err e;
+
+	assert_int_equal(upstream_open(&options, &entry.upstream, &e), 0);
+	return entry;
+}
+
+static void lab_start(struct lab *lab)
+{
 	struct mirror_options options = {
-		.upstreams = &lab->entry,
-		.upstream_count = 1,
+		.upstreams = lab->entries,
+		.upstream_count = array_size(lab->entries),
 		.default_upstream = "docker.io",
 		.patience_ms = 200,
 	};
 	struct err e;
 
 	assert_int_equal(store_open(lab->data, &lab->store, &e), 0);
-	assert_int_equal(upstream_open(&upstream, &lab->upstream, &e), 0);
-	lab->entry = (struct mirror_upstream){
-		.name = "docker.io",
-		.upstream = lab->upstream,
-		.tag_lifetime_ms = 300000,
-	};
+	lab->entries[0] = mirrored("docker.io", lab->server);
+	lab->entries[1] = mirrored("ghcr.io", lab->other);
 	options.store = lab->store;
 	lab->mirror = mirror_open(&options);
 }
@@ -65,7 +76,8 @@ static void lab_start(struct lab *lab)
 static void lab_stop(struct lab *lab)
 {
 	mirror_close(&lab->mirror);
-	upstream_close(&lab->upstream);
+	for (size_t i = 0; i < array_size(lab->entries); i++)
+		upstream_close(&lab->entries[i].upstream);
 	store_close(&lab->store);
 }
 
@@ -76,6 +88,7 @@ static int lab_open(void **state)
 	snprintf(lab->data, sizeof(lab->data), "/tmp/mirror-test.XXXXXX");
 	assert_non_null(mkdtemp(lab->data));
 	lab->server = fake_open("127.0.0.1");
+	lab->other = fake_open("127.0.0.1");
 	lab->arena = arena_open();
 	lab->blob = mem_alloc(BLOB_SIZE);
 	for (size_t i = 0; i < BLOB_SIZE; i++)
@@ -94,6 +107,7 @@ static int lab_close(void **state)
 	if (lab->mirror)
 		lab_stop(lab);
 	fake_close(&lab->server);
+	fake_close(&lab->other);
 	arena_close(&lab->arena);
 	snprintf(command, sizeof(command), "rm -rf %s", lab->data);
 	assert_int_equal(system(command), 0);
@@ -107,6 +121,15 @@ static struct mirror_target hub(const char *name, bool bare)
 	struct mirror_target target = { .bare = bare };
 
 	strcpy(target.repository.upstream, "docker.io");
+	strcpy(target.repository.name.s, name);
+	return target;
+}
+
+static struct mirror_target ghcr(const char *name)
+{
+	struct mirror_target target = { 0 };
+
+	strcpy(target.repository.upstream, "ghcr.io");
 	strcpy(target.repository.name.s, name);
 	return target;
 }
@@ -134,23 +157,33 @@ static const char *image(struct lab *lab, const char *note)
 		digest.s, BLOB_SIZE, note);
 }
 
-static void answer_head(struct lab *lab, const char *manifest)
+static void answer_head_at(struct fake_server *server, const char *manifest)
 {
 	struct digest digest = hash_of(DIGEST_SHA256, span_of(manifest));
 
-	fake_answer(lab->server, FAKE_KEEP,
+	fake_answer(server, FAKE_KEEP,
 		    "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nContent-Type: "
 		    "application/vnd.oci.image.manifest.v1+json\r\n"
 		    "Docker-Content-Digest: %s\r\n\r\n",
 		    strlen(manifest), digest_text(&digest).s);
 }
 
-static void answer_get(struct lab *lab, const char *manifest)
+static void answer_head(struct lab *lab, const char *manifest)
 {
-	fake_answer(lab->server, FAKE_KEEP,
+	answer_head_at(lab->server, manifest);
+}
+
+static void answer_get_at(struct fake_server *server, const char *manifest)
+{
+	fake_answer(server, FAKE_KEEP,
 		    "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nContent-Type: "
 		    "application/vnd.oci.image.manifest.v1+json\r\n\r\n%s",
 		    strlen(manifest), manifest);
+}
+
+static void answer_get(struct lab *lab, const char *manifest)
+{
+	answer_get_at(lab->server, manifest);
 }
 
 static void answer_blob(struct lab *lab, const char *bytes)
@@ -433,6 +466,45 @@ static void what_no_manifest_names_is_asked_for_first(void **state)
 	assert_int_equal(fake_request_count(lab->server), 5);
 }
 
+/* docker.io is slow to say no, and ghcr.io has it. */
+static void ask_ghcr(void *arg)
+{
+	struct lab *lab = arg;
+	struct mirror_target target = ghcr("team/app");
+	struct blob_view view;
+	int64_t length;
+	struct err e;
+
+	fake_wait(lab->server, 3);
+	assert_int_equal(
+		pull_blob(lab->mirror, &target, &lab->digest, &view, &e), 0);
+	assert_int_equal(read_view(lab, &view, &length), GROWING_WHOLE);
+	assert_int_equal(length, BLOB_SIZE);
+	blob_view_close(&view);
+}
+
+static void one_upstream_s_failure_is_not_another_s(void **state)
+{
+	struct lab *lab = *state;
+	struct mirror_target target = hub("library/app", false);
+	struct thread other;
+	struct blob_view view;
+	struct err e;
+
+	cache_image(lab);
+	fake_answer(lab->server, FAKE_SILENCE, "HTTP/1.1 ");
+	fake_answer(lab->other, FAKE_KEEP,
+		    "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", BLOB_SIZE);
+	fake_answer(lab->other, FAKE_KEEP,
+		    "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%.*s",
+		    BLOB_SIZE, BLOB_SIZE, lab->blob);
+	thread_start(&other, "ghcr", ask_ghcr, lab);
+	assert_int_equal(
+		pull_blob(lab->mirror, &target, &lab->digest, &view, &e), -1);
+	thread_join(&other);
+	assert_int_equal(fake_request_count(lab->other), 2);
+}
+
 static void the_head_of_a_bare_unknown_blob_asks_nobody(void **state)
 {
 	struct lab *lab = *state;
@@ -501,7 +573,7 @@ static void past_its_lifetime_one_head_decides(void **state)
 	struct err e;
 
 	cache_image(lab);
-	lab->entry.tag_lifetime_ms = 0;
+	lab->entries[0].tag_lifetime_ms = 0;
 	assert_int_equal(pull_peek_manifest(lab->mirror, &target, &one,
 					    lab->arena, &view, &e),
 			 -1);
@@ -531,7 +603,7 @@ static void whatever_upstream_says_what_is_here_is_served(void **state)
 	struct manifest_view view;
 
 	cache_image(lab);
-	lab->entry.tag_lifetime_ms = 0;
+	lab->entries[0].tag_lifetime_ms = 0;
 	for (size_t i = 0; i < array_size(refusals); i++) {
 		print_message("%s\n", refusals[i]);
 		answer_refusal(lab, refusals[i]);
@@ -547,7 +619,7 @@ static void a_silent_upstream_costs_no_more_than_the_patience(void **state)
 	struct manifest_view view;
 
 	cache_image(lab);
-	lab->entry.tag_lifetime_ms = 0;
+	lab->entries[0].tag_lifetime_ms = 0;
 	fake_answer(lab->server, FAKE_SILENCE, "HTTP/1.1 200 OK\r\n");
 	int64_t began = clock_ms();
 	pull(lab, "1", &view);
@@ -570,6 +642,47 @@ static void what_upstream_keeps_from_us_is_unknown(void **state)
 	assert_int_equal(e.kind, ERR_MANIFEST_UNKNOWN);
 }
 
+static void ask_in_vain(void *arg)
+{
+	struct lab *lab = arg;
+	struct mirror_target target = hub("library/none", false);
+	auto_of(arena) struct arena *arena = arena_open();
+	struct manifest_view view;
+	struct reference reference = tag("");
+	struct err e;
+	static atomic_uint number;
+
+	snprintf(reference.tag.s, sizeof(reference.tag.s), "%u", number++);
+	assert_int_equal(pull_manifest(lab->mirror, &target, &reference, arena,
+				       &view, &e),
+			 -1);
+}
+
+static void a_silent_upstream_holds_up_no_other(void **state)
+{
+	struct lab *lab = *state;
+	struct thread crowd[40];
+	struct mirror_target target = ghcr("team/app");
+	struct reference one = tag("1");
+	struct manifest_view view;
+	struct err e;
+
+	for (size_t i = 0; i < array_size(crowd); i++) {
+		fake_answer(lab->server, FAKE_SILENCE, "HTTP/1.1 ");
+		thread_start(&crowd[i], "client", ask_in_vain, lab);
+	}
+	fake_wait(lab->server, 16);
+	answer_head_at(lab->other, image(lab, "1"));
+	answer_get_at(lab->other, image(lab, "1"));
+	int64_t began = clock_ms();
+	assert_int_equal(pull_manifest(lab->mirror, &target, &one, lab->arena,
+				       &view, &e),
+			 0);
+	assert_in_range(clock_ms() - began, 0, 1000);
+	for (size_t i = 0; i < array_size(crowd); i++)
+		thread_join(&crowd[i]);
+}
+
 #define promise(function) \
 	cmocka_unit_test_setup_teardown(function, lab_open, lab_close)
 
@@ -582,6 +695,7 @@ int main(void)
 		promise(wrong_bytes_are_never_whole_and_never_kept),
 		promise(what_was_all_here_at_a_crash_is_not_fetched_again),
 		promise(what_no_manifest_names_is_asked_for_first),
+		promise(one_upstream_s_failure_is_not_another_s),
 		promise(the_head_of_a_bare_unknown_blob_asks_nobody),
 		promise(a_size_is_known_from_the_manifest),
 		promise(a_tag_is_not_asked_for_within_its_lifetime),
@@ -589,6 +703,7 @@ int main(void)
 		promise(past_its_lifetime_one_head_decides),
 		promise(whatever_upstream_says_what_is_here_is_served),
 		promise(a_silent_upstream_costs_no_more_than_the_patience),
+		promise(a_silent_upstream_holds_up_no_other),
 		promise(what_upstream_keeps_from_us_is_unknown),
 	};
 
