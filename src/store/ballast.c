@@ -1,7 +1,8 @@
 /*
  * A file that holds nothing but room. The database needs some to be opened:
- * on a full disk the ballast goes overboard, and the start succeeds. It is
- * taken in again at a later start that finds room for it.
+ * on a full disk the ballast goes overboard, and the start succeeds. So does
+ * it when the end of a failed commit could not be noted otherwise. It is taken
+ * in again behind that commit, or at a later start, if there is room for it.
  */
 #include "base/io.h"
 #include "store/inside.h"

@@ -6,10 +6,7 @@
  * the end of the session is committed behind it: after that it can not, and
  * its file may go. If even that fails, the file stays, an orphan.
  */
-#include <errno.h>
-
 #include "base/mem.h"
-#include "base/metrics.h"
 #include "store/inside.h"
 
 /* ------------------------------------------------------- opening, closing */
@@ -275,6 +272,23 @@ static void incoming_finish(struct incoming *incoming)
 		growing_finish(incoming->growing, incoming->length);
 }
 
+/* Nothing of it stays. On a full disk that takes the room of the ballast. */
+static void incoming_undo(struct incoming *incoming,
+			  const struct digest *digest)
+{
+	struct store *store = incoming->store;
+	struct err e;
+	int failed = incoming_erase(incoming, &e);
+
+	if (failed && e.kind == ERR_NO_SPACE) {
+		ballast_drop(store->data);
+		failed = incoming_erase(incoming, &e);
+	}
+	if (!failed)
+		never_mind(blob_delete(store->blobs, digest,
+				       incoming->session.id, &e));
+}
+
 static int incoming_keep(struct incoming *incoming, const struct digest *digest,
 			 struct err *e)
 {
@@ -287,9 +301,7 @@ static int incoming_keep(struct incoming *incoming, const struct digest *digest,
 		never_mind(arrival_remove(incoming, &ignored));
 		return 0;
 	}
-	if (incoming_erase(incoming, &ignored) == 0)
-		never_mind(blob_delete(store->blobs, digest,
-				       incoming->session.id, &ignored));
+	incoming_undo(incoming, digest);
 	return -1;
 }
 
@@ -297,6 +309,7 @@ int incoming_commit(struct incoming **pointer, const struct digest *digest,
 		    struct err *e)
 {
 	struct incoming *incoming = steal_ptr(pointer);
+	struct store *store = incoming->store;
 	struct err ignored;
 	int failed;
 
@@ -309,5 +322,7 @@ int incoming_commit(struct incoming **pointer, const struct digest *digest,
 		failed = -1;
 	}
 	incoming_end(incoming, e);
+	if (failed)
+		ballast_take(store->data); /* there may be room again */
 	return failed;
 }

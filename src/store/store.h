@@ -11,7 +11,8 @@
  * Layout of the data directory:
  *	registry.db		the database
  *	lock			held by the one process that serves
- *	ballast			room that a start on a full disk may take
+ *	ballast			room that a start on a full disk may take, or
+ *				the end of a commit that found no room
  *	incoming/<id>		arrivals under way
  *	blobs/sha256/ab/<digest>.<id>
  */

@@ -439,11 +439,44 @@ static void an_upload_goes_on_once_there_is_room(void **state)
 	umount2(lab->path, MNT_DETACH);
 }
 
+/* Until there is no room at all. */
+static void fill_up(struct lab *lab, const char *text)
+{
+	struct err e;
+	auto_fd int dir = io_open_dir(lab->path, &e);
+	auto_fd int file = io_open_at(dir, "fill", O_WRONLY | O_CREAT, &e);
+
+	for (int64_t at = 0; room(lab) > 0; at += 4096)
+		OK(io_write_at(file, at, span_make(text, 4096), &e), e);
+}
+
+static void a_commit_on_a_full_disk_leaves_nothing(void **state)
+{
+	struct lab *lab = *state;
+	const char *text = big_text(lab);
+	struct digest digest = digest_of(text);
+	struct err e;
+
+	if (!mount_small(lab))
+		skip();
+	lab_open(lab);
+	struct incoming *incoming = upload(lab);
+	more(incoming, text, BIG);
+	lab_push(lab, local("app"), "layer");
+	fill_up(lab, text);
+	FAILS(incoming_commit(&incoming, &digest, &e), e, ERR_NO_SPACE);
+	assert_int_equal(lab_files(lab, "incoming"), 0);
+	assert_int_equal(lab_files(lab, "blobs"), 1);
+	assert_true(room(lab) >= BIG / 2);
+	assert_true(lab_has(lab, local("app"), "layer"));
+	lab_close(lab);
+	umount2(lab->path, MNT_DETACH);
+}
+
 static void it_starts_and_serves_on_a_full_disk(void **state)
 {
 	struct lab *lab = *state;
 	const char *text = big_text(lab);
-	struct err e;
 
 	if (!mount_small(lab))
 		skip();
@@ -452,10 +485,7 @@ static void it_starts_and_serves_on_a_full_disk(void **state)
 	lab_image(lab, local("app"), "v1", "config", NULL);
 	lab_close(lab);
 
-	auto_fd int dir = io_open_dir(lab->path, &e);
-	auto_fd int file = io_open_at(dir, "fill", O_WRONLY | O_CREAT, &e);
-	for (int64_t at = 0; room(lab) > 0; at += 4096)
-		OK(io_write_at(file, at, span_make(text, 4096), &e), e);
+	fill_up(lab, text);
 	lab_open(lab);
 	assert_true(lab_has(lab, local("app"), "config"));
 	assert_true(lab_has_manifest(lab, local("app"), by_tag("v1")));
@@ -481,6 +511,7 @@ int main(void)
 		LAB_TEST(a_fetch_that_begins_anew_does_not_hurt_its_readers),
 		LAB_TEST(what_a_crash_left_is_tidied_at_the_start),
 		LAB_TEST(an_upload_goes_on_once_there_is_room),
+		LAB_TEST(a_commit_on_a_full_disk_leaves_nothing),
 		LAB_TEST(it_starts_and_serves_on_a_full_disk),
 	};
 
