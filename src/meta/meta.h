@@ -4,8 +4,10 @@
  * Some thirty verbs, each one transaction; no SQL above this line and no
  * transaction handle outside of it. Verbs named *_peek only read, from a
  * connection of the calling thread, and never wait for a writer: a reactor
- * may call them. All others go through the one writer, which commits many of
- * them together, and return when their transaction is durable.
+ * may call them. What was committed through this handle they see at once,
+ * what another process did within a second. All others go through the one
+ * writer, which commits many of them together, and return when their
+ * transaction is durable.
  *
  * Unless a verb says otherwise it fails with ERR_IO, ERR_NO_SPACE, ERR_CORRUPT
  * or ERR_BUSY (another process held the database for 10 s) only, and then has
@@ -192,7 +194,10 @@ struct meta_session {
 int meta_session_put(struct meta *, struct meta_session *, struct err *)
 	may_wait must_check;
 
-/* The upload `key` in `repository`. ERR_UPLOAD_UNKNOWN. */
+/*
+ * The upload `key` in `repository`, kept from sweeps for now (a write, once an
+ * epoch). ERR_UPLOAD_UNKNOWN.
+ */
 int meta_session_find(struct meta *, const struct repository *, struct span key,
 		      struct meta_session *out, struct err *)
 	may_wait must_check;
