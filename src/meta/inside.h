@@ -2,9 +2,40 @@
  * meta/inside.h: what the verbs share. Not for other rooms.
  */
 #pragma once
+#include "base/buf.h"
 #include "base/thread.h"
 #include "meta/db.h"
 #include "meta/meta.h"
+
+/* -------------------------------------------------- what was read lately */
+
+#define RECENT_PLACES 32
+
+/* Repository and what is asked for in it. */
+struct recent_key {
+	size_t len;
+	char at[sizeof(struct repository_text) + sizeof(struct reference_text)];
+};
+
+struct recent_key recent_key(const struct repository *, struct span what);
+
+struct recent {
+	uint64_t commits; /* how many there were */
+	int64_t until_ms; /* clock_ms */
+	struct {
+		struct buf key; /* empty: nothing is here */
+		struct buf value;
+	} places[RECENT_PLACES];
+};
+
+/* Forgets all if there were other commits, or a second has passed. */
+void recent_renew(struct recent *, uint64_t commits);
+void recent_free(struct recent *);
+
+/* The value, valid while the reader is held; or SPAN_NONE. */
+struct span recent_find(const struct recent *, const struct recent_key *);
+/* An empty buffer, to be filled with the value now. */
+struct buf *recent_keep(struct recent *, const struct recent_key *);
 
 /* ------------------------------------------------------------- reading */
 
@@ -15,6 +46,7 @@
 struct reader {
 	pthread_mutex_t lock;
 	struct db *db; /* opened by its first use */
+	struct recent recent;
 };
 
 /* Null and an error if it cannot be opened. */
@@ -42,6 +74,8 @@ struct writer *writer_open(struct db *);
 void writer_close(struct writer **);
 int writer_run(struct writer *, verb_run, void *arg, struct err *)
 	may_wait must_check;
+/* How many were tried so far; those whose verbs have returned are counted. */
+uint64_t writer_commits(const struct writer *);
 
 /* -------------------------------------------------------------- values */
 

@@ -5,6 +5,8 @@
  */
 #include "meta/inside.h"
 
+#define KEPT_MOST (16 * 1024) /* bytes of a manifest that is remembered */
+
 static int manifest_unknown(const struct repository *repository,
 			    const struct reference *reference, struct err *e)
 {
@@ -58,25 +60,70 @@ static int by_digest(struct db *db, const struct repository *repository,
 		       out, e);
 }
 
-int meta_manifest_peek(struct meta *meta, const struct repository *repository,
-		       const struct reference *reference, struct arena *arena,
-		       struct meta_manifest *out, struct err *e)
+static int manifest_look_up(struct db *db, const struct repository *repository,
+			    const struct reference *reference,
+			    struct arena *arena, struct meta_manifest *out,
+			    struct err *e)
 {
-	auto_of(reader) struct reader *reader = reader_take(meta, e);
-	if (!reader)
-		return -1;
-
 	auto_rows struct rows row;
-	int found = reference->kind == REFERENCE_TAG ?
-			    by_tag(reader->db, repository, &reference->tag,
-				   &row, e) :
-			    by_digest(reader->db, repository,
-				      &reference->digest, &row, e);
+	int found =
+		reference->kind == REFERENCE_TAG ?
+			by_tag(db, repository, &reference->tag, &row, e) :
+			by_digest(db, repository, &reference->digest, &row, e);
+
 	if (found < 0)
 		return -1;
 	if (found == 0)
 		return manifest_unknown(repository, reference, e);
 	return manifest_read(&row, arena, out, e);
+}
+
+/* As a value it is the struct, and behind it the texts of its spans. */
+static void manifest_keep(struct recent *recent, const struct recent_key *key,
+			  const struct meta_manifest *found)
+{
+	if (found->bytes.len > KEPT_MOST)
+		return;
+	struct buf *value = recent_keep(recent, key);
+	buf_add(value, span_make((const char *)found, sizeof(*found)));
+	buf_add(value, found->media_type);
+	buf_add(value, found->bytes);
+}
+
+static bool manifest_recall(const struct recent *recent,
+			    const struct recent_key *key, struct arena *arena,
+			    struct meta_manifest *out)
+{
+	struct span value = recent_find(recent, key);
+
+	if (!value.at)
+		return false;
+	memcpy(out, value.at, sizeof(*out));
+	value = span_from(value, sizeof(*out));
+	out->media_type =
+		arena_copy(arena, span_make(value.at, out->media_type.len));
+	value = span_from(value, out->media_type.len);
+	out->bytes = arena_copy(arena, value);
+	return true;
+}
+
+int meta_manifest_peek(struct meta *meta, const struct repository *repository,
+		       const struct reference *reference, struct arena *arena,
+		       struct meta_manifest *out, struct err *e)
+{
+	struct reference_text text = reference_text(reference);
+	struct recent_key key = recent_key(repository, span_of(text.s));
+	auto_of(reader) struct reader *reader = reader_take(meta, e);
+
+	if (!reader)
+		return -1;
+	if (manifest_recall(&reader->recent, &key, arena, out))
+		return 0;
+	if (manifest_look_up(reader->db, repository, reference, arena, out, e) <
+	    0)
+		return -1;
+	manifest_keep(&reader->recent, &key, out);
+	return 0;
 }
 
 int manifest_find(struct db *db, int64_t repository,

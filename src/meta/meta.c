@@ -165,6 +165,7 @@ void meta_close(struct meta **pointer)
 		pthread_mutex_destroy(&meta->readers[i].lock);
 		if (meta->readers[i].db)
 			db_close(&meta->readers[i].db);
+		recent_free(&meta->readers[i].recent);
 	}
 	writer_close(&meta->writer);
 	free(meta->path);
@@ -198,6 +199,7 @@ struct reader *reader_take(struct meta *meta, struct err *e)
 
 	if (!reader->db && db_open(meta->path, DB_READER, &reader->db, e) < 0)
 		return NULL;
+	recent_renew(&reader->recent, writer_commits(meta->writer));
 	return steal_ptr(&reader);
 }
 

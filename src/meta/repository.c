@@ -4,21 +4,39 @@
  */
 #include "meta/inside.h"
 
+static int taken_find(struct db *db, const struct name *local, bool *taken_out,
+		      struct err *e)
+{
+	auto_rows struct rows row;
+	int found = db_find(db,
+			    "SELECT taken FROM repository"
+			    " WHERE upstream = '' AND name = $1",
+			    DB_ARGS(db_text(local->s)), &row, e);
+
+	if (found < 0)
+		return -1;
+	*taken_out = found && row_number(&row, 0);
+	return 0;
+}
+
 int meta_repository_peek(struct meta *meta, const struct name *local,
 			 bool *taken_out, struct err *e)
 {
+	struct repository repository = { .name = *local };
+	struct recent_key key = recent_key(&repository, SPAN(""));
 	auto_of(reader) struct reader *reader = reader_take(meta, e);
 	if (!reader)
 		return -1;
 
-	auto_rows struct rows row;
-	int found = db_find(reader->db,
-			    "SELECT taken FROM repository"
-			    " WHERE upstream = '' AND name = $1",
-			    DB_ARGS(db_text(local->s)), &row, e);
-	if (found < 0)
+	struct span known = recent_find(&reader->recent, &key);
+	if (known.at) {
+		*taken_out = span_is(known, "taken");
+		return 0;
+	}
+	if (taken_find(reader->db, local, taken_out, e) < 0)
 		return -1;
-	*taken_out = found && row_number(&row, 0);
+	buf_add(recent_keep(&reader->recent, &key),
+		*taken_out ? SPAN("taken") : SPAN("free"));
 	return 0;
 }
 

@@ -9,6 +9,8 @@
  */
 #include "meta/inside.h"
 
+#include <stdatomic.h>
+
 #include "base/mem.h"
 
 /* Lives on the stack of the thread that waits for it. */
@@ -30,6 +32,7 @@ struct writer {
 	struct verb *first; /* oldest that waits */
 	struct verb **last;
 	bool closing;
+	_Atomic uint64_t commits;
 };
 
 /* One verb; -1 only if the whole transaction is lost. */
@@ -104,6 +107,7 @@ static void writer_main(void *arg)
 			db_rollback(writer->db);
 			group_fail(group, &e);
 		}
+		writer->commits++;
 		pthread_mutex_lock(&writer->lock);
 		group_wake(group);
 	}
@@ -138,6 +142,11 @@ void writer_close(struct writer **pointer)
 	pthread_cond_destroy(&writer->wanted);
 	pthread_mutex_destroy(&writer->lock);
 	free(writer);
+}
+
+uint64_t writer_commits(const struct writer *writer)
+{
+	return writer->commits;
 }
 
 int writer_run(struct writer *writer, verb_run run, void *arg, struct err *e)
