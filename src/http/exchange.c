@@ -17,8 +17,9 @@ enum { TEXT_KEPT = 8 * 1024 }; /* of a buffer, for the next response */
 
 struct exchange *exchange_open(void)
 {
-	struct exchange *x = mem_alloc(sizeof(*x));
+	struct exchange *x = mem_grow(NULL, sizeof(*x));
 
+	memset(x, 0, offsetof(struct exchange, bytes));
 	x->request.arena = arena_open();
 	x->response.fd = -1;
 	return x;
@@ -66,7 +67,6 @@ void exchange_reset(struct exchange *x)
 		.method = METHOD_OTHER,
 		.path = SPAN(""),
 		.query = SPAN_NONE,
-		.headers = x->headers,
 		.peer = c->peer,
 		.door = &c->door->given,
 		.app = c->home->http->options.app,
@@ -130,7 +130,11 @@ static const struct refusal *garbage(const struct exchange *x)
 static void begin(struct exchange *x, const struct head *head)
 {
 	struct request *req = &x->request;
+	size_t size = head->header_count * sizeof(*head->headers);
+	struct header *headers = arena_alloc(req->arena, size);
 
+	memcpy(headers, head->headers, size);
+	req->headers = headers;
 	req->method = head->method;
 	req->path = head->path;
 	req->query = head->query;
@@ -147,8 +151,8 @@ int exchange_parse(struct exchange *x)
 	static const struct refusal too_large = {
 		431, "the head of a request may have 16 KiB"
 	};
-	struct head head = { .headers = x->headers,
-			     .header_room = HEADER_LIMIT };
+	struct header headers[HEADER_LIMIT];
+	struct head head = { .headers = headers, .header_room = HEADER_LIMIT };
 	ssize_t length = head_length(span_make(x->bytes, x->filled), &x->line);
 
 	if (length < 0)

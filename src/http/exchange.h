@@ -75,8 +75,7 @@ struct exchange {
 	size_t head;  /* length of the head; 0: not there yet */
 	size_t taken; /* of `bytes`, as head and body */
 	size_t filled;
-	char bytes[HEAD_LIMIT + BODY_ROOM];
-	struct header headers[HEADER_LIMIT];
+	char bytes[HEAD_LIMIT + BODY_ROOM]; /* last: most is never touched */
 };
 
 struct exchange *exchange_open(void);
