@@ -27,7 +27,7 @@ static const struct route routes[] = {
 	/* clang-format off */
 	{ READ,          "/v2/",                              HERE,        base_get,        LOOKS },
 	{ READ,          "/v2/<name>/manifests/<reference>",  HERE,        manifest_get,    LOOKS },
-	{ METHOD_PUT,    "/v2/<name>/manifests/<reference>",  LANE_WRITE,  manifest_put,    CHANGES },
+	{ METHOD_PUT,    "/v2/<name>/manifests/<reference>",  LANE_UPLOAD, manifest_put,    CHANGES },
 	{ METHOD_DELETE, "/v2/<name>/manifests/<reference>",  LANE_WRITE,  manifest_delete, CHANGES },
 	{ METHOD_POST,   "/v2/<name>/blobs/uploads/",         HERE,        upload_start,    CHANGES },
 	{ METHOD_GET,    "/v2/<name>/blobs/uploads/<upload>", LANE_WRITE,  upload_get,      CHANGES },

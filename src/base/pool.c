@@ -31,18 +31,6 @@ struct pool {
 	bool closing;
 };
 
-struct pool *pool_open(const char *name, unsigned limit)
-{
-	struct pool *pool = mem_alloc(sizeof(*pool));
-
-	pool->name = name;
-	pool->limit = limit;
-	pool->last = &pool->first;
-	pthread_mutex_init(&pool->lock, NULL);
-	cond_open(&pool->changed);
-	return pool;
-}
-
 static struct job *take(struct pool *pool)
 {
 	struct job *job = pool->first;
@@ -61,14 +49,18 @@ struct worker {
 	struct pool *pool;
 };
 
-/* The next job, or null when there was none for long enough. Locked. */
+/*
+ * The next job, or null when there was none for long enough; the last thread
+ * waits for ever. Locked.
+ */
 static struct job *wait_for_job(struct pool *pool)
 {
 	int64_t deadline = clock_ms() + IDLE_MS;
 	bool waiting = true;
 
 	pool->idle++;
-	while (!pool->first && !pool->closing && waiting)
+	while (!pool->first && !pool->closing &&
+	       (waiting || pool->threads == 1))
 		waiting =
 			cond_wait_until(&pool->changed, &pool->lock, deadline);
 	pool->idle--;
@@ -94,13 +86,38 @@ static void work(void *arg)
 	pthread_mutex_unlock(&pool->lock);
 }
 
-static void start_thread(struct pool *pool)
+static struct worker *worker_new(struct pool *pool)
 {
 	struct worker *worker = mem_alloc(sizeof(*worker));
 
 	worker->pool = pool;
 	pool->threads++;
-	thread_start(&worker->thread, pool->name, work, worker);
+	return worker;
+}
+
+/* If the system has no thread left, the job waits for one of ours. */
+static void add_thread(struct pool *pool)
+{
+	struct worker *worker = worker_new(pool);
+
+	if (thread_try(&worker->thread, pool->name, work, worker))
+		return;
+	pool->threads--;
+	free(worker);
+}
+
+struct pool *pool_open(const char *name, unsigned limit)
+{
+	struct pool *pool = mem_alloc(sizeof(*pool));
+
+	pool->name = name;
+	pool->limit = limit;
+	pool->last = &pool->first;
+	pthread_mutex_init(&pool->lock, NULL);
+	cond_open(&pool->changed);
+	struct worker *first = worker_new(pool);
+	thread_start(&first->thread, name, work, first);
+	return pool;
 }
 
 void pool_run(struct pool *pool, void (*run)(void *), void *arg)
@@ -114,7 +131,7 @@ void pool_run(struct pool *pool, void (*run)(void *), void *arg)
 	pool->last = &job->next;
 	pool->queued++;
 	if (pool->queued > pool->idle && pool->threads < pool->limit)
-		start_thread(pool);
+		add_thread(pool);
 	pthread_cond_signal(&pool->changed);
 }
 

@@ -1,8 +1,9 @@
 /*
  * base/pool.h: work that may wait, on a bounded number of threads.
  *
- * Jobs start in the order in which they came. Threads are made at need and
- * end after ten idle seconds.
+ * Jobs start in the order in which they came. One thread is there from the
+ * start, so that every job comes to its turn even when the system has none
+ * left; more are made at need, and end after ten idle seconds.
  */
 #pragma once
 #include "base/attr.h"

@@ -22,8 +22,8 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-void thread_start(struct thread *thread, const char *name, void (*run)(void *),
-		  void *arg)
+bool thread_try(struct thread *thread, const char *name, void (*run)(void *),
+		void *arg)
 {
 	sigset_t all, before;
 
@@ -35,10 +35,16 @@ void thread_start(struct thread *thread, const char *name, void (*run)(void *),
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int sys = pthread_create(&thread->id, NULL, thread_main, thread);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (sys) {
-		fprintf(stderr, "thread %s: %s\n", name, strerror(sys));
-		abort();
-	}
+	return sys == 0;
+}
+
+void thread_start(struct thread *thread, const char *name, void (*run)(void *),
+		  void *arg)
+{
+	if (thread_try(thread, name, run, arg))
+		return;
+	fprintf(stderr, "the system has no thread left for %s\n", name);
+	abort();
 }
 
 void thread_join(struct thread *thread)

@@ -23,6 +23,9 @@ struct thread {
  */
 void thread_start(struct thread *, const char *name, void (*run)(void *),
 		  void *arg);
+/* The same, but false if there is no thread left. */
+bool thread_try(struct thread *, const char *name, void (*run)(void *),
+		void *arg) must_check;
 void thread_join(struct thread *);
 
 /* This thread serves sockets from here on. */

@@ -158,6 +158,7 @@ static void wait_for_end(struct house *house, const sigset_t *signals)
 	log_say(LOG_INFO, "stopping", "got SIG%s, requests have %lld s to end",
 		sigabbrev_np(got), (long long)house->config->drain_ms / 1000);
 	http_drain(house->http, house->config->drain_ms);
+	mirror_stop(house->mirror);
 }
 
 int serve_run(const struct config *config, struct err *e)

@@ -37,8 +37,8 @@ const char *method_text(enum method);
  */
 enum http_lane {
 	LANE_READ,   /* pulls that have to wait: a miss */
-	LANE_WRITE,  /* short changes: manifests, deletes, mounts */
-	LANE_UPLOAD, /* request bodies of any size */
+	LANE_WRITE,  /* short changes, without a body to wait for */
+	LANE_UPLOAD, /* whatever has a body */
 	LANE_COUNT
 };
 

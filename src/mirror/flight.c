@@ -187,5 +187,7 @@ int flight_refused(struct err *e, enum err_kind unknown)
 {
 	if (e->kind == ERR_DENIED)
 		e->kind = unknown;
+	if (e->kind == ERR_CLOSED) /* we are about to end */
+		e->kind = ERR_UNAVAILABLE;
 	return -1;
 }

@@ -25,12 +25,17 @@ struct mirror *mirror_open(const struct mirror_options *options)
 	return mirror;
 }
 
+void mirror_stop(struct mirror *mirror)
+{
+	for (size_t i = 0; i < mirror->options.upstream_count; i++)
+		upstream_abort(mirror->options.upstreams[i].upstream);
+}
+
 void mirror_close(struct mirror **owned)
 {
 	struct mirror *mirror = steal_ptr(owned);
 
-	for (size_t i = 0; i < mirror->options.upstream_count; i++)
-		upstream_abort(mirror->options.upstreams[i].upstream);
+	mirror_stop(mirror);
 	for (size_t i = 0; i < mirror->options.upstream_count; i++) {
 		pool_close(&mirror->crews[i].blobs);
 		pool_close(&mirror->crews[i].manifests);

@@ -32,7 +32,12 @@ struct mirror_options {
 
 struct mirror *mirror_open(const struct mirror_options *);
 
-/* Breaks off what is in flight, which stays resumable. */
+/*
+ * Breaks off what is in flight, which stays resumable; whoever waits for it,
+ * or asks from now on, hears ERR_CLOSED. Does not wait.
+ */
+void mirror_stop(struct mirror *);
+/* The same, and releases everything. Nobody may be asking. */
 void mirror_close(struct mirror **) may_wait;
 
 /* ----------------------------------------------------------------- names */

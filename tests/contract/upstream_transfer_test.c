@@ -162,7 +162,9 @@ static void without_progress_it_gives_up(void **state)
 	fake_answer(lab->server, FAKE_CUT, WHOLE "012");
 	for (int i = 0; i < 50; i++)
 		fake_answer(lab->server, FAKE_KEEP, EMPTY("503 B") "\r\n");
-	assert_fails(lab, lab_fetch(lab, 0), ERR_UPSTREAM);
+	assert_int_equal(lab_fetch(lab, 0), -1);
+	/* The last attempt may have had no time left for its answer. */
+	assert_true(lab->e.kind == ERR_UPSTREAM || lab->e.kind == ERR_TIMEOUT);
 	assert_true(clock_ms() - start >= 500);
 	assert_true(clock_ms() - start < 3000);
 	assert_true(fake_request_count(lab->server) > 2);
