@@ -31,6 +31,8 @@ struct span condition_range(const struct request *req, const char *digest)
 {
 	struct span only = request_header(req, "If-Range");
 
+	if (req->method != METHOD_GET)
+		return SPAN_NONE;
 	if (only.at && !tag_is(only, digest))
 		return SPAN_NONE;
 	return request_header(req, "Range");

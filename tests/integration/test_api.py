@@ -225,6 +225,15 @@ def test_a_range_of_a_blob(wire, name, asked):
     assert wire.ask("GET", "/v2/").status == 200    # the connection goes on
 
 
+def test_a_head_knows_no_range(wire, name):
+    data = content(name, 100).bytes()
+    push_blob(wire, name, digest_of(data), data)
+    for asked in "bytes=0-9", "bytes=100-":
+        got = wire.ask("HEAD", f"/v2/{name}/blobs/{digest_of(data)}",
+                       Range=asked)
+        assert got.status == 200 and got["Content-Length"] == "100"
+
+
 def test_many_ranges_are_answered_by_the_whole_or_by_parts(wire, name):
     data = content(name, 100).bytes()
     push_blob(wire, name, digest_of(data), data)
