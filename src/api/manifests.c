@@ -92,9 +92,6 @@ void manifest_put(struct call *call)
 		       digest_text(&manifest.digest).s);
 	respond_header(res, "Docker-Content-Digest", "%s",
 		       digest_text(&manifest.digest).s);
-	if (manifest.has_subject)
-		respond_header(res, "OCI-Subject", "%s",
-			       digest_text(&manifest.subject).s);
 	respond_empty(res, 201);
 }
 
