@@ -19,6 +19,20 @@ static int page_size(const struct request *req, size_t *out, struct err *e)
 	return 0;
 }
 
+/* The next page is where this one was: the path as it came, and ?ns=. */
+static void link_next(struct call *call, const struct meta_tags *tags,
+		      size_t limit)
+{
+	bool by_ns = request_query(call->request, "ns", 0).at &&
+		     !call->target.bare;
+
+	respond_header(call->response, "Link",
+		       "<%.*s?n=%zu&last=%s%s%s>; rel=\"next\"",
+		       SPAN_ARG(call->request->path), limit,
+		       tags->names[tags->count - 1], by_ns ? "&ns=" : "",
+		       by_ns ? call->target.repository.upstream : "");
+}
+
 static void tags_answer(struct call *call, const struct meta_tags *tags,
 			size_t limit)
 {
@@ -35,11 +49,7 @@ static void tags_answer(struct call *call, const struct meta_tags *tags,
 	}
 	buf_add(&body, SPAN("]}\n"));
 	if (tags->more && tags->count > 0)
-		respond_header(res, "Link",
-			       "</v2/%.*s/tags/list?n=%zu&last=%s>; "
-			       "rel=\"next\"",
-			       SPAN_ARG(call->path_name), limit,
-			       tags->names[tags->count - 1]);
+		link_next(call, tags, limit);
 	respond_header(res, "Content-Type", "application/json");
 	respond_bytes(res, 200,
 		      arena_copy(call->request->arena, buf_span(&body)));

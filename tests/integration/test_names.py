@@ -73,6 +73,24 @@ def test_an_explicit_form_asks_that_upstream_alone(registry, hub, other,
     assert hub.count() == 0
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_the_next_page_of_tags_is_of_the_same_upstream(registry, hub, other,
+                                                       form):
+    before, behind, door = FORMS[form]
+
+    def get(target):
+        return ask(getattr(registry, door), "GET", target)
+
+    for tag in "1", "2":
+        other.add_small_image("team/tool", tag)
+        get(before.format(f"team/tool/manifests/{tag}") + behind)
+    first = get(before.format("team/tool/tags/list") +
+                (behind + "&n=1" if behind else "?n=1"))
+    following = first["Link"].partition("<")[2].partition(">")[0]
+    assert first.json["tags"] == ["1"]
+    assert get(following).json["tags"] == ["2"]
+
+
 def test_a_bare_name_means_the_default_upstream(registry, hub, other):
     image = hub.add_small_image("library/app")
     for name in "app", "library/app":
