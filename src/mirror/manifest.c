@@ -55,15 +55,18 @@ int pull_peek_manifest(struct mirror *mirror,
 }
 
 /* RFC 7234, 5.5: 299, "miscellaneous persistent warning". */
-static struct span stale_warning(const struct flight_plan *plan,
-				 int64_t checked, const struct err *why,
+static struct span stale_warning(int64_t checked, const struct err *why,
 				 struct arena *arena)
 {
 	long long age = clock_wall_s() - checked;
+	char *reason = arena_text(arena, span_of(why->message));
 
-	return span_of(arena_printf(
-		arena, "299 - \"last confirmed %lld s ago: %s: %s\"",
-		age < 0 ? 0 : age, plan->upstream->name, why->message));
+	for (char *c = reason; *c; c++)
+		if (*c == '"' || *c == '\\')
+			*c = '\'';
+	return span_of(
+		arena_printf(arena, "299 - \"last confirmed %lld s ago: %s\"",
+			     age < 0 ? 0 : age, reason));
 }
 
 /* Asks upstream and waits; 0 when what it says is in the store. */
@@ -78,8 +81,9 @@ static int ask(struct mirror *mirror, const struct flight_plan *plan,
 	case FLIGHT_FAILED:
 		return flight_refused(e, ERR_MANIFEST_UNKNOWN);
 	default:
-		return err_set(e, ERR_TIMEOUT, "no answer within %lld ms",
-			       (long long)patience_ms);
+		return err_set(e, ERR_TIMEOUT,
+			       "upstream %s: no answer within %lld ms",
+			       plan->upstream->name, (long long)patience_ms);
 	}
 }
 
@@ -107,7 +111,7 @@ int pull_manifest(struct mirror *mirror, const struct mirror_target *target,
 		e) < 0) {
 		if (!have)
 			return -1;
-		out->warning = stale_warning(&plan, old.checked, e, arena);
+		out->warning = stale_warning(old.checked, e, arena);
 		metric_add(METRIC_STALE, 1);
 		return 0;
 	}
