@@ -64,9 +64,9 @@ static struct span stale_warning(int64_t checked, const struct err *why,
 	for (char *c = reason; *c; c++)
 		if (*c == '"' || *c == '\\')
 			*c = '\'';
-	return span_of(
-		arena_printf(arena, "299 - \"last confirmed %lld s ago: %s\"",
-			     age < 0 ? 0 : age, reason));
+	return span_of(arena_printf(arena,
+				    "299 - \"last confirmed %lld s ago: %s\"",
+				    age < 0 ? 0 : age, reason));
 }
 
 /* Asks upstream and waits; 0 when what it says is in the store. */
