@@ -61,8 +61,9 @@ static struct job *wait_for_job(struct pool *pool)
 	pool->idle++;
 	while (!pool->first && !pool->closing &&
 	       (waiting || pool->threads == 1))
-		waiting =
-			cond_wait_until(&pool->changed, &pool->lock, deadline);
+		waiting = cond_wait_until(&pool->changed, &pool->lock,
+					  pool->threads == 1 ? INT64_MAX :
+							       deadline);
 	pool->idle--;
 	return take(pool);
 }
