@@ -60,10 +60,11 @@ struct mirror_target {
 /*
  * Explicit forms name an upstream: `bound`, `ns`, or a first component that
  * looks like a host. Upstreams are looked up, never dialled by their name:
- * ERR_NAME_UNKNOWN if it is not configured. A bare name is local once a
- * manifest was pushed under it (or, for a blob, once that was); otherwise the
- * default upstream's. A push makes local repositories only: ERR_DENIED for
- * names that mean an upstream, and for library/…. ERR_NAME_INVALID.
+ * ERR_NAME_UNKNOWN if it is not configured, or if `ns` contradicts `bound`. A
+ * bare name is local once a manifest was pushed under it (or, for a blob, once
+ * that was); otherwise the default upstream's. A push makes local repositories
+ * only: ERR_DENIED for names that mean an upstream, and for library/….
+ * ERR_NAME_INVALID.
  * Never waits.
  */
 int mirror_resolve(struct mirror *, const struct mirror_question *,

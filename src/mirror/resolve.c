@@ -48,6 +48,13 @@ static struct span named_upstream(const struct mirror_question *q,
 	return named.at ? usual_name(named) : named;
 }
 
+/* ?ns= names another upstream than the one that is bound to answer here. */
+static bool is_misled(const struct mirror_question *q)
+{
+	return q->bound.at && q->ns.at && !span_eq(q->ns, q->host) &&
+	       !span_eq(usual_name(q->ns), usual_name(q->bound));
+}
+
 static int resolve_upstream(const struct mirror_upstream *upstream,
 			    struct span name, struct repository *out,
 			    struct err *e)
@@ -125,5 +132,9 @@ int mirror_resolve(struct mirror *mirror, const struct mirror_question *q,
 		return err_set(e, ERR_NAME_UNKNOWN,
 			       "%.*s is not an upstream of this registry",
 			       SPAN_ARG(named));
+	if (is_misled(q))
+		return err_set(e, ERR_NAME_UNKNOWN,
+			       "ns=%.*s is asked for where only %s answers",
+			       SPAN_ARG(q->ns), upstream->name);
 	return resolve_upstream(upstream, name, &out->repository, e);
 }
