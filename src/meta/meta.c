@@ -53,9 +53,9 @@ static int place_check(const char *directory, struct err *e)
 	for (size_t i = 0; i < array_size(remote); i++) {
 		if ((uint32_t)fs.f_type == remote[i].magic)
 			return err_set(e, ERR_USAGE,
-				       "%s is on a network file system (%s), "
-				       "where a database is not safe: use a "
-				       "directory on a local disk",
+				       "%s is on %s, a file system that may be "
+				       "on a network, where a database is not "
+				       "safe: use a directory on a local disk",
 				       directory, remote[i].name);
 	}
 	return 0;

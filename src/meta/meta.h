@@ -2,16 +2,17 @@
  * meta/meta.h: what is where, and who names it. The database is the truth.
  *
  * Some thirty verbs, each one transaction; no SQL above this line and no
- * transaction handle outside of it. Verbs named *_peek only read, from a
- * connection of the calling thread, and never wait for a writer: a reactor
- * may call them. What was committed through this handle they see at once,
- * what another process did within a second. All others go through the one
+ * transaction handle outside of it. Verbs named *_peek only read, from one of
+ * a few connections, and never wait for a writer: a reactor may call them.
+ * What was committed through this handle they see at once, what another
+ * process did within a second. Verbs that change something go through the one
  * writer, which commits many of them together, and return when their
  * transaction is durable.
  *
  * Unless a verb says otherwise it fails with ERR_IO, ERR_NO_SPACE, ERR_CORRUPT
- * or ERR_BUSY (another process held the database for 10 s) only, and then has
- * changed nothing. What verbs write out is valid only after a 0.
+ * or ERR_BUSY (another process held the database for 10 s) only, and then
+ * nothing is changed for whoever reads; what a failing disk took in may still
+ * come true after a crash. What verbs write out is valid only after a 0.
  */
 #pragma once
 #include "base/arena.h"

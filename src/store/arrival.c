@@ -187,10 +187,14 @@ int incoming_sync(struct incoming *incoming, struct err *e)
 	thread_may_wait("incoming_sync");
 	if (incoming->broken)
 		return broken(e);
-	if (io_sync(incoming->fd, e) == 0)
-		return 0;
-	incoming->broken = true;
-	return -1;
+	if (io_sync(incoming->fd, e) < 0) {
+		incoming->broken = true;
+		return -1;
+	}
+	if (!incoming->named && io_sync(incoming->store->arrivals, e) < 0)
+		return -1;
+	incoming->named = true;
+	return 0;
 }
 
 /* ------------------------------------------------------------- verifying */
@@ -201,6 +205,8 @@ int arrival_verify(struct incoming *incoming, const struct digest *digest,
 	auto_of(hash) struct hash *other = NULL;
 	struct digest found;
 
+	if (incoming->broken)
+		return broken(e);
 	if (digest->algorithm == DIGEST_SHA256) {
 		found = hash_digest(incoming->hash);
 	} else {

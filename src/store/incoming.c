@@ -6,6 +6,8 @@
  * the end of the session is committed behind it: after that it can not, and
  * its file may go. If even that fails, the file stays, an orphan.
  */
+#include <errno.h>
+
 #include "base/mem.h"
 #include "store/inside.h"
 
@@ -159,6 +161,13 @@ int incoming_resume_upload(struct store *store,
 
 /* ---------------------------------------------------------------- fetches */
 
+/* The file is gone or damaged; a shortage of something passes. */
+static bool is_lost(const struct err *e)
+{
+	return e->kind == ERR_NOT_FOUND || e->kind == ERR_CORRUPT ||
+	       e->sys == EIO;
+}
+
 /* What a restart left of a fetch, if it is of any use: 1, 0, -1. */
 static int fetch_reopen(struct incoming *incoming, struct err *e)
 {
@@ -171,7 +180,7 @@ static int fetch_reopen(struct incoming *incoming, struct err *e)
 	incoming->session.size = wanted.size;
 	if (arrival_reopen(incoming, e) == 0)
 		return 1;
-	if (incoming_erase(incoming, e) < 0)
+	if (!is_lost(e) || incoming_erase(incoming, e) < 0)
 		return -1;
 	incoming->session = wanted;
 	return 0;

@@ -21,6 +21,7 @@ struct incoming {
 	int64_t written_back; /* bytes that are on their way to the disk */
 	struct hash *hash;    /* sha256 of the file */
 	struct growing *growing; /* of a fetch */
+	bool named;		 /* the name of its file is durable */
 	bool broken;		 /* the disk failed under it: only to drop */
 	bool held;		 /* an upload: somebody is at it */
 	TAILQ_ENTRY(incoming) link;
