@@ -1,0 +1,55 @@
+/*
+ * mirror_lab.h: a mirror over a real store, and two upstreams that answer as
+ * the test has written. What goes wrong in here fails the test.
+ */
+#pragma once
+#include "fake_server.h"
+#include "mirror/mirror.h"
+
+enum { BLOB_SIZE = 1024 * 1024 };
+
+struct lab {
+	char data[64];
+	struct fake_server *server; /* docker.io */
+	struct fake_server *other;  /* ghcr.io */
+	struct store *store;
+	struct mirror_upstream entries[2];
+	struct mirror *mirror;
+	char *blob;	      /* BLOB_SIZE bytes */
+	struct digest digest; /* of them */
+	struct arena *arena;
+};
+
+/* Setup and teardown of a test; `*state` is the lab. */
+int lab_open(void **state);
+int lab_close(void **state);
+
+/* A restart: what is on the disk stays. */
+void lab_start(struct lab *);
+void lab_stop(struct lab *);
+
+struct mirror_target hub(const char *name, bool bare);
+struct mirror_target ghcr(const char *name);
+struct reference tag(const char *name);
+
+/* An image whose one blob is the lab's; other notes make other images. */
+const char *image(struct lab *, const char *note);
+
+/* The next answer of docker.io, or of that server. */
+void answer_head(struct lab *, const char *manifest);
+void answer_get(struct lab *, const char *manifest);
+void answer_head_at(struct fake_server *, const char *manifest);
+void answer_get_at(struct fake_server *, const char *manifest);
+void answer_blob(struct lab *, const char *bytes);
+void answer_refusal(struct lab *, const char *status);
+
+/* docker.io/library/app by that tag. */
+void pull(struct lab *, const char *tag_name, struct manifest_view *out);
+/* Makes docker.io/library/app know an image that names the blob. */
+void cache_image(struct lab *);
+
+/* Reads a view to its end: how it ended, and how many bytes there were. */
+enum growing_state read_view(struct lab *, struct blob_view *,
+			     int64_t *length_out);
+/* The blob from docker.io/library/app, likewise. */
+enum growing_state pull_bytes(struct lab *, int64_t *length_out);
