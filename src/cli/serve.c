@@ -151,12 +151,16 @@ static void reload(struct house *house)
 
 static void wait_for_end(struct house *house, const sigset_t *signals)
 {
+	sigset_t ends = *signals;
 	int got;
 
+	sigdelset(&ends, SIGHUP);
 	while (sigwait(signals, &got) == 0 && got == SIGHUP)
 		reload(house);
 	log_say(LOG_INFO, "stopping", "got SIG%s, requests have %lld s to end",
 		sigabbrev_np(got), (long long)house->config->drain_ms / 1000);
+	/* A second one ends it at once, which costs nobody anything durable. */
+	pthread_sigmask(SIG_UNBLOCK, &ends, NULL);
 	http_drain(house->http, house->config->drain_ms);
 	mirror_stop(house->mirror);
 }

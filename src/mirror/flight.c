@@ -81,16 +81,30 @@ static void report(const struct flight *flight, int64_t ms,
 		metric_add(METRIC_CORRUPT, 1);
 }
 
+/*
+ * Its turn may come so late that everyone has left: then it does not start,
+ * and leaves the list while nobody can join.
+ */
+static bool is_wanted(struct flight *flight)
+{
+	hold_mutex(&flight->mirror->lock);
+	if (flight->holders == 1)
+		unlist(flight);
+	return flight->holders > 1;
+}
+
 static void fly(void *arg)
 {
 	struct flight *flight = arg;
 	int64_t began = clock_ms();
 	struct err e;
-	int failed = flight->plan.is_blob ? fly_blob(flight, &e) :
-					    fly_manifest(flight, &e);
 
-	report(flight, clock_ms() - began, failed ? &e : NULL);
-	end(flight, failed ? &e : NULL);
+	if (is_wanted(flight)) {
+		int failed = flight->plan.is_blob ? fly_blob(flight, &e) :
+						    fly_manifest(flight, &e);
+		report(flight, clock_ms() - began, failed ? &e : NULL);
+		end(flight, failed ? &e : NULL);
+	}
 	flight_leave(&flight);
 }
 
