@@ -20,6 +20,9 @@ static const struct refusal bad_header = { 400, "a header is malformed" };
 static const struct refusal bad_host = {
 	400, "there must be one Host header, with a host"
 };
+static const struct refusal other_host = {
+	400, "the target and the Host header name two hosts"
+};
 static const struct refusal bad_length = {
 	400, "Content-Length must be one number"
 };
@@ -135,7 +138,7 @@ static bool percents_are_whole(struct span span)
 }
 
 /* RFC 9112, 3.2.2: "http://host/path" to a server means "/path". */
-static struct span without_authority(struct span uri)
+static struct span without_authority(struct span uri, struct span *authority)
 {
 	static const char *const schemes[] = { "http://", "https://" };
 
@@ -150,6 +153,7 @@ static struct span without_authority(struct span uri)
 			end++;
 		if (end == 0)
 			return SPAN_NONE;
+		*authority = span_make(rest.at, end);
 		return end == rest.len ? SPAN("/") : span_from(rest, end);
 	}
 	return uri;
@@ -159,7 +163,7 @@ static const struct refusal *parse_target(struct span uri, struct head *head)
 {
 	if (!all_in(&target, uri) || !percents_are_whole(uri))
 		return &bad_target;
-	head->query = without_authority(uri);
+	head->query = without_authority(uri, &head->authority);
 	head->path = span_cut(&head->query, '?');
 	return span_starts(head->path, "/") ? NULL : &bad_target;
 }
@@ -253,6 +257,11 @@ static const struct refusal *parse_header(struct span line, struct header *out)
 	return NULL;
 }
 
+static bool same_host(struct span a, struct span b)
+{
+	return a.len == b.len && strncasecmp(a.at, b.at, a.len) == 0;
+}
+
 /* RFC 9112, 3.2 and 6.3. */
 static const struct refusal *judge(const struct framing *framing,
 				   struct head *head)
@@ -260,6 +269,9 @@ static const struct refusal *judge(const struct framing *framing,
 	if (framing->hosts > 1 || (framing->hosts == 0 && !head->old) ||
 	    !all_in(&host, framing->host))
 		return &bad_host;
+	if (head->authority.at && framing->hosts &&
+	    !same_host(head->authority, framing->host))
+		return &other_host;
 	if (framing->codings && framing->lengths)
 		return &both_lengths;
 	if (framing->codings) {
@@ -293,6 +305,7 @@ const struct refusal *head_parse(struct span bytes, struct head *head)
 	head->header_count = 0;
 	head->body_size = 0;
 	head->expects = false;
+	head->authority = SPAN_NONE;
 	if (line.len == 0)
 		line = next_line(&bytes);
 	wrong = parse_first_line(line, head);

@@ -15,6 +15,7 @@ struct refusal {
 
 struct head {
 	enum method method;
+	struct span authority; /* of an absolute target; else SPAN_NONE */
 	struct span path;
 	struct span query;	/* SPAN_NONE without '?' */
 	struct header *headers; /* the caller's room for `header_room` */

@@ -133,6 +133,13 @@ static int choose_protocol(SSL *ssl, const unsigned char **out,
 	return SSL_TLSEXT_ERR_OK;
 }
 
+/* An encrypted key is refused; without this OpenSSL asks at the terminal. */
+static int no_password(char *out, int room, int writing, void *arg)
+{
+	(void)out, (void)room, (void)writing, (void)arg;
+	return 0;
+}
+
 static SSL_CTX *context_open(void)
 {
 	SSL_CTX *context = SSL_CTX_new(TLS_server_method());
@@ -153,6 +160,7 @@ static SSL_CTX *context_open(void)
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(context, 1);
 	SSL_CTX_set_session_id_context(context, (const void *)"http", 4);
+	SSL_CTX_set_default_passwd_cb(context, no_password);
 	SSL_CTX_set_alpn_select_cb(context, choose_protocol, NULL);
 	return context;
 }
