@@ -1,5 +1,6 @@
 /*
- * Straight down: read a piece, keep a piece.
+ * Straight down: read a piece, keep a piece. Pieces are filled before they
+ * are kept, since clients send chunks of any size, and files like large ones.
  */
 #include "api/body.h"
 
@@ -34,14 +35,36 @@ int body_read(struct request *req, size_t limit, struct span *out,
 	return 0;
 }
 
+/* A piece, as full as the body makes it: 1; at its end 0, or -1. */
+static int fill(struct request *req, char *piece, size_t *filled_out,
+		struct err *e)
+{
+	size_t filled = 0;
+	ssize_t n = 1;
+
+	while (filled < LARGE && n > 0) {
+		n = request_read(req, piece + filled, LARGE - filled, e);
+		if (n > 0)
+			filled += (size_t)n;
+	}
+	*filled_out = filled;
+	return n > 0 ? 1 : (int)n;
+}
+
 int body_store(struct request *req, struct incoming *incoming, struct err *e)
 {
 	auto_free char *piece = mem_alloc(LARGE);
-	ssize_t n;
+	struct err why;
+	size_t filled;
+	int more;
 
-	while ((n = request_read(req, piece, LARGE, e)) > 0)
-		if (incoming_write(incoming, span_make(piece, (size_t)n), e) <
-		    0)
+	do {
+		more = fill(req, piece, &filled, &why);
+		/* What came before a failure counts. */
+		if (incoming_write(incoming, span_make(piece, filled), e) < 0)
 			return -1;
-	return n < 0 ? -1 : 0;
+	} while (more > 0);
+	if (more < 0)
+		*e = why;
+	return more;
 }
