@@ -29,10 +29,18 @@ def registry(start_registry, upstream, disk):
     image = upstream.add_small_image("library/app")
     with registry.connect() as wire:
         push_blob(wire, "team/app", PUSHED.digest, PUSHED.bytes())
-    for target in paths(image):
-        assert registry.ask("GET", target).status == 200
+    wait_until(lambda: hits(registry, paths(image)) == 4, "all to be kept")
     registry.image = image
     return registry
+
+
+def hits(registry, targets):
+    """How many of them were answered from what is here."""
+    name = "private_registry_mirror_hits_total"
+    before = registry.metrics()[name]
+    for target in targets:
+        assert registry.ask("GET", target).status == 200
+    return registry.metrics()[name] - before
 
 
 def paths(image):

@@ -366,6 +366,7 @@ def test_a_growing_blob_comes_through_tls(scene, certificate, upstream):
     assert got.body == blob.bytes()
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 def test_tls_1_1_is_refused(registry, certificate):
     context = trusting(certificate[0])
     context.minimum_version = ssl.TLSVersion.TLSv1
