@@ -1,5 +1,5 @@
 /*
- * The file of an arrival: it grows, and its hash with it.
+ * The file of an arrival: it grows, and its hash follows.
  *
  * Bytes are sent on their way to the disk while more come, so that the fsync
  * at the end is short. What could not be written does not count: the file is
@@ -13,7 +13,6 @@
 #include "store/inside.h"
 
 #define WRITE_BACK (8 * 1024 * 1024)
-#define HASH_PIECE (256 * 1024)
 
 /* Readers are held back by this much until the whole is verified. */
 #define TAIL (64 * 1024)
@@ -42,6 +41,17 @@ static int growing_begin(struct incoming *incoming, int64_t length,
 	return 0;
 }
 
+/* Of what is in the file so far. */
+static struct hasher *hasher_make(struct incoming *incoming,
+				  enum digest_algorithm algorithm)
+{
+	struct hasher *hasher =
+		hasher_open(incoming->store->hashers, incoming->fd, algorithm);
+
+	hasher_follow(hasher, incoming->length);
+	return hasher;
+}
+
 int arrival_make(struct incoming *incoming, struct err *e)
 {
 	struct arrival_name name = arrival_name(incoming->session.id);
@@ -50,25 +60,8 @@ int arrival_make(struct incoming *incoming, struct err *e)
 				  O_RDWR | O_CREAT | O_EXCL, e);
 	if (incoming->fd < 0)
 		return -1;
-	incoming->hash = hash_open(DIGEST_SHA256);
+	incoming->hasher = hasher_make(incoming, DIGEST_SHA256);
 	return growing_begin(incoming, 0, e);
-}
-
-static int file_hash(int fd, int64_t length, struct hash *hash, struct err *e)
-{
-	auto_free char *piece = mem_alloc(HASH_PIECE);
-	int64_t done = 0;
-
-	while (done < length) {
-		int64_t left = length - done;
-		size_t size = left < HASH_PIECE ? (size_t)left : HASH_PIECE;
-
-		if (io_read_at(fd, done, piece, size, e) < 0)
-			return -1;
-		hash_add(hash, span_make(piece, size));
-		done += (int64_t)size;
-	}
-	return 0;
 }
 
 int arrival_reopen(struct incoming *incoming, struct err *e)
@@ -76,7 +69,6 @@ int arrival_reopen(struct incoming *incoming, struct err *e)
 	struct arrival_name name = arrival_name(incoming->session.id);
 	auto_fd int fd =
 		io_open_at(incoming->store->arrivals, name.s, O_RDWR, e);
-	auto_of(hash) struct hash *hash = hash_open(DIGEST_SHA256);
 	int64_t length;
 
 	if (fd < 0) {
@@ -84,13 +76,13 @@ int arrival_reopen(struct incoming *incoming, struct err *e)
 			e->kind = ERR_NOT_FOUND;
 		return -1;
 	}
-	if (io_size(fd, &length, e) < 0 || file_hash(fd, length, hash, e) < 0 ||
+	if (io_size(fd, &length, e) < 0 ||
 	    growing_begin(incoming, length, e) < 0)
 		return -1;
 	incoming->fd = steal_fd(&fd);
-	incoming->hash = steal_ptr(&hash);
 	incoming->length = incoming->position = length;
 	incoming->written_back = length;
+	incoming->hasher = hasher_make(incoming, DIGEST_SHA256);
 	return 0;
 }
 
@@ -165,8 +157,8 @@ int incoming_write(struct incoming *incoming, struct span bytes, struct err *e)
 	if (io_write_at(incoming->fd, incoming->length, bytes, e) < 0)
 		return write_undo(incoming, e);
 
-	hash_add(incoming->hash, bytes);
 	incoming->length += (int64_t)bytes.len;
+	hasher_follow(incoming->hasher, incoming->length);
 	if (bytes.len)
 		incoming->position = incoming->length;
 	write_back(incoming);
@@ -202,19 +194,18 @@ int incoming_sync(struct incoming *incoming, struct err *e)
 int arrival_verify(struct incoming *incoming, const struct digest *digest,
 		   struct err *e)
 {
-	auto_of(hash) struct hash *other = NULL;
+	auto_of(hasher) struct hasher *other = NULL;
+	struct hasher *hasher = incoming->hasher;
 	struct digest found;
 
 	if (incoming->broken)
 		return broken(e);
-	if (digest->algorithm == DIGEST_SHA256) {
-		found = hash_digest(incoming->hash);
-	} else {
-		other = hash_open(digest->algorithm);
-		if (file_hash(incoming->fd, incoming->length, other, e) < 0)
-			return -1;
-		found = hash_digest(other);
+	if (digest->algorithm != DIGEST_SHA256) {
+		other = hasher_make(incoming, digest->algorithm);
+		hasher = other;
 	}
+	if (hasher_digest(hasher, &found, e) < 0)
+		return -1;
 	if (digest_eq(&found, digest))
 		return 0;
 	return err_set(e,

@@ -26,9 +26,9 @@ void incoming_close(struct incoming **pointer)
 {
 	struct incoming *incoming = steal_ptr(pointer);
 
+	if (incoming->hasher)
+		hasher_close(&incoming->hasher);
 	auto_fd_end(&incoming->fd);
-	if (incoming->hash)
-		hash_close(&incoming->hash);
 	if (incoming->growing)
 		growing_drop(&incoming->growing);
 	free(incoming);

@@ -4,6 +4,7 @@
 #pragma once
 #include <sys/queue.h>
 
+#include "base/pool.h"
 #include "base/thread.h"
 #include "oci/hash.h"
 #include "store/store.h"
@@ -14,12 +15,12 @@
 struct incoming {
 	struct store *store;
 	struct meta_session session;
-	int fd;		      /* -1: not open yet */
-	int64_t length;	      /* bytes in the file, all of them hashed */
-	int64_t position;     /* of the next write; behind `length` only while
-				 a fetch that began anew catches up */
-	int64_t written_back; /* bytes that are on their way to the disk */
-	struct hash *hash;    /* sha256 of the file */
+	int fd;		       /* -1: not open yet */
+	int64_t length;	       /* bytes in the file */
+	int64_t position;      /* of the next write; behind `length` only while
+				  a fetch that began anew catches up */
+	int64_t written_back;  /* bytes that are on their way to the disk */
+	struct hasher *hasher; /* null: not open yet */
 	struct growing *growing; /* of a fetch */
 	bool named;		 /* the name of its file is durable */
 	bool broken;		 /* the disk failed under it: only to drop */
@@ -42,6 +43,7 @@ struct store {
 	int lock;     /* its lock, held */
 	struct meta *meta;
 	struct blob_store *blobs;
+	struct pool *hashers;
 	struct uploads uploads;
 };
 
@@ -85,6 +87,21 @@ int arrival_verify(struct incoming *, const struct digest *, struct err *)
 
 /* Closes it and frees it; what is on the disk stays as it is. */
 void incoming_close(struct incoming **);
+
+/* --------------------------------------------------------------- hashing */
+
+/* The hash of a file while it grows. */
+struct hasher;
+
+/* `fd` stays the caller's, and open until hasher_close. */
+struct hasher *hasher_open(struct pool *, int fd, enum digest_algorithm);
+void hasher_close(struct hasher **) may_wait;
+DEFINE_AUTO(hasher, hasher_close)
+/* The file has `length` bytes by now, and these stay. Never waits. */
+void hasher_follow(struct hasher *, int64_t length);
+/* Of all of them. */
+int hasher_digest(struct hasher *, struct digest *out, struct err *)
+	may_wait must_check;
 
 /* --------------------------------------------------------------- uploads */
 

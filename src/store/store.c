@@ -14,6 +14,7 @@
 
 #define DIRECTORY (O_RDONLY | O_DIRECTORY)
 #define CHECK_BYTES (64 * 1024)
+#define HASHERS 64
 
 /* ------------------------------------------------------------------ lock */
 
@@ -53,6 +54,7 @@ static int store_begin(const char *data, struct store **out, struct err *e)
 	store->arrivals = -1;
 	store->lock = -1;
 	uploads_open(&store->uploads);
+	store->hashers = pool_open("hash", HASHERS);
 	store->data = io_make_dir(data, e);
 	if (store->data < 0)
 		return place_fail(data, e);
@@ -129,6 +131,7 @@ void store_close(struct store **pointer)
 	struct store *store = steal_ptr(pointer);
 
 	uploads_close(&store->uploads);
+	pool_close(&store->hashers);
 	if (store->blobs)
 		blob_close(&store->blobs);
 	if (store->meta)

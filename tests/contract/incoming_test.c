@@ -14,6 +14,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "oci/hash.h"
 
 enum { TAIL = 64 * 1024, BIG = 4 * TAIL };
 
@@ -195,6 +196,74 @@ static void a_dropped_upload_is_gone(void **state)
 			 ERR_UPLOAD_UNKNOWN);
 	assert_int_equal(lab_files(lab, "incoming"), 0);
 	assert_int_equal(lab_number(lab, "SELECT count(*) FROM session"), 0);
+}
+
+enum { HUGE = 48 * BIG };
+
+/* HUGE bytes of zero, `from` the offset to the end, in pieces. */
+static void send_zeros(struct incoming *incoming, int64_t from)
+{
+	static const char zeros[BIG];
+
+	for (; from < HUGE; from += BIG)
+		more(incoming, zeros, BIG);
+}
+
+static struct digest digest_of_zeros(enum digest_algorithm algorithm)
+{
+	auto_free char *zeros = mem_alloc(HUGE);
+
+	return hash_of(algorithm, span_make(zeros, HUGE));
+}
+
+static void
+what_is_hashed_while_it_comes_has_the_digest_of_the_whole(void **state)
+{
+	struct lab *lab = *state;
+	struct err e;
+
+	lab_open(lab);
+	for (int i = 0; i < DIGEST_ALGORITHMS; i++) {
+		struct digest digest =
+			digest_of_zeros((enum digest_algorithm)i);
+		struct incoming *incoming = upload(lab);
+
+		send_zeros(incoming, 0);
+		OK(incoming_commit(&incoming, &digest, &e), e);
+	}
+	struct digest other = digest_of("other");
+	struct incoming *incoming = upload(lab);
+	send_zeros(incoming, 0);
+	FAILS(incoming_commit(&incoming, &other, &e), e, ERR_DIGEST_INVALID);
+}
+
+static void a_restart_amid_a_large_upload_changes_nothing(void **state)
+{
+	struct lab *lab = *state;
+	struct digest digest = digest_of_zeros(DIGEST_SHA256);
+	struct err e;
+
+	lab_open(lab);
+	struct incoming *incoming = upload(lab);
+	char *key = arena_text(lab->arena, span_of(incoming_key(incoming)));
+	send_zeros(incoming, HUGE / 2);
+	incoming_leave(&incoming);
+	lab_reopen(lab);
+	incoming = resume(lab, key);
+	assert_int_equal(incoming_length(incoming), HUGE / 2);
+	send_zeros(incoming, HUGE / 2);
+	OK(incoming_commit(&incoming, &digest, &e), e);
+}
+
+static void an_upload_may_be_dropped_while_it_is_hashed(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_open(lab);
+	struct incoming *incoming = upload(lab);
+	send_zeros(incoming, 0);
+	incoming_drop(&incoming);
+	assert_int_equal(lab_files(lab, "incoming"), 0);
 }
 
 static unsigned descriptors(void)
@@ -502,6 +571,10 @@ int main(void)
 		LAB_TEST(an_upload_belongs_to_its_repository),
 		LAB_TEST(an_unknown_upload_is_unknown),
 		LAB_TEST(a_dropped_upload_is_gone),
+		LAB_TEST(
+			what_is_hashed_while_it_comes_has_the_digest_of_the_whole),
+		LAB_TEST(a_restart_amid_a_large_upload_changes_nothing),
+		LAB_TEST(an_upload_may_be_dropped_while_it_is_hashed),
 		LAB_TEST(many_idle_uploads_go_on_and_few_are_kept_open),
 		LAB_TEST(a_fetch_is_read_while_it_grows_but_for_its_tail),
 		LAB_TEST(wrong_bytes_are_never_whole),
