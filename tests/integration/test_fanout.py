@@ -9,6 +9,7 @@ from lab.swarm import Swarm, download
 from lab.waiting import wait_until
 
 MIB = 1 << 20
+IN_FLIGHT = 5 * MIB     # what a socket may hold, unread, when it dies
 REPOSITORY = "library/app"
 
 
@@ -91,7 +92,7 @@ def test_upstream_cut_half_way_is_not_seen(registry, upstream, announce,
 
     assert "Range" in upstream.seen("blob", "GET")[1].headers
     assert upstream.count("blob", "GET") == 2
-    assert upstream.blob_bytes() <= 1.02 * blob.size
+    assert upstream.blob_bytes() <= blob.size + IN_FLIGHT
 
 
 @pytest.mark.parametrize("how", ["terminated", "killed"])
@@ -111,7 +112,7 @@ def test_our_own_restart_half_way_is_not_seen_by_a_client_that_retries(
 
     assert got == [blob.size]
     print(f"upstream sent {upstream.blob_bytes() / blob.size:.3f} x the bytes")
-    assert upstream.blob_bytes() <= 1.02 * blob.size
+    assert upstream.blob_bytes() <= blob.size + IN_FLIGHT
 
 
 def test_upstream_that_cannot_resume_is_not_seen(registry, upstream,
