@@ -1,5 +1,6 @@
 """All rules, by name."""
 
+import errors
 import floors
 import formatting
 import libraries
@@ -10,5 +11,5 @@ import words
 
 RULES = {
     module.__name__: module
-    for module in (floors, libraries, sizes, words, waits, walk, formatting)
+    for module in (floors, libraries, sizes, words, waits, walk, errors, formatting)
 }

@@ -47,6 +47,9 @@ BAD = [
               "src/base/a.c": "int a(void)\n{\n\treturn none();\n}\n"},
      "docs/walk.md:2", "src/base/a.c has no none()"),
     ("walk", {}, "docs/walk.md:1", "no walk"),
+    ("errors", {"src/api/fail.c": '[ERR_A_B] = { 400, "AB" },\n',
+                "docs/errors.md": "| `a-b` | 404 | `AB` | when |\n"},
+     "docs/errors.md:1", "no row | `a-b` | 400 | `AB` |"),
     ("waits", {"src/mirror/mirror.h": WAITING, "src/api/routes.c": ROUTES,
                "src/api/a.c": "void get(void)\n{\n\tpull_blob(m, e);\n}\n"},
      "src/api/a.c:3", "pull_blob may wait, but get is"),
@@ -69,6 +72,8 @@ GOOD = [
     ("words", {"src/base/a.c": 'char *s = "goto typedef struct";\nsize_t n;\n'}),
     ("walk", {"docs/walk.md": "`base/a.c:a` calls\n",
               "src/base/a.c": "struct b *a(struct c *c,\n\t    int d)\n{\n}\n"}),
+    ("errors", {"src/api/fail.c": '[ERR_A_B] = { 400, "AB" },\n',
+                "docs/errors.md": "| `a-b` | 400 | `AB` | when |\n"}),
     ("waits", {"src/mirror/mirror.h": WAITING, "src/api/routes.c": ROUTES,
                "src/api/a.c": "static void later(void)\n{\n\tpull_blob();\n}\n"
                "\nvoid get(void)\n{\n\trespond_later(res, later);\n}\n"}),
