@@ -20,7 +20,6 @@ static const struct {
 	[ERR_DIGEST_INVALID]        = { 400, "DIGEST_INVALID" },
 	[ERR_SIZE_INVALID]          = { 400, "SIZE_INVALID" },
 	[ERR_MANIFEST_INVALID]      = { 400, "MANIFEST_INVALID" },
-	[ERR_UPLOAD_INVALID]        = { 400, "BLOB_UPLOAD_INVALID" },
 	[ERR_RANGE]                 = { 416, "BLOB_UPLOAD_INVALID" },
 	[ERR_TOO_LARGE]             = { 413, "SIZE_INVALID" },
 	[ERR_UNSUPPORTED]           = { 400, "UNSUPPORTED" },

@@ -18,7 +18,6 @@ static const char *const texts[ERR_KINDS] = {
 	[ERR_DIGEST_INVALID] = "digest-invalid",
 	[ERR_SIZE_INVALID] = "size-invalid",
 	[ERR_MANIFEST_INVALID] = "manifest-invalid",
-	[ERR_UPLOAD_INVALID] = "upload-invalid",
 	[ERR_RANGE] = "range",
 	[ERR_TOO_LARGE] = "too-large",
 	[ERR_UNSUPPORTED] = "unsupported",

@@ -20,7 +20,6 @@ enum err_kind {
 	ERR_DIGEST_INVALID,
 	ERR_SIZE_INVALID,
 	ERR_MANIFEST_INVALID,
-	ERR_UPLOAD_INVALID,
 	ERR_RANGE, /* outside of what there is, out of order */
 	ERR_TOO_LARGE,
 	ERR_UNSUPPORTED,

@@ -148,9 +148,6 @@ int response_write(struct response *, struct span, struct err *)
 void respond_later(struct response *, enum http_lane,
 		   void (*then)(struct request *, struct response *));
 
-/* What was described so far; 0 before a body was chosen. */
-int response_status(const struct response *);
-
 /* ------------------------------------------------------------ the server */
 
 struct http;

@@ -105,11 +105,6 @@ void respond_later(struct response *res, enum http_lane lane, respond_fn *then)
 	res->lane = lane;
 }
 
-int response_status(const struct response *res)
-{
-	return res->status;
-}
-
 /* ------------------------------------------------------------ writing */
 
 static const struct {

@@ -48,11 +48,6 @@ static const struct type *type_find(struct span name)
 	return NULL;
 }
 
-bool manifest_type_known(struct span media_type)
-{
-	return type_find(media_type) != NULL;
-}
-
 static int invalid(struct err *e, const char *what)
 {
 	return err_set(e, ERR_MANIFEST_INVALID, "%s", what);

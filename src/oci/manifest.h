@@ -47,5 +47,3 @@ int manifest_parse(struct span bytes, struct span media_type,
 
 /* Everything a registry may be asked for; for the Accept header. Static. */
 const char *manifest_accept(void);
-/* Is it one of them? */
-bool manifest_type_known(struct span media_type);
