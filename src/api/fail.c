@@ -25,6 +25,7 @@ static const struct {
 	[ERR_UNSUPPORTED]           = { 400, "UNSUPPORTED" },
 	[ERR_METHOD]                = { 405, "UNSUPPORTED" },
 	[ERR_DENIED]                = { 403, "DENIED" },
+	[ERR_SLOW]                  = { 408, "BLOB_UPLOAD_INVALID" },
 	[ERR_NOT_FOUND]             = { 404, "UNSUPPORTED" },
 	[ERR_NAME_UNKNOWN]          = { 404, "NAME_UNKNOWN" },
 	[ERR_BLOB_UNKNOWN]          = { 404, "BLOB_UNKNOWN" },

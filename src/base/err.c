@@ -23,6 +23,7 @@ static const char *const texts[ERR_KINDS] = {
 	[ERR_UNSUPPORTED] = "unsupported",
 	[ERR_METHOD] = "method",
 	[ERR_DENIED] = "denied",
+	[ERR_SLOW] = "slow",
 	[ERR_NOT_FOUND] = "not-found",
 	[ERR_NAME_UNKNOWN] = "name-unknown",
 	[ERR_BLOB_UNKNOWN] = "blob-unknown",

@@ -25,6 +25,7 @@ enum err_kind {
 	ERR_UNSUPPORTED,
 	ERR_METHOD,
 	ERR_DENIED,
+	ERR_SLOW, /* the client does not get on with its request */
 
 	/* what was asked for is not there, or in the way */
 	ERR_NOT_FOUND,

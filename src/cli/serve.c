@@ -20,6 +20,7 @@ struct house {
 	struct mirror_upstream *upstreams;
 	struct mirror *mirror;
 	struct http_door *doors;
+	struct http_certificate *certificates; /* one a door */
 	struct http *http;
 	struct api api;
 };
@@ -80,13 +81,20 @@ static int open_doors(struct house *house, struct err *e)
 	};
 
 	house->doors = mem_array(config->listen_count, sizeof(*house->doors));
-	for (size_t i = 0; i < config->listen_count; i++)
-		house->doors[i] = (struct http_door){
-			.address = config->listen[i].address,
+	house->certificates =
+		mem_array(config->listen_count, sizeof(*house->certificates));
+	for (size_t i = 0; i < config->listen_count; i++) {
+		house->certificates[i] = (struct http_certificate){
 			.certificate = config->listen[i].certificate,
 			.key = config->listen[i].key,
+		};
+		house->doors[i] = (struct http_door){
+			.address = config->listen[i].address,
+			.certificates = &house->certificates[i],
+			.certificate_count = config->listen[i].certificate != 0,
 			.arg = config->listen[i].upstream,
 		};
+	}
 	options.doors = house->doors;
 	return http_open(&options, &house->http, e);
 }
@@ -115,6 +123,7 @@ static void close_house(struct house *house)
 		store_close(&house->store);
 	free(house->upstreams);
 	free(house->doors);
+	free(house->certificates);
 }
 
 static void say_started(const struct house *house)

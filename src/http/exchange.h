@@ -20,7 +20,14 @@ enum {
 	HEADER_LIMIT = 100
 };
 
-enum body_kind { BODY_NONE, BODY_BYTES, BODY_FILE, BODY_GROWING, BODY_STREAM };
+enum body_kind { /* up to BODY_FILE all is known from the start */
+		 BODY_NONE,
+		 BODY_BYTES,
+		 BODY_FILE,
+		 BODY_PARTS, /* of a file */
+		 BODY_GROWING,
+		 BODY_STREAM
+};
 
 typedef void respond_fn(struct request *, struct response *);
 typedef int stream_fn(struct request *, struct response *, struct err *);
@@ -29,7 +36,8 @@ struct response {
 	int status;
 	enum body_kind kind;
 	struct span bytes;
-	int fd; /* owned, or -1 */
+	int fd;		     /* owned, or -1 */
+	struct parts *parts; /* in the arena */
 	struct growing *growing;
 	stream_fn *write;
 	int64_t offset;

@@ -49,12 +49,24 @@ struct header {
 	struct span value; /* trimmed */
 };
 
-/* One listening socket, as the application gave it. */
+/* A certificate with its chain, and its private key: names of PEM files. */
+struct http_certificate {
+	const char *certificate;
+	const char *key;
+};
+
+/*
+ * One listening socket, as the application gave it. Of several certificates
+ * each is for the names in it (RFC 6125, with wildcards), and the first also
+ * for clients that name no server, or another one.
+ */
 struct http_door {
-	const char *address;	 /* "0.0.0.0:5000", "[::]:5000", ":5000" */
-	const char *certificate; /* PEM file; null: plain HTTP */
-	const char *key;	 /* PEM file */
-	void *arg;		 /* the application's */
+	const char *address; /* "0.0.0.0:5000", "[::1]:5000", ":5000" */
+	const struct http_certificate *certificates;
+	size_t certificate_count; /* 0: plain HTTP */
+	const char *client_ca;	  /* PEM; null: clients are not asked */
+	bool client_required;	  /* none gets in without a certificate */
+	void *arg;		  /* the application's */
 };
 
 struct request {
@@ -66,6 +78,8 @@ struct request {
 	int64_t body_size; /* bytes; -1: chunked, unknown; 0: none */
 	char id[17];	   /* 16 hexadecimal digits, for X-Request-Id */
 	const char *peer;  /* "10.0.0.1:4711", "[::1]:4711" */
+	/* Subject of the client's verified certificate, or null (RFC 4514). */
+	const char *client;
 	const struct http_door *door;
 	void *app;	     /* http_options.app */
 	void *local;	     /* the application's own, for this request */
@@ -90,7 +104,7 @@ struct span request_query(const struct request *, const char *name,
 
 /*
  * Reads the body, on a worker only. Returns the bytes read, 0 at its end, -1
- * on ERR_CLOSED, ERR_TIMEOUT (30 s of silence, or under 1 KB/s on average),
+ * on ERR_CLOSED, ERR_SLOW (30 s of silence, or under 1 KB/s on average),
  * ERR_REQUEST (malformed chunks). The first call sends 100 Continue if the
  * client waits for it.
  */
@@ -124,6 +138,19 @@ void respond_bytes(struct response *, int status, struct span bytes);
 /* Takes `fd`. Sends `length` bytes from `offset`. */
 void respond_file(struct response *, int status, int fd, int64_t offset,
 		  int64_t length);
+/* A piece of a file, in bytes. */
+struct http_part {
+	int64_t offset;
+	int64_t length;
+};
+/*
+ * Takes `fd`, a file of `size` bytes of this media type. 206 with the parts
+ * in their order, as multipart/byteranges (RFC 9110, 14.6); Content-Type is
+ * the engine's, too. How many parts a client may ask for is the caller's.
+ */
+void respond_parts(struct response *, int fd, int64_t size,
+		   const struct http_part *parts, size_t count,
+		   const char *media_type);
 /*
  * Takes one reference. Sends from `offset` as the bytes come: `length` bytes,
  * or with -1 to the end (chunked while the size is unknown). If it breaks, the
@@ -195,7 +222,11 @@ int http_open(const struct http_options *, struct http **out, struct err *)
 /* The port that door `index` is bound to (for port 0). */
 unsigned http_port(const struct http *, size_t index);
 
-/* Reads certificates and keys again; on an error the old ones stay. */
+/*
+ * Reads certificates, keys and authorities again; those that are wrong stay
+ * as they were, and the first of them is the error. Files that changed are
+ * read again without this, a few seconds later.
+ */
 int http_reload(struct http *, struct err *) may_wait must_check;
 
 /*

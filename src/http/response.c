@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "http/connection.h"
+#include "http/parts.h"
 #include "http/send.h"
 #include "http/server.h"
 
@@ -78,6 +79,18 @@ void respond_file(struct response *res, int status, int fd, int64_t offset,
 	describe(res, status, BODY_FILE, length);
 	res->fd = fd;
 	res->offset = offset;
+}
+
+void respond_parts(struct response *res, int fd, int64_t size,
+		   const struct http_part *parts, size_t count,
+		   const char *media_type)
+{
+	struct arena *arena = exchange_answering(res)->request.arena;
+
+	describe(res, 206, BODY_PARTS, 0);
+	res->fd = fd;
+	res->parts = parts_make(arena, size, parts, count, media_type);
+	res->length = parts_length(res->parts);
 }
 
 void respond_growing(struct response *res, int status, struct growing *growing,
@@ -194,6 +207,8 @@ static void add_framing(struct exchange *x)
 		buf_add(text, span_number(res->length, digits));
 		buf_add(text, SPAN("\r\n"));
 	}
+	if (res->kind == BODY_PARTS)
+		parts_describe(res->parts, text);
 	if (!x->keep)
 		buf_add(text, SPAN("Connection: close\r\n"));
 	else if (x->old)

@@ -19,6 +19,7 @@
 
 #include "base/thread.h"
 #include "http/growth.h"
+#include "http/parts.h"
 #include "http/server.h"
 #include "http/tls.h"
 
@@ -60,7 +61,7 @@ void send_start(struct exchange *x)
 	const struct response *res = &x->response;
 	struct sending *s = &x->sending;
 
-	s->ended = res->kind != BODY_GROWING && res->kind != BODY_STREAM;
+	s->ended = res->kind <= BODY_FILE;
 	s->offset = s->until = res->offset;
 	s->end = res->length < 0 ? -1 : res->offset + res->length;
 	if (res->kind == BODY_FILE) {
@@ -240,7 +241,7 @@ static ssize_t send_sealed(struct connection *c)
 /* ------------------------------------------------------------ what comes next
  */
 
-/* Nothing is ready, and the response has not ended: the file may have grown. */
+/* The file may have grown. */
 static enum next look_for_growth(struct connection *c)
 {
 	struct sending *s = &c->exchange->sending;
@@ -296,6 +297,15 @@ static ssize_t send_ready(struct connection *c)
 	return c->wire.tls ? send_sealed(c) : send_plain(c);
 }
 
+/* Nothing is ready, and the response has not ended. */
+static enum next find_more(struct connection *c)
+{
+	if (c->exchange->response.kind != BODY_PARTS)
+		return look_for_growth(c);
+	parts_send_next(c->exchange);
+	return NEXT_STEP;
+}
+
 enum next send_on(struct connection *c)
 {
 	struct exchange *x = c->exchange;
@@ -317,7 +327,7 @@ enum next send_on(struct connection *c)
 			turn -= n;
 		} else if (x->sending.ended) {
 			return NEXT_STEP;
-		} else if ((next = look_for_growth(c)) != NEXT_STEP) {
+		} else if ((next = find_more(c)) != NEXT_STEP) {
 			return next;
 		}
 	}

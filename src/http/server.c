@@ -65,9 +65,9 @@ static int open_door(struct door *door, const struct http_door *given,
 {
 	door->given = *given;
 	door->fd = -1;
-	if (given->certificate &&
-	    tls_identity_open(given->certificate, given->key, &door->identity,
-			      e) < 0)
+	if (given->certificate_count > 0 &&
+	    tls_identity_open(given->certificates->certificate,
+			      given->certificates->key, &door->identity, e) < 0)
 		return -1;
 	door->fd = listener_open(given->address, &door->port, e);
 	return door->fd < 0 ? -1 : 0;

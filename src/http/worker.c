@@ -27,7 +27,7 @@ int worker_wait(struct connection *c, bool readable, struct pace *pace,
 		return 0;
 	if (http->cutting)
 		return err_set(e, ERR_CLOSED, "the server ends");
-	return err_set(e, ERR_TIMEOUT,
+	return err_set(e, ERR_SLOW,
 		       ready ? "the client is slower than 1 KB/s" :
 			       "the client was silent for too long");
 }

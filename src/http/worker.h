@@ -15,11 +15,11 @@ void worker_answer(struct connection *);
 void worker_warm(struct connection *);
 
 /*
- * Waits for the socket; counts the time in `pace`. ERR_TIMEOUT: silent for
+ * Waits for the socket; counts the time in `pace`. ERR_SLOW: silent for
  * too long, or too slow; ERR_CLOSED: the server ends.
  */
 int worker_wait(struct connection *, bool readable, struct pace *, struct err *)
 	may_wait must_check;
-/* Sends everything. ERR_TIMEOUT, ERR_CLOSED. */
+/* Sends everything. ERR_SLOW, ERR_CLOSED. */
 int worker_write(struct connection *, struct span, struct err *)
 	may_wait must_check;

@@ -52,6 +52,14 @@ static void cold(struct request *req, struct response *res)
 	respond_file(res, 200, fd, 0, LARGE);
 }
 
+static void parts(struct request *req, struct response *res)
+{
+	static const struct http_part ends[] = { { 0, 1 }, { LARGE - 1, 1 } };
+
+	respond_parts(res, dup(lab_of(req)->file), LARGE, ends,
+		      array_size(ends), "text/plain");
+}
+
 static void short_file(struct request *req, struct response *res)
 {
 	respond_file(res, 200, dup(lab_of(req)->file), 0, LARGE * 2);
@@ -84,7 +92,7 @@ static void say_why(struct response *res, struct request *req,
 {
 	char *text = arena_text(req->arena, span_of(err_kind_text(e->kind)));
 
-	respond_bytes(res, e->kind == ERR_TIMEOUT ? 408 : 400, span_of(text));
+	respond_bytes(res, e->kind == ERR_SLOW ? 408 : 400, span_of(text));
 }
 
 static void echo_now(struct request *req, struct response *res)
@@ -230,7 +238,7 @@ static void handle(struct request *req, struct response *res)
 		{ "/stream", stream },	 { "/broken", broken },
 		{ "/refuse", refuse },	 { "/peer", peer },
 		{ "/reactor", reactor }, { "/split", split },
-		{ "/cold", cold },
+		{ "/cold", cold },	 { "/parts", parts },
 	};
 
 	for (size_t i = 0; i < array_size(routes); i++)
@@ -295,8 +303,10 @@ static void start(struct lab *lab, struct http_options options)
 	struct err e;
 
 	memcpy(lab->doors, doors, sizeof(doors));
-	lab->doors[SECURE].certificate = lab->certificate;
-	lab->doors[SECURE].key = lab->key;
+	lab->certificates[0] =
+		(struct http_certificate){ lab->certificate, lab->key };
+	lab->doors[SECURE].certificates = lab->certificates;
+	lab->doors[SECURE].certificate_count = 1;
 	options.doors = lab->doors;
 	options.door_count = LAB_DOORS;
 	options.reactors = 2;

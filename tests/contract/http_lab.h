@@ -6,6 +6,7 @@
  *	/large		LARGE bytes from memory; byte i is pattern(i)
  *	/file		the same from a file, with sendfile
  *	/cold		the same from a file on disk that is in no cache
+ *	/parts		its first and its last byte, as two parts
  *	/short		promises twice as much as the file has
  *	/growing	lab->growing, whole
  *	/unsized	lab->growing, to wherever it ends
@@ -41,6 +42,7 @@ enum { PLAIN, SECURE, LAB_DOORS };
 struct lab {
 	struct http *http;
 	struct http_door doors[LAB_DOORS];
+	struct http_certificate certificates[2];
 	char folder[64];
 	char certificate[96], key[96], on_disk[96];
 	char *large;

@@ -116,6 +116,40 @@ static void bodies_in_memory_and_in_files_come_whole(void **state)
 	}
 }
 
+/* As the head says it. */
+static struct span boundary(const struct answer *answer)
+{
+	struct span type = answer_header(answer, "Content-Type");
+	ptrdiff_t equals = span_find(type, '=');
+
+	assert_true(span_starts(type, "multipart/byteranges; boundary="));
+	return span_from(type, (size_t)equals + 1);
+}
+
+static void parts_of_a_file_come_in_one_answer(void **state)
+{
+	for (unsigned door = 0; door < LAB_DOORS; door++) {
+		auto_client struct client client = client_open(*state, door);
+		auto_buf struct buf body = { 0 };
+		auto_answer struct answer answer =
+			client_get(&client, "/parts");
+		struct span line = boundary(&answer);
+
+		buf_addf(&body,
+			 "\r\n--%.*s\r\nContent-Type: text/plain\r\n"
+			 "Content-Range: bytes 0-0/%d\r\n\r\n%c"
+			 "\r\n--%.*s\r\nContent-Type: text/plain\r\n"
+			 "Content-Range: bytes %d-%d/%d\r\n\r\n%c"
+			 "\r\n--%.*s--\r\n",
+			 SPAN_ARG(line), LARGE, pattern(0), SPAN_ARG(line),
+			 LARGE - 1, LARGE - 1, LARGE, pattern(LARGE - 1),
+			 SPAN_ARG(line));
+		assert_true(answer_is(&answer, 206, body.at));
+		auto_answer struct answer next = client_get(&client, "/small");
+		assert_true(answer_is(&next, 200, "small"));
+	}
+}
+
 static void a_body_is_read_in_both_framings(void **state)
 {
 	auto_client struct client client = client_open(*state, PLAIN);
@@ -470,6 +504,7 @@ int main(void)
 		promise(http_1_0_is_answered_and_closed),
 		promise(http_1_0_gets_a_stream_without_chunks),
 		promise(bodies_in_memory_and_in_files_come_whole),
+		promise(parts_of_a_file_come_in_one_answer),
 		promise(a_body_is_read_in_both_framings),
 		promise(large_bodies_are_read_over_both_doors),
 		promise(broken_chunks_are_the_handlers_error),
