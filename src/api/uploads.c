@@ -81,7 +81,7 @@ static int check_place(const struct request *req,
 	if (range_parse_chunk(header, &range, e) < 0)
 		return -1;
 	if (range.start != length)
-		return err_set(e, ERR_RANGE,
+		return err_set(e, ERR_CHUNK_ORDER,
 			       "the next byte is %lld, the chunk begins at "
 			       "%lld",
 			       (long long)length, (long long)range.start);
