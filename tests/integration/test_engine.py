@@ -30,6 +30,9 @@ def registry(module_scene, certificate):
     return Registry(module_scene, tls=certificate).start()
 
 
+HEAD = b"GET /v2/ HTTP/1.1\r\nHost: x\r\n"
+
+
 @pytest.fixture
 def wire(registry):
     with registry.connect(timeout=10) as wire:
@@ -138,133 +141,6 @@ def test_slow_uploads_do_not_disturb_pulls(mirror, upstream):
     finally:
         slow.end()
     push(mirror, content("after", MIB))     # there is room again at once
-
-
-# ------------------------------------------------------------ strict parsing
-
-HEAD = b"GET /v2/ HTTP/1.1\r\nHost: x\r\n"
-SMUGGLING = {
-    "two lengths": HEAD + b"Content-Length: 0\r\nContent-Length: 5\r\n\r\n",
-    "the same length twice":
-        HEAD + b"Content-Length: 5\r\nContent-Length: 5\r\n\r\nabcde",
-    "a list of lengths": HEAD + b"Content-Length: 5, 5\r\n\r\nabcde",
-    "a signed length": HEAD + b"Content-Length: +5\r\n\r\nabcde",
-    "a negative length": HEAD + b"Content-Length: -5\r\n\r\nabcde",
-    "a hexadecimal length": HEAD + b"Content-Length: 0x5\r\n\r\nabcde",
-    "a length with a tail": HEAD + b"Content-Length: 5 5\r\n\r\nabcde",
-    "an empty length": HEAD + b"Content-Length: \r\n\r\n",
-    "a length beyond 64 bits":
-        HEAD + b"Content-Length: 18446744073709551621\r\n\r\nabcde",
-    "length and chunks":
-        HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
-        b"0\r\n\r\n",
-    "chunks and length":
-        HEAD + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n"
-        b"0\r\n\r\n",
-    "chunked twice":
-        HEAD + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
-    "chunked in two headers":
-        HEAD + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"
-        b"\r\n\r\n0\r\n\r\n",
-    "chunked not last":
-        HEAD + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
-    "chunked misspelt":
-        HEAD + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
-    "chunked behind a vertical tab":
-        HEAD + b"Transfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n",
-    "chunks in HTTP/1.0":
-        b"GET /v2/ HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-        b"0\r\n\r\n",
-    "a folded header": HEAD + b"X-A: b\r\n c\r\n\r\n",
-    "a folded encoding":
-        HEAD + b"Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
-    "a first header that is folded":
-        b"GET /v2/ HTTP/1.1\r\n Host: x\r\n\r\n",
-    "space before the colon":
-        HEAD + b"Content-Length : 5\r\n\r\nabcde",
-    "tab before the colon": HEAD + b"Content-Length\t: 5\r\n\r\nabcde",
-    "a header without a colon": HEAD + b"nonsense\r\n\r\n",
-    "a header without a name": HEAD + b": value\r\n\r\n",
-    "a name that is no token": HEAD + b"X(A): b\r\n\r\n",
-    "NUL in a name": HEAD + b"X\0A: b\r\n\r\n",
-    "NUL in a value": HEAD + b"X-A: b\0c\r\n\r\n",
-    "bare CR in a value": HEAD + b"X-A: b\rContent-Length: 5\r\n\r\n",
-    "bare LF ends a header": HEAD + b"X-A: b\nContent-Length: 5\r\n\r\n",
-    "bare LF ends the line": b"GET /v2/ HTTP/1.1\nHost: x\r\n\r\n",
-    "bare LF ends the head": HEAD + b"X-A: b\r\n\n",
-    "CR CR LF ends a header": HEAD + b"X-A: b\r\r\n\r\n",
-    "no host": b"GET /v2/ HTTP/1.1\r\n\r\n",
-    "two hosts": HEAD + b"Host: y\r\n\r\n",
-    "a host with a space": b"GET /v2/ HTTP/1.1\r\nHost: x y\r\n\r\n",
-    "two spaces": b"GET  /v2/ HTTP/1.1\r\nHost: x\r\n\r\n",
-    "a tab for a space": b"GET\t/v2/\tHTTP/1.1\r\nHost: x\r\n\r\n",
-    "a space in the target": b"GET /v2/ x HTTP/1.1\r\nHost: x\r\n\r\n",
-    "a control character in the target":
-        b"GET /v2/\x01 HTTP/1.1\r\nHost: x\r\n\r\n",
-    "a fragment in the target": b"GET /v2/#x HTTP/1.1\r\nHost: x\r\n\r\n",
-    "no target": b"GET HTTP/1.1\r\nHost: x\r\n\r\n",
-    "no version": b"GET /v2/\r\nHost: x\r\n\r\n",
-    "a version in small letters": b"GET /v2/ http/1.1\r\nHost: x\r\n\r\n",
-    "a version with a tail": b"GET /v2/ HTTP/1.1x\r\nHost: x\r\n\r\n",
-    "a method that is no token": b"G(T /v2/ HTTP/1.1\r\nHost: x\r\n\r\n",
-    "nothing before the colon-less line": b"\0\r\n\r\n",
-}
-SMUGGLED = b"GET /v2/smuggled/tags/list HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-@pytest.mark.parametrize("shape", SMUGGLING)
-def test_a_smuggling_shape_is_400_and_the_end(registry, wire, shape):
-    wire.send(SMUGGLING[shape] + SMUGGLED)
-    answer = wire.answer()
-    assert answer.status == 400
-    assert (answer["Connection"] or "").lower() == "close"
-    assert wire.ends()
-    assert "/v2/smuggled" not in registry.log()
-
-
-CHUNKS = {
-    "bare LF behind the size": b"5\nabcde\r\n0\r\n\r\n",
-    "bare LF behind the bytes": b"5\r\nabcde\n0\r\n\r\n",
-    "bare CR behind the size": b"5\rabcde\r\n0\r\n\r\n",
-    "bare LF in an extension": b"5;a\nb\r\nabcde\r\n0\r\n\r\n",
-    "more bytes than the size": b"5\r\nabcdefgh\r\n0\r\n\r\n",
-    "fewer bytes than the size": b"5\r\nabc\r\n0\r\n\r\n    ",
-    "0x before the size": b"0x5\r\nabcde\r\n0\r\n\r\n",
-    "a signed size": b"+5\r\nabcde\r\n0\r\n\r\n",
-    "a negative size": b"-5\r\nabcde\r\n0\r\n\r\n",
-    "space before the size": b" 5\r\nabcde\r\n0\r\n\r\n",
-    "an empty size": b"\r\nabcde\r\n0\r\n\r\n",
-    "a size beyond 64 bits": b"10000000000000005\r\nabcde\r\n0\r\n\r\n",
-    "a folded trailer": b"5\r\nabcde\r\n0\r\nX-A: b\r\n c\r\n\r\n",
-    "bare LF ends the body": b"5\r\nabcde\r\n0\r\n\n  ",
-}
-
-
-@pytest.mark.parametrize("shape", CHUNKS)
-def test_a_malformed_chunk_is_400_and_nothing_is_kept(registry, wire, shape):
-    where = wire.ask("POST", "/v2/team/chunks/blobs/uploads/",
-                     b"")["Location"]
-    digest = digest_of(b"abcde")
-    wire.send(f"PUT {where}?digest={digest} HTTP/1.1\r\nHost: x\r\n"
-              "Transfer-Encoding: chunked\r\n\r\n".encode() +
-              CHUNKS[shape] + SMUGGLED)
-    assert wire.answer().status == 400
-    assert wire.ends()
-    assert registry.ask(
-        "HEAD", f"/v2/team/chunks/blobs/{digest}").status == 404
-    assert "/v2/smuggled" not in registry.log()
-
-
-def test_a_head_too_large_is_refused(wire):
-    wire.send(HEAD + b"X-A: " + b"a" * 20_000 + b"\r\n\r\n")
-    assert wire.answer().status in (400, 431)
-    assert wire.ends()
-
-
-def test_another_version_of_http_is_505(wire):
-    wire.send(b"GET /v2/ HTTP/2.0\r\nHost: x\r\n\r\n")
-    assert wire.answer().status == 505
-    assert wire.ends()
 
 
 # ------------------------------------------------------- what HTTP/1.1 allows

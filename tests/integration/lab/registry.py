@@ -148,6 +148,22 @@ class Registry:
     def open_files(self):
         return len(os.listdir(f"/proc/{self._process.pid}/fd"))
 
+    def descriptors(self):
+        """What each open descriptor leads to."""
+        names = []
+        for entry in Path(f"/proc/{self._process.pid}/fd").iterdir():
+            try:
+                names.append(os.readlink(entry))
+            except OSError:
+                pass    # it was closed while we looked
+        return names
+
+    @property
+    def doors(self):
+        """How many sockets listen."""
+        return sum(door is not None
+                   for door in (self.address, self.bound, self.tls))
+
 
 def sanitized():
     """Built with a sanitizer: right for faults, wrong for figures."""
