@@ -2,12 +2,28 @@
  * Jansson parses, after a scan that only counts. A `struct json_value` is a
  * json_t under another name: the struct itself is nowhere defined, so nobody
  * else can look into it.
+ *
+ * A document takes some forty times its bytes, so large ones take turns: from
+ * the parse to the close, each has one of a few places.
  */
 #include "base/json.h"
 
 #include <jansson.h>
 
 #include "base/buf.h"
+#include "base/mem.h"
+#include "base/thread.h"
+
+enum {
+	LARGE_BYTES = 64 * 1024, /* a document of more than either is large */
+	LARGE_TOKENS = 4096,
+	LARGE_AT_ONCE = 2
+};
+
+struct json {
+	json_t *root;
+	bool large;
+};
 
 /* Jansson has macros of these names. */
 #undef json_is_object
@@ -69,6 +85,7 @@ static void text_count(struct span text, struct json_count_state *state)
 	}
 }
 
+/* 1: it is large; 0: it is not; -1: it is above a limit. */
 static int limits_check(struct span text, const struct json_limits *limits,
 			struct err *e)
 {
@@ -85,29 +102,59 @@ static int limits_check(struct span text, const struct json_limits *limits,
 	if (state.deepest > limits->depth)
 		return err_set(e, ERR_TOO_LARGE, "JSON: nested deeper than %zu",
 			       limits->depth);
-	return 0;
+	return text.len > LARGE_BYTES || state.tokens > LARGE_TOKENS;
+}
+
+static pthread_mutex_t large_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t large_left = PTHREAD_COND_INITIALIZER;
+static int large_here; /* guarded by large_lock */
+
+static void large_enter(void)
+{
+	hold_mutex(&large_lock);
+	while (large_here == LARGE_AT_ONCE)
+		pthread_cond_wait(&large_left, &large_lock);
+	large_here++;
+}
+
+static void large_leave(void)
+{
+	hold_mutex(&large_lock);
+	large_here--;
+	pthread_cond_signal(&large_left);
 }
 
 int json_parse(struct span text, const struct json_limits *limits,
 	       struct json **out, struct err *e)
 {
+	auto_of(json) struct json *json = NULL;
 	json_error_t why;
+	int large = limits_check(text, limits, e);
 
-	if (limits_check(text, limits, e) < 0)
+	thread_may_wait("json_parse");
+	if (large < 0)
 		return -1;
-	json_t *root = json_loadb(text.at ? text.at : "", text.len,
-				  JSON_REJECT_DUPLICATES, &why);
-	if (!root)
+	json = mem_alloc(sizeof(*json));
+	json->large = large;
+	if (large)
+		large_enter();
+	json->root = json_loadb(text.at ? text.at : "", text.len,
+				JSON_REJECT_DUPLICATES, &why);
+	if (!json->root)
 		return err_set(e, ERR_REQUEST, "JSON, line %d: %s", why.line,
 			       why.text);
-	*out = (struct json *)root;
+	*out = steal_ptr(&json);
 	return 0;
 }
 
-void json_close(struct json **json)
+void json_close(struct json **pointer)
 {
-	json_decref((json_t *)*json);
-	*json = NULL;
+	struct json *json = steal_ptr(pointer);
+
+	json_decref(json->root);
+	if (json->large)
+		large_leave();
+	free(json);
 }
 
 static const json_t *inside(const struct json_value *value)
@@ -124,7 +171,7 @@ static const struct json_value *outside(const json_t *value)
 
 const struct json_value *json_root(const struct json *json)
 {
-	return (const struct json_value *)json;
+	return (const struct json_value *)json->root;
 }
 
 bool json_is_object(const struct json_value *value)
@@ -238,4 +285,26 @@ void json_quote(struct buf *out, struct span text)
 	while (text.len)
 		text = span_from(text, quoted_add(out, text));
 	buf_add(out, SPAN("\""));
+}
+
+void json_quote_texts(struct buf *out, const struct json_value *object)
+{
+	/* Jansson walks only through objects that it may change. */
+	json_t *from = (json_t *)(uintptr_t)inside(object);
+	const char *before = "{";
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(from, key, value)
+	{
+		if (!json_is_string(value))
+			continue;
+		buf_addf(out, "%s", before);
+		json_quote(out, span_of(key));
+		buf_add(out, SPAN(":"));
+		json_quote(out, json_text(outside(value)));
+		before = ",";
+	}
+	if (*before == ',')
+		buf_add(out, SPAN("}"));
 }

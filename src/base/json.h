@@ -21,8 +21,13 @@ struct json_limits {
 	size_t depth;
 };
 
+/*
+ * Of large documents (more than 64 KiB, or 4,096 tokens) two are open at once
+ * in the whole process, and the next one waits for a close: so a thread holds
+ * one document at a time.
+ */
 int json_parse(struct span, const struct json_limits *, struct json **out,
-	       struct err *) must_check;
+	       struct err *) may_wait must_check;
 void json_close(struct json **);
 DEFINE_AUTO(json, json_close)
 
@@ -43,3 +48,5 @@ bool json_size(const struct json_value *, int64_t *out);
 /* Adds `text` as a JSON string with its quotes; U+FFFD for what is no UTF-8. */
 struct buf;
 void json_quote(struct buf *, struct span text);
+/* Adds an object of those members of `object` that are texts; none: nothing. */
+void json_quote_texts(struct buf *, const struct json_value *object);

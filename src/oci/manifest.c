@@ -160,13 +160,25 @@ static int type_decide(const struct json_value *root, struct span header,
 	return 0;
 }
 
+/*
+ * An image that gives no type of its own is an artifact of its config's type,
+ * if that is any. distribution-spec, "Listing Referrers".
+ */
 static int artifact_type_read(const struct json_value *root,
 			      struct manifest *out, struct err *e)
 {
 	const struct json_value *member = json_get(root, "artifactType");
+	const struct json_value *config = json_get(root, "config");
+	struct span type = json_text(member);
 
-	if (member && !media_type_copy(json_text(member), out->artifact_type))
+	if (member && !span_is(type, "") &&
+	    !media_type_copy(type, out->artifact_type))
 		return invalid(e, "artifactType is no media type");
+	if (type.len > 0 || out->kind != MANIFEST_IMAGE)
+		return 0;
+	type = json_text(json_get(config, "mediaType"));
+	if (!media_type_copy(type, out->artifact_type))
+		out->artifact_type[0] = '\0';
 	return 0;
 }
 
@@ -269,6 +281,16 @@ static int subject_read(const struct json_value *root, struct manifest *out,
 	return 0;
 }
 
+static void annotations_read(const struct json_value *root, struct arena *arena,
+			     struct manifest *out)
+{
+	auto_buf struct buf texts = { 0 };
+
+	json_quote_texts(&texts, json_get(root, "annotations"));
+	if (texts.len > 0)
+		out->annotations = arena_copy(arena, buf_span(&texts));
+}
+
 int manifest_parse(struct span bytes, struct span media_type,
 		   enum digest_algorithm algorithm, struct arena *arena,
 		   struct manifest *out, struct err *e)
@@ -286,6 +308,23 @@ int manifest_parse(struct span bytes, struct span media_type,
 	    descriptors_read(root, arena, out, e) < 0 ||
 	    subject_read(root, out, e) < 0)
 		return -1;
+	annotations_read(root, arena, out);
 	out->digest = hash_of(algorithm, bytes);
 	return 0;
+}
+
+void manifest_describe(const struct manifest *manifest, struct buf *out)
+{
+	buf_addf(out, "{\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":%zu",
+		 manifest->media_type, digest_text(&manifest->digest).s,
+		 manifest->bytes.len);
+	if (*manifest->artifact_type)
+		buf_addf(out, ",\"artifactType\":\"%s\"",
+			 manifest->artifact_type);
+	if (manifest->annotations.at &&
+	    manifest->annotations.len <= ANNOTATIONS_DESCRIBED) {
+		buf_add(out, SPAN(",\"annotations\":"));
+		buf_add(out, manifest->annotations);
+	}
+	buf_add(out, SPAN("}"));
 }

@@ -7,6 +7,7 @@
  */
 #pragma once
 #include "base/arena.h"
+#include "base/buf.h"
 #include "oci/digest.h"
 
 #define MANIFEST_MAX (4 * 1024 * 1024) /* bytes; a push above is refused */
@@ -25,10 +26,13 @@ struct descriptor {
 struct manifest {
 	enum manifest_kind kind;
 	char media_type[MEDIA_TYPE_MAX + 1];
-	char artifact_type[MEDIA_TYPE_MAX + 1]; /* "" if none */
-	struct span bytes;			/* borrowed */
-	struct digest digest;			/* of the bytes */
-	struct descriptor *descriptors;		/* in the arena */
+	char artifact_type[MEDIA_TYPE_MAX + 1]; /* an image's is otherwise its
+						   config's type; "" if none */
+	struct span annotations; /* those that are texts: a JSON object in the
+				    arena; SPAN_NONE if none */
+	struct span bytes;	 /* borrowed */
+	struct digest digest;	 /* of the bytes */
+	struct descriptor *descriptors; /* in the arena */
 	size_t count;
 	bool has_subject;
 	struct digest subject;
@@ -43,7 +47,15 @@ struct manifest {
  */
 int manifest_parse(struct span bytes, struct span media_type,
 		   enum digest_algorithm, struct arena *, struct manifest *out,
-		   struct err *) must_check;
+		   struct err *) may_wait must_check;
+
+/*
+ * Adds the descriptor with which an index lists this manifest, as JSON: what
+ * it is, its artifact type and its annotations. More than 2 MiB of these are
+ * left out. distribution-spec, "Listing Referrers".
+ */
+#define ANNOTATIONS_DESCRIBED (2 * 1024 * 1024)
+void manifest_describe(const struct manifest *, struct buf *out);
 
 /* Everything a registry may be asked for; for the Accept header. Static. */
 const char *manifest_accept(void);

@@ -8,8 +8,11 @@
 
 #include <cmocka.h>
 
+#include <stdatomic.h>
+
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/thread.h"
 
 static const struct json_limits wide = {
 	.bytes = 8 * 1024 * 1024,
@@ -224,6 +227,60 @@ static void what_was_quoted_reads_back(void **state)
 			    span_make(all, sizeof(all))));
 }
 
+static struct span large; /* a document */
+static atomic_int open_now, open_most;
+
+static void open_and_close(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 50; i++) {
+		struct json *json = parsed(large);
+		int now = ++open_now;
+
+		if (now > open_most)
+			open_most = now;
+		open_now--;
+		json_close(&json);
+	}
+}
+
+static void at_most_two_large_documents_are_open_at_once(void **state)
+{
+	auto_buf struct buf text = { 0 };
+	struct thread threads[6];
+
+	(void)state;
+	buf_add(&text, SPAN("[\""));
+	while (text.len <= 64 * 1024)
+		buf_add(&text, SPAN("0123456789"));
+	buf_add(&text, SPAN("\"]"));
+	large = buf_span(&text);
+
+	struct json *held = parsed(large);
+	for (size_t i = 0; i < array_size(threads); i++)
+		thread_start(&threads[i], "parses", open_and_close, NULL);
+	for (size_t i = 0; i < array_size(threads); i++)
+		thread_join(&threads[i]);
+	assert_int_equal(open_most, 1);
+	json_close(&held);
+}
+
+static void texts_of_an_object_are_quoted(void **state)
+{
+	auto_of(json) struct json *json = parsed(
+		SPAN("{\"a\":{\"k\":\"\\\"v\",\"n\":1,\"l\":\"\"},\"b\":[]}"));
+	const struct json_value *root = json_root(json);
+	auto_buf struct buf out = { 0 };
+
+	(void)state;
+	json_quote_texts(&out, json_get(root, "a"));
+	assert_string_equal(out.at, "{\"k\":\"\\\"v\",\"l\":\"\"}");
+	buf_clear(&out);
+	json_quote_texts(&out, json_get(root, "b"));
+	json_quote_texts(&out, json_get(root, "none"));
+	assert_int_equal(out.len, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +294,8 @@ int main(void)
 		cmocka_unit_test(what_stands_in_a_text_is_not_counted),
 		cmocka_unit_test(texts_are_quoted_for_any_reader),
 		cmocka_unit_test(what_was_quoted_reads_back),
+		cmocka_unit_test(texts_of_an_object_are_quoted),
+		cmocka_unit_test(at_most_two_large_documents_are_open_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
