@@ -41,15 +41,14 @@ static int growing_begin(struct incoming *incoming, int64_t length,
 	return 0;
 }
 
-/* Of what is in the file so far. */
-static struct hasher *hasher_make(struct incoming *incoming,
-				  enum digest_algorithm algorithm)
+/* A hash of what is in the file so far. */
+static void hash_anew(struct incoming *incoming)
 {
-	struct hasher *hasher =
-		hasher_open(incoming->store->hashers, incoming->fd, algorithm);
-
-	hasher_follow(hasher, incoming->length);
-	return hasher;
+	if (incoming->hasher)
+		hasher_close(&incoming->hasher);
+	incoming->hasher = hasher_open(incoming->store->hashers, incoming->fd,
+				       incoming->algorithm);
+	hasher_follow(incoming->hasher, incoming->length);
 }
 
 int arrival_make(struct incoming *incoming, struct err *e)
@@ -60,7 +59,7 @@ int arrival_make(struct incoming *incoming, struct err *e)
 				  O_RDWR | O_CREAT | O_EXCL, e);
 	if (incoming->fd < 0)
 		return -1;
-	incoming->hasher = hasher_make(incoming, DIGEST_SHA256);
+	hash_anew(incoming);
 	return growing_begin(incoming, 0, e);
 }
 
@@ -82,8 +81,16 @@ int arrival_reopen(struct incoming *incoming, struct err *e)
 	incoming->fd = steal_fd(&fd);
 	incoming->length = incoming->position = length;
 	incoming->written_back = length;
-	incoming->hasher = hasher_make(incoming, DIGEST_SHA256);
+	hash_anew(incoming);
 	return 0;
+}
+
+void incoming_expect(struct incoming *incoming, enum digest_algorithm algorithm)
+{
+	if (incoming->algorithm == algorithm)
+		return;
+	incoming->algorithm = algorithm;
+	hash_anew(incoming);
 }
 
 int arrival_remove(struct incoming *incoming, struct err *e)
@@ -166,6 +173,26 @@ int incoming_write(struct incoming *incoming, struct span bytes, struct err *e)
 	return 0;
 }
 
+/* Nobody hashes behind the end while the file is cut. */
+int incoming_cut(struct incoming *incoming, int64_t length, struct err *e)
+{
+	thread_may_wait("incoming_cut");
+	if (incoming->broken)
+		return broken(e);
+	if (incoming->length == length)
+		return 0;
+	hasher_close(&incoming->hasher);
+	if (io_truncate(incoming->fd, length, e) < 0) {
+		incoming->broken = true;
+		return -1;
+	}
+	incoming->length = incoming->position = length;
+	if (incoming->written_back > length)
+		incoming->written_back = length;
+	hash_anew(incoming);
+	return 0;
+}
+
 int incoming_restart(struct incoming *incoming, struct err *e)
 {
 	if (incoming->broken)
@@ -194,17 +221,12 @@ int incoming_sync(struct incoming *incoming, struct err *e)
 int arrival_verify(struct incoming *incoming, const struct digest *digest,
 		   struct err *e)
 {
-	auto_of(hasher) struct hasher *other = NULL;
-	struct hasher *hasher = incoming->hasher;
 	struct digest found;
 
 	if (incoming->broken)
 		return broken(e);
-	if (digest->algorithm != DIGEST_SHA256) {
-		other = hasher_make(incoming, digest->algorithm);
-		hasher = other;
-	}
-	if (hasher_digest(hasher, &found, e) < 0)
+	incoming_expect(incoming, digest->algorithm);
+	if (hasher_digest(incoming->hasher, &found, e) < 0)
 		return -1;
 	if (digest_eq(&found, digest))
 		return 0;

@@ -194,6 +194,7 @@ int incoming_open_fetch(struct store *store,
 	struct incoming *incoming = incoming_new(store);
 
 	thread_may_wait("incoming_open_fetch");
+	incoming->algorithm = digest->algorithm;
 	incoming->session = (struct meta_session){
 		.repository = *repository,
 		.is_fetch = true,

@@ -15,16 +15,17 @@
 struct incoming {
 	struct store *store;
 	struct meta_session session;
-	int fd;		       /* -1: not open yet */
-	int64_t length;	       /* bytes in the file */
-	int64_t position;      /* of the next write; behind `length` only while
-				  a fetch that began anew catches up */
-	int64_t written_back;  /* bytes that are on their way to the disk */
-	struct hasher *hasher; /* null: not open yet */
-	struct growing *growing; /* of a fetch */
-	bool named;		 /* the name of its file is durable */
-	bool broken;		 /* the disk failed under it: only to drop */
-	bool held;		 /* an upload: somebody is at it */
+	int fd;		      /* -1: not open yet */
+	int64_t length;	      /* bytes in the file */
+	int64_t position;     /* of the next write; behind `length` only while
+				 a fetch that began anew catches up */
+	int64_t written_back; /* bytes that are on their way to the disk */
+	enum digest_algorithm algorithm; /* of its hasher */
+	struct hasher *hasher;		 /* null: not open yet */
+	struct growing *growing;	 /* of a fetch */
+	bool named;			 /* the name of its file is durable */
+	bool broken; /* the disk failed under it: only to drop */
+	bool held;   /* an upload: somebody is at it */
 	TAILQ_ENTRY(incoming) link;
 };
 
@@ -96,7 +97,6 @@ struct hasher;
 /* `fd` stays the caller's, and open until hasher_close. */
 struct hasher *hasher_open(struct pool *, int fd, enum digest_algorithm);
 void hasher_close(struct hasher **) may_wait;
-DEFINE_AUTO(hasher, hasher_close)
 /* The file has `length` bytes by now, and these stay. Never waits. */
 void hasher_follow(struct hasher *, int64_t length);
 /* Of all of them. */

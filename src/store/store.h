@@ -83,10 +83,7 @@ int store_drop_manifest(struct store *, const struct repository *,
 
 struct incoming;
 
-/*
- * A new upload into `repository`. It is hashed with sha256 while it comes; a
- * commit to another algorithm reads it once more.
- */
+/* A new upload into `repository`. */
 int incoming_open_upload(struct store *, const struct repository *,
 			 struct incoming **out, struct err *)
 	may_wait must_check;
@@ -110,6 +107,22 @@ int incoming_open_fetch(struct store *, const struct repository *,
 			struct incoming **out, struct err *)
 	may_wait must_check;
 
+/*
+ * How much of the upload `key` is here, in bytes, and durable; also while
+ * somebody is at it. ERR_UPLOAD_UNKNOWN.
+ */
+int store_upload_length(struct store *, const struct repository *,
+			struct span key, int64_t *length_out, struct err *)
+	may_wait must_check;
+
+/*
+ * It will be committed to a digest of this algorithm, so that it is hashed
+ * with that while it comes: until this is said, an upload with sha256. A
+ * commit to another one, or an upload that a restart interrupted, reads the
+ * file once more.
+ */
+void incoming_expect(struct incoming *, enum digest_algorithm) may_wait;
+
 const char *incoming_key(const struct incoming *);
 /* Bytes so far: where the next write goes. */
 int64_t incoming_length(const struct incoming *);
@@ -119,6 +132,13 @@ int64_t incoming_length(const struct incoming *);
  * once there is room. ERR_IO: it can only be dropped.
  */
 int incoming_write(struct incoming *, struct span, struct err *)
+	may_wait must_check;
+
+/*
+ * Takes back what was written behind `length`. Uploads only: nobody reads
+ * along. After a failure it can only be dropped.
+ */
+int incoming_cut(struct incoming *, int64_t length, struct err *)
 	may_wait must_check;
 
 /*
