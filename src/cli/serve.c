@@ -67,6 +67,40 @@ static void open_mirror(struct house *house)
 	house->api.mirror = house->mirror;
 }
 
+static size_t count_certificates(const struct config *config)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < config->listen_count; i++)
+		count += 1 + config->listen[i].more_count;
+	return count;
+}
+
+/* Takes the room of its certificates from `next`; returns what is left. */
+static struct http_certificate *
+describe_door(const struct config_listen *listen, struct http_certificate *next,
+	      struct http_door *out)
+{
+	size_t count = listen->tls.certificate ? 1 + listen->more_count : 0;
+
+	*out = (struct http_door){
+		.address = listen->address,
+		.certificates = next,
+		.certificate_count = count,
+		.client_ca = listen->client_ca,
+		.client_required = listen->client == CLIENT_REQUIRED,
+		.arg = listen->upstream,
+	};
+	for (size_t i = 0; i < count; i++) {
+		const struct config_certificate *from =
+			i == 0 ? &listen->tls : &listen->more[i - 1];
+
+		*next++ = (struct http_certificate){ from->certificate,
+						     from->key };
+	}
+	return next;
+}
+
 static int open_doors(struct house *house, struct err *e)
 {
 	const struct config *config = house->config;
@@ -81,20 +115,12 @@ static int open_doors(struct house *house, struct err *e)
 	};
 
 	house->doors = mem_array(config->listen_count, sizeof(*house->doors));
-	house->certificates =
-		mem_array(config->listen_count, sizeof(*house->certificates));
-	for (size_t i = 0; i < config->listen_count; i++) {
-		house->certificates[i] = (struct http_certificate){
-			.certificate = config->listen[i].certificate,
-			.key = config->listen[i].key,
-		};
-		house->doors[i] = (struct http_door){
-			.address = config->listen[i].address,
-			.certificates = &house->certificates[i],
-			.certificate_count = config->listen[i].certificate != 0,
-			.arg = config->listen[i].upstream,
-		};
-	}
+	house->certificates = mem_array(count_certificates(config),
+					sizeof(*house->certificates));
+	struct http_certificate *next = house->certificates;
+	for (size_t i = 0; i < config->listen_count; i++)
+		next = describe_door(&config->listen[i], next,
+				     &house->doors[i]);
 	options.doors = house->doors;
 	return http_open(&options, &house->http, e);
 }
@@ -137,7 +163,8 @@ static void say_started(const struct house *house)
 		log_begin(&line, LOG_INFO, "listening");
 		log_text(&line, "address", door->address);
 		log_number(&line, "port", http_port(house->http, i));
-		log_text(&line, "scheme", door->certificate ? "https" : "http");
+		log_text(&line, "scheme",
+			 door->tls.certificate ? "https" : "http");
 		if (door->upstream)
 			log_text(&line, "upstream", door->upstream);
 		log_send(&line);

@@ -52,10 +52,13 @@ static int check_element(const struct settings *settings,
 static int check_needs(const struct settings *settings,
 		       const struct setting *setting, struct err *e)
 {
-	if (!setting->key->needs)
-		return 0;
-	return check_beside(settings, setting, setting->key->needs,
-			    setting->index, e);
+	const char *const *needs = setting->key->needs;
+
+	for (size_t i = 0; i < array_size(setting->key->needs); i++)
+		if (needs[i] && check_beside(settings, setting, needs[i],
+					     setting->index, e) < 0)
+			return -1;
+	return 0;
 }
 
 static bool is_upstream(const struct config *config, const char *name)

@@ -13,11 +13,23 @@
 #include "base/err.h"
 #include "base/log.h"
 
+/* PEM files; both or neither. */
+struct config_certificate {
+	char *certificate; /* with its chain */
+	char *key;
+};
+
+/* Does whoever connects show a certificate? */
+enum config_client { CLIENT_OPTIONAL, CLIENT_REQUIRED };
+
 struct config_listen {
-	char *address;	   /* ":5000", "10.0.0.1:5000", "[::1]:5000" */
-	char *upstream;	   /* every name is this upstream's; null */
-	char *certificate; /* PEM file; null: plain HTTP */
-	char *key;	   /* PEM file; null exactly with the certificate */
+	char *address;	/* ":5000", "10.0.0.1:5000", "[::1]:5000" */
+	char *upstream; /* every name is this upstream's; null */
+	struct config_certificate tls;	 /* nulls: plain HTTP */
+	struct config_certificate *more; /* chosen by the name asked for */
+	size_t more_count;
+	char *client_ca; /* PEM file; null: clients are not asked */
+	enum config_client client;
 };
 
 struct config_upstream {
@@ -35,7 +47,10 @@ struct config {
 	int64_t drain_ms;
 	enum log_level log_level;
 	struct config_listen *listen;
-	size_t listen_count;  /* at least 1 */
+	size_t listen_count;	/* at least 1 */
+	char *public_url;	/* how clients know us; null */
+	char **trusted_proxies; /* each of ip_network_parse */
+	size_t trusted_proxy_count;
 	char *mirror_default; /* an upstream's name; "" is nowhere */
 	int64_t patience_ms;
 	struct config_upstream *upstreams; /* docker.io is always there */

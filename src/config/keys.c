@@ -17,6 +17,22 @@ static const struct list listen = {
 	.form = "ADDRESS[=UPSTREAM]",
 };
 
+static const struct list certificates = {
+	.parent = &listen,
+	.at = offsetof(struct config_listen, more),
+	.count_at = offsetof(struct config_listen, more_count),
+	.size = sizeof(struct config_certificate),
+	.first = "listen[].tls.more[].certificate",
+};
+
+static const struct list proxies = {
+	.at = offsetof(struct config, trusted_proxies),
+	.count_at = offsetof(struct config, trusted_proxy_count),
+	.size = sizeof(char *),
+	.first = "trusted_proxies[]",
+	.form = "NETWORK",
+};
+
 static const struct list upstreams = {
 	.at = offsetof(struct config, upstreams),
 	.count_at = offsetof(struct config, upstream_count),
@@ -36,6 +52,8 @@ static const struct list urls = {
 
 #define IN_CONFIG(field) NULL, offsetof(struct config, field)
 #define IN_LISTEN(field) &listen, offsetof(struct config_listen, field)
+#define IN_CERTIFICATE(field) \
+	&certificates, offsetof(struct config_certificate, field)
 #define IN_UPSTREAM(field) &upstreams, offsetof(struct config_upstream, field)
 
 /* clang-format off */
@@ -47,8 +65,9 @@ const struct key keys[] = {
 	  .help = "how long a stop waits for requests under way" },
 	{ "limits.uploads", NUMBER, IN_CONFIG(upload_limit), .initial = "64",
 	  .help = "uploads at once; more have to wait" },
-	{ "log.level", LEVEL, IN_CONFIG(log_level), .initial = "info",
-	  .help = "the least to log: debug, info, warn or error",
+	{ "log.level", CHOICE, IN_CONFIG(log_level), .initial = "info",
+	  .choices = "debug|info|warn|error",
+	  .help = "the least to log",
 	  .option = "--log-level" },
 
 	{ "listen", LIST, IN_CONFIG(listen), .initial = ":5000",
@@ -61,12 +80,36 @@ const struct key keys[] = {
 	  .help = "a port of all addresses, or one address and its port" },
 	{ "listen[].upstream", UPSTREAM, IN_LISTEN(upstream),
 	  .help = "every name that comes in there is this upstream's" },
-	{ "listen[].tls.certificate", FILE_PATH, IN_LISTEN(certificate),
+	{ "listen[].tls.certificate", FILE_PATH, IN_LISTEN(tls.certificate),
 	  .help = "makes it HTTPS; PEM, with its chain",
-	  .needs = "listen[].tls.key" },
-	{ "listen[].tls.key", FILE_PATH, IN_LISTEN(key),
+	  .needs = { "listen[].tls.key" } },
+	{ "listen[].tls.key", FILE_PATH, IN_LISTEN(tls.key),
 	  .help = "the certificate's private key; PEM",
-	  .needs = "listen[].tls.certificate" },
+	  .needs = { "listen[].tls.certificate" } },
+	{ "listen[].tls.more[].certificate", FILE_PATH,
+	  IN_CERTIFICATE(certificate),
+	  .help = "another one, for clients that ask for a name in it",
+	  .needs = { "listen[].tls.more[].key", "listen[].tls.certificate" } },
+	{ "listen[].tls.more[].key", FILE_PATH, IN_CERTIFICATE(key),
+	  .help = "its private key; PEM",
+	  .needs = { "listen[].tls.more[].certificate" } },
+	{ "listen[].tls.client_ca", FILE_PATH, IN_LISTEN(client_ca),
+	  .help = "clients show a certificate of these authorities; PEM",
+	  .needs = { "listen[].tls.certificate" } },
+	{ "listen[].tls.client", CHOICE, IN_LISTEN(client),
+	  .choices = "optional|required", .initial = "required",
+	  .help = "whether a client may do without a certificate",
+	  .needs = { "listen[].tls.client_ca" } },
+	{ "public_url", URL, IN_CONFIG(public_url),
+	  .help = "how clients reach this registry, where that is not what "
+		  "they send as Host" },
+	{ "trusted_proxies", LIST, IN_CONFIG(trusted_proxies),
+	  .help = "proxies that are believed when they say for whom they ask "
+		  "(Forwarded, X-Forwarded-For); several: repeat it, or use "
+		  "commas",
+	  .fills = &proxies },
+	{ "trusted_proxies[]", NETWORK, &proxies, 0,
+	  .help = "one of them" },
 
 	{ "mirror.default", UPSTREAM_OR_NONE, IN_CONFIG(mirror_default),
 	  .initial = "docker.io",
@@ -90,11 +133,11 @@ const struct key keys[] = {
 	  .help = "authorities to trust there, and no others; PEM" },
 	{ "mirror.upstreams[].username", TEXT, IN_UPSTREAM(username),
 	  .help = "who logs in there; nobody without it",
-	  .needs = "mirror.upstreams[].password_file" },
+	  .needs = { "mirror.upstreams[].password_file" } },
 	{ "mirror.upstreams[].password_file", FILE_PATH,
 	  IN_UPSTREAM(password_file),
 	  .help = "the password, or a token, is its first line",
-	  .needs = "mirror.upstreams[].username" },
+	  .needs = { "mirror.upstreams[].username" } },
 	{ "mirror.upstreams[].tag_lifetime", DURATION,
 	  IN_UPSTREAM(tag_lifetime_ms), .initial = "5m",
 	  .help = "how long a tag is believed before asking again" },
@@ -254,7 +297,29 @@ const struct key *key_near(struct span text, enum place place)
 	return nearest;
 }
 
+static bool choice_parse(struct span choices, struct span value, void *slot)
+{
+	for (unsigned i = 0; choices.at; i++) {
+		struct span choice = span_cut(&choices, '|');
+
+		if (!span_eq(value, choice))
+			continue;
+		*(unsigned *)slot = i;
+		return true;
+	}
+	return false;
+}
+
+bool key_parse(const struct key *key, struct span value, void *slot)
+{
+	if (key->type == CHOICE)
+		return choice_parse(span_of(key->choices), value, slot);
+	return types[key->type].parse(value, slot);
+}
+
 const char *key_form(const struct key *key)
 {
-	return key->fills ? key->fills->form : types[key->type].form;
+	if (key->fills)
+		return key->fills->form;
+	return key->choices ? key->choices : types[key->type].form;
 }

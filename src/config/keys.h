@@ -13,7 +13,7 @@ struct list {
 	size_t count_at;	   /* of the array's length */
 	size_t size;		   /* of one element */
 	const char *first;  /* the key without which an element is none */
-	const char *second; /* in short form, behind '=' */
+	const char *second; /* in short form, behind '='; or null */
 	const char *form;   /* the short form of an element */
 };
 
@@ -27,7 +27,8 @@ struct key {
 	size_t at;		 /* where the value is stored */
 	const char *initial;	 /* null: not set by default */
 	const char *help;
-	const char *needs;	  /* the key that must be there with it */
+	const char *choices;	  /* of a CHOICE: "optional|required" */
+	const char *needs[2];	  /* the keys that must be there with it */
 	const struct list *fills; /* it is the short form of this list */
 	const char *option;	  /* a shorter name as an option */
 	const char *section;	  /* of --help, that begins with this key */
@@ -57,6 +58,9 @@ const struct key *key_named(const char *name);
 
 /* The key whose spelling there is close to a wrong one; null if none is. */
 const struct key *key_near(struct span text, enum place);
+
+/* Is it a value of the key? Then it is stored, as types.h says. */
+bool key_parse(const struct key *, struct span value, void *slot);
 
 /* "DURATION": how its value looks. */
 const char *key_form(const struct key *);

@@ -48,8 +48,8 @@ static void element_init(const struct list *list, char *element)
 	memset(element, 0, list->size);
 	for (size_t i = 0; i < key_count; i++)
 		if (keys[i].list == list && keys[i].initial)
-			types[keys[i].type].parse(span_of(keys[i].initial),
-						  element + keys[i].at);
+			key_parse(&keys[i], span_of(keys[i].initial),
+				  element + keys[i].at);
 }
 
 static void list_grow(const struct list *list, void *holder, size_t count)
@@ -194,21 +194,31 @@ static struct span value_located(const struct setting *setting,
 	return buf_span(path);
 }
 
+static int refuse_value(const struct setting *setting, struct span value,
+			struct err *e)
+{
+	const struct key *key = setting->key;
+
+	if (value.len > VALUE_SHOWN)
+		value.len = VALUE_SHOWN;
+	if (key->choices)
+		return setting_refuse(setting, e,
+				      "is \"%.*s\"; write one of %s",
+				      SPAN_ARG(value), key->choices);
+	return setting_refuse(setting, e, "is \"%.*s\", which is no %s; %s",
+			      SPAN_ARG(value), types[key->type].noun,
+			      types[key->type].remedy);
+}
+
 static int value_set(struct settings *settings, const struct setting *setting,
 		     struct span value, struct err *e)
 {
-	const struct type_row *type = &types[setting->key->type];
 	void *slot = settings_slot(settings, setting->key, setting->index);
 	auto_buf struct buf path = { 0 };
 
-	if (!type->parse(value_located(setting, value, &path), slot)) {
-		if (value.len > VALUE_SHOWN)
-			value.len = VALUE_SHOWN;
-		return setting_refuse(setting, e,
-				      "is \"%.*s\", which is no %s; %s",
-				      SPAN_ARG(value), type->noun,
-				      type->remedy);
-	}
+	if (!key_parse(setting->key, value_located(setting, value, &path),
+		       slot))
+		return refuse_value(setting, value, e);
 	remember(settings, setting);
 	return 0;
 }
@@ -239,9 +249,10 @@ static int element_set(struct settings *settings, const struct setting *whole,
 {
 	const struct list *list = whole->key->fills;
 	struct setting setting = *whole;
-	struct span second = first;
+	struct span second = list->second ? first : SPAN_NONE;
 
-	first = span_trim(span_cut(&second, '='));
+	if (list->second)
+		first = span_trim(span_cut(&second, '='));
 	setting.within = whole->key;
 	setting.key = key_named(list->first);
 	setting.index[0] = position_for(list, settings->config, first);

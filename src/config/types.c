@@ -7,7 +7,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
-#include "base/log.h"
+#include "base/ip.h"
 #include "base/mem.h"
 
 #define NUMBER_MAX 10000
@@ -60,24 +60,6 @@ static bool number_parse(struct span value, void *slot)
 
 	*(int64_t *)slot = number;
 	return number >= 1 && number <= NUMBER_MAX;
-}
-
-static bool level_parse(struct span value, void *slot)
-{
-	static const char *const names[] = {
-		[LOG_DEBUG] = "debug",
-		[LOG_INFO] = "info",
-		[LOG_WARN] = "warn",
-		[LOG_ERROR] = "error",
-	};
-
-	for (size_t i = 0; i < array_size(names); i++) {
-		if (!span_is(value, names[i]))
-			continue;
-		*(enum log_level *)slot = (enum log_level)i;
-		return true;
-	}
-	return false;
 }
 
 static bool holds_only(struct span text, const char *letters)
@@ -165,6 +147,13 @@ static bool url_parse(struct span value, void *slot)
 	return is_host_and_port(rest) && text_store(value, slot);
 }
 
+static bool network_parse(struct span value, void *slot)
+{
+	struct ip_network network;
+
+	return ip_network_parse(value, &network) && text_store(value, slot);
+}
+
 const struct type_row types[TYPE_COUNT] = {
 	[TEXT] = { "TEXT", "text", "write at least one letter", filled_parse },
 	[DIRECTORY] = { "DIRECTORY", "directory", "write a path, like ./data",
@@ -176,8 +165,6 @@ const struct type_row types[TYPE_COUNT] = {
 		       duration_parse },
 	[NUMBER] = { "NUMBER", "number from 1 to 10000",
 		     "write one in digits, like 64", number_parse },
-	[LEVEL] = { "LEVEL", "level", "write debug, info, warn or error",
-		    level_parse },
 	[ADDRESS] = { "ADDRESS", "address to listen on",
 		      "write a port, like :5000, or host and port, like "
 		      "127.0.0.1:5000",
@@ -190,12 +177,14 @@ const struct type_row types[TYPE_COUNT] = {
 	[URL] = { "URL", "URL of a registry",
 		  "write scheme and host alone, like https://ghcr.io",
 		  url_parse },
+	[NETWORK] = { "NETWORK", "address or network",
+		      "write one like 10.0.0.7, 10.0.0.0/8 or fd00::/8",
+		      network_parse },
 };
 
 bool type_is_text(enum type type)
 {
-	return types[type].parse && type != DURATION && type != NUMBER &&
-	       type != LEVEL;
+	return types[type].parse && type != DURATION && type != NUMBER;
 }
 
 bool type_is_path(enum type type)

@@ -11,12 +11,13 @@ enum type {
 	FILE_PATH,
 	DURATION,
 	NUMBER,
-	LEVEL,
+	CHOICE, /* an enum that counts the key's choices; has no parser */
 	ADDRESS,
 	HOST,
 	UPSTREAM,
 	UPSTREAM_OR_NONE,
 	URL,
+	NETWORK,
 	LIST, /* a whole list in short form; has no parser */
 	TYPE_COUNT
 };
@@ -28,7 +29,7 @@ struct type_row {
 
 	/*
 	 * Stores the value at `slot`: char * (owned; what was there is freed),
-	 * int64_t (DURATION in milliseconds, NUMBER) or enum log_level. False
+	 * int64_t (DURATION in milliseconds, NUMBER). False
 	 * if it is none of this type.
 	 */
 	bool (*parse)(struct span, void *slot);

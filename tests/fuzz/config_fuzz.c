@@ -31,7 +31,7 @@ static void check_listen(const struct config *config)
 		const struct config_listen *listen = &config->listen[i];
 
 		check(listen->address && strchr(listen->address, ':'));
-		check(!listen->certificate == !listen->key);
+		check(!listen->tls.certificate == !listen->tls.key);
 		check(!listen->upstream ||
 		      is_upstream(config, listen->upstream));
 	}

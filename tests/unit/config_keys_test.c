@@ -45,12 +45,46 @@ static const char *bound(const struct config *config)
 
 static const char *certificate(const struct config *config)
 {
-	return config->listen[0].certificate;
+	return config->listen[0].tls.certificate;
 }
 
 static const char *private_key(const struct config *config)
 {
-	return config->listen[0].key;
+	return config->listen[0].tls.key;
+}
+
+static const char *other_certificate(const struct config *config)
+{
+	const struct config_listen *listen = &config->listen[0];
+
+	return listen->more_count ? listen->more[0].certificate : NULL;
+}
+
+static const char *other_key(const struct config *config)
+{
+	const struct config_listen *listen = &config->listen[0];
+
+	return listen->more_count ? listen->more[0].key : NULL;
+}
+
+static const char *client_ca(const struct config *config)
+{
+	return config->listen[0].client_ca;
+}
+
+static const char *client(const struct config *config)
+{
+	return number_text(config->listen[0].client);
+}
+
+static const char *public_url(const struct config *config)
+{
+	return config->public_url;
+}
+
+static const char *proxy(const struct config *config)
+{
+	return config->trusted_proxy_count ? config->trusted_proxies[0] : NULL;
 }
 
 static const char *standard(const struct config *config)
@@ -93,6 +127,16 @@ static const char *tag_lifetime(const struct config *config)
 	return number_text(config->upstreams[0].tag_lifetime_ms);
 }
 
+/* A door with a certificate, and what else it has. */
+#define TLS_YAML                                                       \
+	"listen: [{address: ':1', tls: {certificate: /dev/null, key: " \
+	"/dev/null, "
+#define TLS_ENV                                                \
+	ENV "LISTEN=:1 " ENV "LISTEN_0_TLS_KEY=/dev/null " ENV \
+	    "LISTEN_0_TLS_CERTIFICATE=/dev/null " ENV "LISTEN_0_TLS_"
+#define TLS_FLAG                                            \
+	"--listen=:1 --listen.0.tls.certificate=/dev/null " \
+	"--listen.0.tls.key=/dev/null --listen.0.tls."
 #define UPSTREAM_YAML "mirror: {upstreams: [{name: docker.io, "
 #define UPSTREAM_ENV ENV "MIRROR_UPSTREAMS_0_"
 
@@ -166,6 +210,51 @@ static const struct row {
 	    "--listen=:1 --listen.0.tls.certificate=/dev/null "
 	    "--listen.0.tls.key=%s" },
 	  private_key, NULL, DEVICES },
+
+	{ "listen[].tls.more[].certificate",
+	  { TLS_YAML "more: [{certificate: %s, key: /dev/null}]}}]",
+	    TLS_ENV "MORE_0_CERTIFICATE=%s " ENV
+	    "LISTEN_0_TLS_MORE_0_KEY=/dev/null",
+	    TLS_FLAG "more.0.certificate=%s "
+	    "--listen.0.tls.more.0.key=/dev/null" },
+	  other_certificate, NULL, DEVICES },
+	{ "listen[].tls.more[].key",
+	  { TLS_YAML "more: [{certificate: /dev/null, key: %s}]}}]",
+	    TLS_ENV "MORE_0_KEY=%s " ENV
+	    "LISTEN_0_TLS_MORE_0_CERTIFICATE=/dev/null",
+	    TLS_FLAG "more.0.key=%s "
+	    "--listen.0.tls.more.0.certificate=/dev/null" },
+	  other_key, NULL, DEVICES },
+	{ "listen[].tls.client_ca",
+	  { TLS_YAML "client_ca: %s}}]", TLS_ENV "CLIENT_CA=%s",
+	    TLS_FLAG "client_ca=%s" },
+	  client_ca, NULL, DEVICES },
+	{ "listen[].tls.client",
+	  { TLS_YAML "client_ca: /dev/null, client: %s}}]",
+	    TLS_ENV "CLIENT=%s " ENV "LISTEN_0_TLS_CLIENT_CA=/dev/null",
+	    TLS_FLAG "client=%s --listen.0.tls.client_ca=/dev/null" },
+	  client, "1",
+	  { { "optional", "0" }, { "required", "1" }, { "optional", "0" } } },
+	{ "public_url",
+	  { "public_url: '%s'", ENV "PUBLIC_URL=%s", "--public_url=%s" },
+	  public_url, NULL,
+	  { { "https://a", "https://a" },
+	    { "http://b:1/", "http://b:1" },
+	    { "https://[::1]", "https://[::1]" } } },
+	{ "trusted_proxies",
+	  { "trusted_proxies: '%s'", ENV "TRUSTED_PROXIES=%s",
+	    "--trusted_proxies=%s" },
+	  proxy, NULL,
+	  { { "10.0.0.1", "10.0.0.1" },
+	    { "fd00::/8,::1", "fd00::/8" },
+	    { "0.0.0.0/0", "0.0.0.0/0" } } },
+	{ "trusted_proxies[]",
+	  { "trusted_proxies: ['%s']", ENV "TRUSTED_PROXIES_0=%s",
+	    "--trusted_proxies.0=%s" },
+	  proxy, NULL,
+	  { { "10.0.0.1", "10.0.0.1" },
+	    { "fd00::/8", "fd00::/8" },
+	    { "0.0.0.0/0", "0.0.0.0/0" } } },
 
 	{ "mirror.default",
 	  { "mirror: {default: '%s', upstreams: a.b}",

@@ -173,8 +173,20 @@ static const struct {
 		 "path, like ./data"),
 	IN_FLAGS("--limits.uploads=0", "--limits.uploads is \"0\", which is "
 		 "no number from 1 to 10000; write one in digits, like 64"),
-	IN_FLAGS("--log-level=loud", "--log-level is \"loud\", which is no "
-		 "level; write debug, info, warn or error"),
+	IN_FLAGS("--log-level=loud", "--log-level is \"loud\"; write one "
+		 "of debug|info|warn|error"),
+	IN_FLAGS("--trusted_proxies=10.0.0.0/33", "--trusted_proxies is "
+		 "\"10.0.0.0/33\", which is no address or network; write one "
+		 "like 10.0.0.7, 10.0.0.0/8 or fd00::/8"),
+	IN_FILE("listen:\n  - address: ':1'\n    tls:\n      more:\n"
+		"        - {certificate: /dev/null, key: /dev/null}\n",
+		":5: \"listen[0].tls.more[0].certificate\" is set, but "
+		"listen[0].tls.certificate is not; write both"),
+	IN_FLAGS("--listen=:1 --listen.0.tls.client=optional",
+		 "--listen.0.tls.client is set, but --listen.0.tls.client_ca "
+		 "is not; write both"),
+	IN_ENV(ENV "TRUSTED_PROXIES_1=::1", ENV "TRUSTED_PROXIES_1 is set, "
+	       "but " ENV "TRUSTED_PROXIES_0 is not; write both"),
 	IN_FLAGS("--listen=5000", "--listen is \"5000\", which is no address "
 		 "to listen on; write a port, like :5000, or host and port, "
 		 "like 127.0.0.1:5000"),
@@ -367,7 +379,7 @@ static void the_example_of_the_page_loads(void **state)
 	for (size_t i = 0; i < array_size(files); i++)
 		unlink(files[i]);
 	assert_int_equal(config->listen_count, 3);
-	assert_string_equal(config->listen[1].key, "key.pem");
+	assert_string_equal(config->listen[1].tls.key, "key.pem");
 	assert_int_equal(config->upstream_count, 3);
 	assert_string_equal(config->upstreams[1].urls[0], "https://ghcr.io");
 }
