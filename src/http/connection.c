@@ -67,6 +67,14 @@ static void report(const struct exchange *x)
 		options->done(&x->request, &outcome);
 }
 
+/* Ends our side, so that what was said last is heard. */
+static enum next part(struct connection *c, bool whole)
+{
+	wire_finish(&c->wire, whole);
+	connection_enter(c, CONNECTION_LINGER);
+	return NEXT_STEP;
+}
+
 /* The response was sent, or is cut. Others have their turn between requests. */
 static enum next finish(struct connection *c)
 {
@@ -74,10 +82,9 @@ static enum next finish(struct connection *c)
 
 	report(x);
 	if (x->cut || !x->keep) {
-		wire_finish(&c->wire, !x->cut);
+		bool whole = !x->cut;
 		return_exchange(c);
-		connection_enter(c, CONNECTION_LINGER);
-		return NEXT_STEP;
+		return part(c, whole);
 	}
 	if (x->filled > x->taken) {
 		exchange_reset(x);
@@ -119,7 +126,8 @@ static enum next step_handshake(struct connection *c)
 	}
 	int done = tls_handshake(c->wire.tls);
 	if (done < 0)
-		return done == WIRE_WAIT ? NEXT_SOCKET : NEXT_CLOSE;
+		return done == WIRE_WAIT ? NEXT_SOCKET : part(c, false);
+	c->client = tls_client(c->wire.tls);
 	connection_enter(c, CONNECTION_IDLE);
 	return NEXT_STEP;
 }
@@ -343,6 +351,7 @@ void connection_close(struct connection **pointer)
 	list_remove(&c->link);
 	return_exchange(c);
 	wire_close(&c->wire);
+	free(c->client);
 	metric_add(METRIC_CONNECTIONS, -1);
 	reactor_forget(c->home);
 	free(c);

@@ -56,6 +56,7 @@ struct connection {
 	unsigned discarded; /* while lingering */
 	bool armed;	    /* in epoll */
 	bool renew;	    /* the deadline starts again at the next wait */
+	char *client;	    /* see struct request */
 	char peer[56];
 };
 

@@ -68,6 +68,7 @@ void exchange_reset(struct exchange *x)
 		.path = SPAN(""),
 		.query = SPAN_NONE,
 		.peer = c->peer,
+		.client = c->client,
 		.door = &c->door->given,
 		.app = c->home->http->options.app,
 		.arena = x->request.arena,

@@ -197,6 +197,7 @@ struct http_options {
 	int64_t idle_ms;	    /* keep-alive; 0: 75 s */
 	int64_t stall_ms;	    /* a body's silence; 0: 30 s */
 	int64_t queue_ms;	    /* wait for a lane; 0: 30 s */
+	int64_t renew_ms; /* looks for new certificates; 0: every 2 s */
 
 	/* On a reactor, never waits. */
 	void (*handle)(struct request *, struct response *);

@@ -18,8 +18,8 @@
 #include "http/connection.h"
 #include "http/growth.h"
 #include "http/listener.h"
+#include "http/records.h"
 #include "http/server.h"
-#include "http/tls.h"
 
 enum { POOLED = 64 }; /* exchanges kept for the next requests */
 
@@ -229,7 +229,7 @@ static void run(void *arg)
 	struct epoll_event events[128];
 
 	thread_serves();
-	tls_buffer_open();
+	records_buffer_open();
 	while (!r->http->ending) {
 		int n = epoll_wait(r->epoll, events, array_size(events),
 				   patience(r));
@@ -245,7 +245,7 @@ static void run(void *arg)
 		refuse_late(r);
 		porches_reopen(r);
 	}
-	tls_buffer_close();
+	records_buffer_close();
 }
 
 void reactor_open(struct reactor *r, struct http *http)

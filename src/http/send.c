@@ -4,9 +4,9 @@
  * `until`. When nothing is ready, the response has ended, or it is a growing
  * file that may have grown.
  *
- * Plain sockets get text by send and files by sendfile. For TLS everything
- * that is ready is gathered in the reactor's chunk, so that a head and a
- * small file leave as one record.
+ * Plain sockets get text by send and files by sendfile. Where TLS is ours, not
+ * the kernel's, everything that is ready is gathered in the reactor's chunk,
+ * so that a head and a small file leave as one record.
  *
  * No file is read before it is known to be in the page cache: `warm` says how
  * far that was seen to be so.
@@ -20,8 +20,8 @@
 #include "base/thread.h"
 #include "http/growth.h"
 #include "http/parts.h"
+#include "http/records.h"
 #include "http/server.h"
-#include "http/tls.h"
 
 enum {
 	/* Bytes, before others have their turn. Half and twice of it were
@@ -294,7 +294,7 @@ static ssize_t send_ready(struct connection *c)
 {
 	if (nothing_is_ready(&c->exchange->sending))
 		return wire_flush(&c->wire);
-	return c->wire.tls ? send_sealed(c) : send_plain(c);
+	return c->wire.seals ? send_sealed(c) : send_plain(c);
 }
 
 /* Nothing is ready, and the response has not ended. */

@@ -5,6 +5,7 @@
  */
 #include "http/server.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -13,8 +14,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "http/identity.h"
 #include "http/listener.h"
-#include "http/tls.h"
 #include "http/worker.h"
 
 enum {
@@ -48,6 +49,7 @@ static void fill_in(struct http_options *options)
 	options->idle_ms = value_or(options->idle_ms, 75 * 1000);
 	options->stall_ms = value_or(options->stall_ms, 30 * 1000);
 	options->queue_ms = value_or(options->queue_ms, 30 * 1000);
+	options->renew_ms = value_or(options->renew_ms, 2 * 1000);
 }
 
 static void raise_descriptor_limit(void)
@@ -66,8 +68,7 @@ static int open_door(struct door *door, const struct http_door *given,
 	door->given = *given;
 	door->fd = -1;
 	if (given->certificate_count > 0 &&
-	    tls_identity_open(given->certificates->certificate,
-			      given->certificates->key, &door->identity, e) < 0)
+	    identity_open(&door->given, &door->identity, e) < 0)
 		return -1;
 	door->fd = listener_open(given->address, &door->port, e);
 	return door->fd < 0 ? -1 : 0;
@@ -91,7 +92,7 @@ static void close_doors(struct http *http)
 	for (size_t i = 0; i < http->open_doors; i++) {
 		if (http->doors[i].fd >= 0)
 			close(http->doors[i].fd);
-		tls_identity_close(&http->doors[i].identity);
+		identity_close(&http->doors[i].identity);
 	}
 	free(http->doors);
 }
@@ -121,6 +122,25 @@ static void open_reactors(struct http *http)
 		reactor_start(&http->reactors[i], i);
 }
 
+static void renew(void *arg)
+{
+	struct http *http = arg;
+	struct pollfd stop = { .fd = http->stop, .events = POLLIN };
+
+	while (poll(&stop, 1, (int)http->options.renew_ms) == 0)
+		for (size_t i = 0; i < http->open_doors; i++)
+			if (http->doors[i].identity)
+				identity_look(http->doors[i].identity);
+}
+
+static void open_renewer(struct http *http)
+{
+	for (size_t i = 0; i < http->open_doors; i++)
+		http->renews |= http->doors[i].identity != NULL;
+	if (http->renews)
+		thread_start(&http->renewer, "certificates", renew, http);
+}
+
 int http_open(const struct http_options *options, struct http **out,
 	      struct err *e)
 {
@@ -143,6 +163,7 @@ int http_open(const struct http_options *options, struct http **out,
 	cond_open(&http->emptied);
 	open_lanes(http);
 	open_reactors(http);
+	open_renewer(http);
 	*out = http;
 	return 0;
 }
@@ -154,11 +175,15 @@ unsigned http_port(const struct http *http, size_t index)
 
 int http_reload(struct http *http, struct err *e)
 {
+	int failed = 0;
+	struct err next;
+
 	for (size_t i = 0; i < http->open_doors; i++)
 		if (http->doors[i].identity &&
-		    tls_identity_reload(http->doors[i].identity, e) < 0)
-			return -1;
-	return 0;
+		    identity_reload(http->doors[i].identity,
+				    failed ? &next : e) < 0)
+			failed = -1;
+	return failed;
 }
 
 /* ------------------------------------------------------------ ending */
@@ -212,6 +237,8 @@ void http_close(struct http **pointer)
 
 	cut_what_is_left(http);
 	give_order(http, &http->ending);
+	if (http->renews)
+		thread_join(&http->renewer);
 	for (unsigned i = 0; i < http->reactor_count; i++)
 		thread_join(&http->reactors[i].thread);
 	for (size_t i = 0; i < LANES; i++)

@@ -11,7 +11,7 @@
 
 struct door {
 	struct http_door given;
-	struct tls_identity *identity; /* null: plain */
+	struct identity *identity; /* null: plain */
 	int fd;
 	unsigned port;
 };
@@ -24,6 +24,8 @@ struct http {
 	struct reactor *reactors;
 	unsigned reactor_count;
 	struct lane *lanes[LANES];
+	struct thread renewer; /* looks for new certificates */
+	bool renews;	       /* there is one */
 
 	/* Orders. What was said once stays; reactor_wake after each. */
 	atomic_bool draining;

@@ -1,121 +1,27 @@
 /*
- * OpenSSL reads and writes through a BIO of ours. Reading, it is told to try
- * again when the socket is known to be empty, which saves a system call a
- * request. Writing, it never hears that the socket is full: records gather
- * in the thread's buffer, and what the socket does not take of them is kept
- * by the connection as `rest` until it does.
+ * OpenSSL, for connections that live on reactors: it never waits, and its
+ * bytes come and go through http/records.h.
  */
 #include "http/tls.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <stdlib.h>
 
-#include "base/buf.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "http/http.h"
+#include "http/identity.h"
+#include "http/records.h"
 #include "http/wire.h"
-
-/* A batch as records: each of 16 KiB at most, with its frame. */
-enum { BUFFER_ROOM = TLS_BATCH + 4 * 256 };
-
-struct buffer {
-	size_t len;
-	char at[BUFFER_ROOM];
-};
-
-/*
- * Of whichever connection OpenSSL is at work for: empty between any two calls
- * from outside, so whatever may have written must flush.
- */
-static _Thread_local struct buffer *buffer;
-
-struct tls_identity {
-	const char *certificate;
-	const char *key;
-	pthread_mutex_t lock; /* guards `context` */
-	SSL_CTX *context;
-};
 
 struct tls {
 	SSL *ssl;
-	struct wire *wire;
-	struct buf rest; /* encrypted, not yet taken by the socket */
+	struct records records;
 };
 
-void tls_buffer_open(void)
-{
-	buffer = mem_alloc(sizeof(*buffer));
-}
-
-void tls_buffer_close(void)
-{
-	free(steal_ptr(&buffer));
-}
-
-/* ------------------------------------------------------------ our BIO */
-
-static int bio_write(BIO *bio, const char *bytes, int len)
-{
-	struct tls *tls = BIO_get_data(bio);
-	size_t size = (size_t)len;
-
-	if (buffer && tls->rest.len == 0 && size <= BUFFER_ROOM - buffer->len) {
-		memcpy(buffer->at + buffer->len, bytes, size);
-		buffer->len += size;
-		return len;
-	}
-	if (buffer) {
-		buf_add(&tls->rest, span_make(buffer->at, buffer->len));
-		buffer->len = 0;
-	}
-	buf_add(&tls->rest, span_make(bytes, size));
-	return len;
-}
-
-static int bio_read(BIO *bio, char *out, int room)
-{
-	struct tls *tls = BIO_get_data(bio);
-	ssize_t n = wire_receive(tls->wire, out, (size_t)room);
-
-	BIO_clear_retry_flags(bio);
-	if (n == WIRE_WAIT)
-		BIO_set_retry_read(bio);
-	return n < 0 ? -1 : (int)n;
-}
-
-static long bio_control(BIO *bio, int command, long number, void *pointer)
-{
-	(void)bio, (void)number, (void)pointer;
-	return command == BIO_CTRL_FLUSH; /* we flush after each call */
-}
-
-/* One for all, made at first use and never released. */
-static BIO_METHOD *bio_method;
-
-static void bio_method_make(void)
-{
-	bio_method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK,
-				  "wire");
-	BIO_meth_set_write(bio_method, bio_write);
-	BIO_meth_set_read(bio_method, bio_read);
-	BIO_meth_set_ctrl(bio_method, bio_control);
-}
-
-static BIO *bio_open(struct tls *tls)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, bio_method_make);
-	BIO *bio = BIO_new(bio_method);
-	if (bio) {
-		BIO_set_data(bio, tls);
-		BIO_set_init(bio, 1);
-	}
-	return bio;
-}
-
-/* ------------------------------------------------------------ identities */
+/* ------------------------------------------------------------ contexts */
 
 static int choose_protocol(SSL *ssl, const unsigned char **out,
 			   unsigned char *out_len, const unsigned char *offered,
@@ -138,6 +44,18 @@ static int no_password(char *out, int room, int writing, void *arg)
 {
 	(void)out, (void)room, (void)writing, (void)arg;
 	return 0;
+}
+
+/* The client names the server that it means. */
+static int choose_certificate(SSL *ssl, int *alert, void *arg)
+{
+	const char *host = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	SSL_CTX *context = identity_take(arg, host);
+
+	(void)alert;
+	SSL_set_SSL_CTX(ssl, context);
+	SSL_CTX_free(context);
+	return SSL_TLSEXT_ERR_OK;
 }
 
 static SSL_CTX *context_open(void)
@@ -165,105 +83,110 @@ static SSL_CTX *context_open(void)
 	return context;
 }
 
-static int context_wrong(SSL_CTX *context, struct err *e, const char *what,
-			 const char *file)
+static int wrong(const char *what, const char *file, struct err *e)
 {
 	char reason[128];
 	const char *text = ERR_reason_error_string(ERR_peek_error());
 
 	span_copy(span_of(text ? text : "unusable"), reason, sizeof(reason));
 	ERR_clear_error();
-	SSL_CTX_free(context);
 	return err_set(e, ERR_USAGE, "%s %s: %s", what, file, reason);
 }
 
-static int context_load(const struct tls_identity *identity, SSL_CTX **out,
-			struct err *e)
+static int load_certificate(SSL_CTX *context,
+			    const struct http_certificate *from, struct err *e)
+{
+	if (!from->key)
+		return err_set(e, ERR_USAGE,
+			       "certificate %s needs a key: name its PEM file",
+			       from->certificate);
+	if (SSL_CTX_use_certificate_chain_file(context, from->certificate) != 1)
+		return wrong("give a PEM file with the certificate and its "
+			     "chain as certificate, not",
+			     from->certificate, e);
+	if (SSL_CTX_use_PrivateKey_file(context, from->key, SSL_FILETYPE_PEM) !=
+	    1)
+		return wrong("give a PEM file with the private key of the "
+			     "certificate as key, not",
+			     from->key, e);
+	return 0;
+}
+
+static int load_authorities(SSL_CTX *context, const struct http_door *door,
+			    struct err *e)
+{
+	int mode = SSL_VERIFY_PEER;
+
+	if (!door->client_ca)
+		return 0;
+	STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(door->client_ca);
+	if (!names || SSL_CTX_load_verify_file(context, door->client_ca) != 1) {
+		sk_X509_NAME_pop_free(names, X509_NAME_free);
+		return wrong("give a PEM file with the authorities of clients "
+			     "as client_ca, not",
+			     door->client_ca, e);
+	}
+	SSL_CTX_set_client_CA_list(context, names);
+	if (door->client_required)
+		mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+	SSL_CTX_set_verify(context, mode, NULL);
+	return 0;
+}
+
+int tls_context_open(const struct http_certificate *certificate,
+		     const struct http_door *door, struct identity *identity,
+		     SSL_CTX **out, struct err *e)
 {
 	SSL_CTX *context = context_open();
 
-	thread_may_wait("tls_identity_open");
+	thread_may_wait("tls_context_open");
 	ERR_clear_error();
-	if (SSL_CTX_use_certificate_chain_file(context,
-					       identity->certificate) != 1)
-		return context_wrong(context, e,
-				     "give a PEM file with the certificate and "
-				     "its chain as certificate, not",
-				     identity->certificate);
-	if (SSL_CTX_use_PrivateKey_file(context, identity->key,
-					SSL_FILETYPE_PEM) != 1)
-		return context_wrong(context, e,
-				     "give a PEM file with the private key of "
-				     "the certificate as key, not",
-				     identity->key);
+	if (load_certificate(context, certificate, e) < 0 ||
+	    load_authorities(context, door, e) < 0) {
+		SSL_CTX_free(context);
+		return -1;
+	}
+	if (door->certificate_count > 1) {
+		SSL_CTX_set_tlsext_servername_callback(context,
+						       choose_certificate);
+		SSL_CTX_set_tlsext_servername_arg(context, identity);
+	}
 	*out = context;
 	return 0;
 }
 
-int tls_identity_open(const char *certificate, const char *key,
-		      struct tls_identity **out, struct err *e)
+SSL_CTX *tls_context_keep(SSL_CTX *context)
 {
-	struct tls_identity identity = { .certificate = certificate,
-					 .key = key };
-
-	if (!key)
-		return err_set(e, ERR_USAGE,
-			       "certificate %s needs a key: name its PEM file",
-			       certificate);
-	if (context_load(&identity, &identity.context, e) < 0)
-		return -1;
-	pthread_mutex_init(&identity.lock, NULL);
-	*out = mem_alloc(sizeof(identity));
-	**out = identity;
-	return 0;
+	SSL_CTX_up_ref(context);
+	return context;
 }
 
-int tls_identity_reload(struct tls_identity *identity, struct err *e)
+void tls_context_drop(SSL_CTX **pointer)
 {
-	SSL_CTX *context;
-
-	if (context_load(identity, &context, e) < 0)
-		return -1;
-	pthread_mutex_lock(&identity->lock);
-	SSL_CTX *old = identity->context;
-	identity->context = context;
-	pthread_mutex_unlock(&identity->lock);
-	SSL_CTX_free(old);
-	return 0;
+	SSL_CTX_free(steal_ptr(pointer));
 }
 
-void tls_identity_close(struct tls_identity **pointer)
+bool tls_context_is_for(const SSL_CTX *context, const char *host)
 {
-	struct tls_identity *identity = steal_ptr(pointer);
-
-	if (!identity)
-		return;
-	SSL_CTX_free(identity->context);
-	pthread_mutex_destroy(&identity->lock);
-	free(identity);
+	return X509_check_host(SSL_CTX_get0_certificate(context), host, 0, 0,
+			       NULL) == 1;
 }
 
 /* ------------------------------------------------------------ connections */
 
-static SSL *ssl_open(struct tls_identity *identity)
+struct tls *tls_open(struct identity *identity, struct wire *wire)
 {
-	hold_mutex(&identity->lock);
-	return SSL_new(identity->context);
-}
+	SSL_CTX *context = identity_take(identity, NULL);
+	SSL *ssl = SSL_new(context);
+	BIO *reader, *writer;
 
-struct tls *tls_open(struct tls_identity *identity, struct wire *wire)
-{
-	SSL *ssl = ssl_open(identity);
-
+	SSL_CTX_free(context);
 	if (!ssl)
 		return NULL;
 	struct tls *tls = mem_alloc(sizeof(*tls));
-	BIO *bio = bio_open(tls);
-	if (!bio)
-		abort();
 	tls->ssl = ssl;
-	tls->wire = wire;
-	SSL_set_bio(ssl, bio, bio);
+	records_open(&tls->records, wire, &reader, &writer);
+	SSL_set_bio(ssl, reader, writer);
 	SSL_set_accept_state(ssl);
 	return tls;
 }
@@ -273,64 +196,13 @@ void tls_close(struct tls **pointer)
 	struct tls *tls = steal_ptr(pointer);
 
 	SSL_free(tls->ssl);
-	buf_free(&tls->rest);
+	records_close(&tls->records);
 	free(tls);
-}
-
-/* Sends from `bytes` what the socket takes; how much, or WIRE_GONE. */
-static ssize_t push(struct tls *tls, struct span bytes)
-{
-	size_t sent = 0;
-
-	while (sent < bytes.len) {
-		ssize_t n = wire_send(tls->wire, span_from(bytes, sent), false);
-		if (n == WIRE_GONE)
-			return n;
-		if (n == WIRE_WAIT)
-			break;
-		sent += (size_t)n;
-	}
-	return (ssize_t)sent;
-}
-
-static int flush_rest(struct tls *tls)
-{
-	ssize_t n = push(tls, buf_span(&tls->rest));
-
-	if (n < 0)
-		return (int)n;
-	tls->rest.len -= (size_t)n;
-	if (tls->rest.len > 0) {
-		memmove(tls->rest.at, tls->rest.at + n, tls->rest.len);
-		return WIRE_WAIT;
-	}
-	buf_free(&tls->rest);
-	return 0;
-}
-
-/* Slow clients are many: not a byte more than it takes. */
-static void keep(struct tls *tls, struct span bytes)
-{
-	tls->rest.room = bytes.len + 1;
-	tls->rest.at = mem_alloc(tls->rest.room);
-	buf_add(&tls->rest, bytes);
 }
 
 int tls_flush(struct tls *tls)
 {
-	if (tls->rest.len > 0)
-		return flush_rest(tls);
-	if (!buffer || buffer->len == 0)
-		return 0;
-	struct span bytes = span_make(buffer->at, buffer->len);
-	ssize_t n = push(tls, bytes);
-	buffer->len = 0;
-	if (n < 0)
-		return (int)n;
-	if ((size_t)n == bytes.len)
-		return 0;
-	keep(tls, span_from(bytes, (size_t)n));
-	return WIRE_WAIT;
+	return records_flush(&tls->records);
 }
 
 /* What a call that did not succeed means. */
@@ -341,7 +213,9 @@ static ssize_t outcome(struct tls *tls, int result)
 	ERR_clear_error();
 	if (tls_flush(tls) == WIRE_GONE) /* an alert, a key update */
 		return WIRE_GONE;
-	if (error == SSL_ERROR_WANT_READ)
+	if (error == SSL_ERROR_WANT_WRITE) /* below, the kernel has TLS */
+		tls->records.wire->writable = false;
+	if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
 		return WIRE_WAIT;
 	return error == SSL_ERROR_ZERO_RETURN ? 0 : WIRE_GONE;
 }
@@ -354,7 +228,26 @@ int tls_handshake(struct tls *tls)
 		ssize_t error = outcome(tls, result);
 		return error == WIRE_WAIT ? WIRE_WAIT : WIRE_GONE;
 	}
+	tls->records.wire->seals = !records_settle(&tls->records);
 	return tls_flush(tls) == WIRE_GONE ? WIRE_GONE : 0;
+}
+
+char *tls_client(const struct tls *tls)
+{
+	X509 *certificate = SSL_get0_peer_certificate(tls->ssl);
+	BIO *text = BIO_new(BIO_s_mem());
+	char *name = NULL;
+	char *at;
+
+	if (certificate && text &&
+	    X509_NAME_print_ex(text, X509_get_subject_name(certificate), 0,
+			       XN_FLAG_RFC2253) >= 0) {
+		long len = BIO_get_mem_data(text, &at);
+		name = mem_alloc((size_t)len + 1);
+		memcpy(name, at, (size_t)len);
+	}
+	BIO_free(text);
+	return name;
 }
 
 bool tls_has_more(const struct tls *tls)
@@ -375,12 +268,10 @@ ssize_t tls_read(struct tls *tls, void *out, size_t room)
 ssize_t tls_write(struct tls *tls, struct span bytes)
 {
 	size_t taken = 0;
+	int busy = tls_flush(tls);
 
-	if (tls->rest.len > 0) {
-		int busy = flush_rest(tls);
-		if (busy)
-			return busy;
-	}
+	if (busy)
+		return busy;
 	if (bytes.len > TLS_BATCH)
 		bytes.len = TLS_BATCH;
 	while (taken < bytes.len) {

@@ -92,13 +92,13 @@ ssize_t wire_read(struct wire *wire, void *out, size_t room)
 
 ssize_t wire_write(struct wire *wire, struct span bytes, bool more)
 {
-	return wire->tls ? tls_write(wire->tls, bytes) :
-			   wire_send(wire, bytes, more);
+	return wire->seals ? tls_write(wire->tls, bytes) :
+			     wire_send(wire, bytes, more);
 }
 
 int wire_flush(struct wire *wire)
 {
-	return wire->tls ? tls_flush(wire->tls) : 0;
+	return wire->seals ? tls_flush(wire->tls) : 0;
 }
 
 void wire_finish(struct wire *wire, bool whole)
