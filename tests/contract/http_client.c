@@ -4,6 +4,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,15 +13,25 @@
 
 #include "http_lab.h"
 
-static void secure(struct client *client)
+static void secure(struct client *client, const struct client_as *who)
 {
 	static SSL_CTX *context;
 
 	if (!context)
 		context = SSL_CTX_new(TLS_client_method());
-	client->ssl = SSL_new(context);
-	SSL_set_fd(client->ssl, client->fd);
-	assert_int_equal(SSL_connect(client->ssl), 1);
+	SSL *ssl = client->ssl = SSL_new(context);
+	SSL_set_fd(ssl, client->fd);
+	if (who->host)
+		SSL_set_tlsext_host_name(ssl, who->host);
+	if (who->certificate) {
+		assert_int_equal(SSL_use_certificate_file(ssl, who->certificate,
+							  SSL_FILETYPE_PEM),
+				 1);
+		assert_int_equal(SSL_use_PrivateKey_file(ssl, who->key,
+							 SSL_FILETYPE_PEM),
+				 1);
+	}
+	assert_int_equal(SSL_connect(ssl), 1);
 }
 
 struct client client_open_raw(struct lab *lab, unsigned door)
@@ -49,7 +60,15 @@ struct client client_open(struct lab *lab, unsigned door)
 	struct client client = client_open_raw(lab, door);
 
 	if (door == SECURE)
-		secure(&client);
+		secure(&client, &(struct client_as){ 0 });
+	return client;
+}
+
+struct client client_open_as(struct lab *lab, const struct client_as *who)
+{
+	struct client client = client_open_raw(lab, SECURE);
+
+	secure(&client, who);
 	return client;
 }
 
@@ -213,6 +232,17 @@ void client_peer_name(struct client *client, char *out, size_t room)
 	X509_NAME_get_text_by_NID(X509_get_subject_name(certificate),
 				  NID_commonName, out, (int)room);
 	X509_free(certificate);
+}
+
+bool client_hears_alert(struct client *client, const char *reason)
+{
+	char byte;
+
+	ERR_clear_error();
+	if (SSL_read(client->ssl, &byte, 1) > 0)
+		return false;
+	const char *heard = ERR_reason_error_string(ERR_peek_error());
+	return heard && strstr(heard, reason);
 }
 
 struct span answer_header(const struct answer *answer, const char *name)

@@ -4,8 +4,6 @@
 #include "http_lab.h"
 
 #include <fcntl.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -14,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "http_certificates.h"
 
 char pattern(size_t index)
 {
@@ -210,6 +209,14 @@ static void peer(struct request *req, struct response *res)
 	respond_bytes(res, 200, arena_copy(req->arena, span_of(req->peer)));
 }
 
+static void client(struct request *req, struct response *res)
+{
+	respond_bytes(res, 200,
+		      arena_copy(req->arena, req->client ?
+						     span_of(req->client) :
+						     SPAN("nobody")));
+}
+
 static void reactor(struct request *req, struct response *res)
 {
 	respond_bytes(
@@ -238,7 +245,8 @@ static void handle(struct request *req, struct response *res)
 		{ "/stream", stream },	 { "/broken", broken },
 		{ "/refuse", refuse },	 { "/peer", peer },
 		{ "/reactor", reactor }, { "/split", split },
-		{ "/cold", cold },	 { "/parts", parts },
+		{ "/client", client },	 { "/cold", cold },
+		{ "/parts", parts },
 	};
 
 	for (size_t i = 0; i < array_size(routes); i++)
@@ -260,56 +268,43 @@ static void done(const struct request *req, const struct http_outcome *outcome)
 
 /* ------------------------------------------------------------ the server */
 
-static void write_pem(const char *path, X509 *certificate, EVP_PKEY *key)
+const char *lab_file(struct lab *lab, const char *name)
 {
-	FILE *out = fopen(path, "w");
+	char *path = lab->files[lab->file_count++];
 
-	assert_non_null(out);
-	if (certificate)
-		assert_int_equal(PEM_write_X509(out, certificate), 1);
-	else
-		assert_int_equal(PEM_write_PrivateKey(out, key, NULL, NULL, 0,
-						      NULL, NULL),
-				 1);
-	fclose(out);
+	assert_true(lab->file_count <= array_size(lab->files));
+	snprintf(path, sizeof(lab->files[0]), "%s/%s", lab->folder, name);
+	return path;
 }
 
 void lab_certify(struct lab *lab, const char *name)
 {
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *certificate = X509_new();
-	X509_NAME *subject = X509_get_subject_name(certificate);
+	certificate_write(&(struct subject){ .name = name }, lab->certificate,
+			  lab->key);
+}
 
-	ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
-	X509_gmtime_adj(X509_getm_notBefore(certificate), -60);
-	X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
-	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
-				   (const void *)name, -1, -1, 0);
-	X509_set_issuer_name(certificate, subject);
-	X509_set_pubkey(certificate, key);
-	assert_true(X509_sign(certificate, key, EVP_sha256()) > 0);
-	write_pem(lab->certificate, certificate, NULL);
-	write_pem(lab->key, NULL, key);
-	X509_free(certificate);
-	EVP_PKEY_free(key);
+static void make_doors(struct lab *lab)
+{
+	lab->certificate = lab_file(lab, "cert.pem");
+	lab->key = lab_file(lab, "key.pem");
+	lab_certify(lab, "first");
+	lab->certificates[0] =
+		(struct http_certificate){ lab->certificate, lab->key };
+	lab->doors[PLAIN].address = ":0";
+	lab->doors[SECURE] = (struct http_door){
+		.address = "127.0.0.1:0",
+		.certificates = lab->certificates,
+		.certificate_count = 1,
+	};
 }
 
 static void start(struct lab *lab, struct http_options options)
 {
-	static const struct http_door doors[LAB_DOORS] = {
-		[PLAIN] = { .address = ":0" },
-		[SECURE] = { .address = "127.0.0.1:0" },
-	};
 	struct err e;
 
-	memcpy(lab->doors, doors, sizeof(doors));
-	lab->certificates[0] =
-		(struct http_certificate){ lab->certificate, lab->key };
-	lab->doors[SECURE].certificates = lab->certificates;
-	lab->doors[SECURE].certificate_count = 1;
 	options.doors = lab->doors;
 	options.door_count = LAB_DOORS;
-	options.reactors = 2;
+	options.reactors = options.reactors ? options.reactors : 2;
 	options.handle = handle;
 	options.done = done;
 	options.app = lab;
@@ -341,14 +336,11 @@ int lab_open(void **state)
 	*state = lab;
 	snprintf(lab->folder, sizeof(lab->folder), "/tmp/http-XXXXXX");
 	assert_non_null(mkdtemp(lab->folder));
-	snprintf(lab->certificate, sizeof(lab->certificate), "%s/cert.pem",
-		 lab->folder);
-	snprintf(lab->key, sizeof(lab->key), "%s/key.pem", lab->folder);
-	lab_certify(lab, "first");
+	make_doors(lab);
 	lab->large = mem_alloc(LARGE);
 	for (size_t i = 0; i < LARGE; i++)
 		lab->large[i] = pattern(i);
-	snprintf(lab->on_disk, sizeof(lab->on_disk), "%s/file", lab->folder);
+	lab->on_disk = lab_file(lab, "file");
 	write_to_disk(lab->on_disk, lab->large);
 	lab->file = make_file(lab->large, LARGE);
 	lab->growing_file = make_file("", 0);
@@ -369,9 +361,8 @@ int lab_close(void **state)
 	close(lab->growing_file);
 	close(lab->file);
 	free(lab->large);
-	unlink(lab->certificate);
-	unlink(lab->key);
-	unlink(lab->on_disk);
+	for (unsigned i = 0; i < lab->file_count; i++)
+		unlink(lab->files[i]);
 	rmdir(lab->folder);
 	pthread_cond_destroy(&lab->changed);
 	pthread_mutex_destroy(&lab->lock);

@@ -18,6 +18,7 @@
  *	/broken		"a", and then the writer fails
  *	/refuse		403 at once, the body unread
  *	/peer		who asks
+ *	/client		the subject of its certificate
  *	/reactor	the number of the thread that handles it
  *	/split		a header with CR and LF in its value
  */
@@ -44,7 +45,9 @@ struct lab {
 	struct http_door doors[LAB_DOORS];
 	struct http_certificate certificates[2];
 	char folder[64];
-	char certificate[96], key[96], on_disk[96];
+	char files[16][96]; /* in it */
+	unsigned file_count;
+	const char *certificate, *key, *on_disk;
 	char *large;
 	int file; /* LARGE bytes */
 	int growing_file;
@@ -63,10 +66,12 @@ struct lab {
 #define promise(name) cmocka_unit_test_setup_teardown(name, lab_open, lab_close)
 int lab_open(void **state);
 int lab_close(void **state);
-/* Again, with other options; doors and functions are the lab's. */
+/* Again, with other options; functions and doors, changed or not, the lab's. */
 void lab_reopen(struct lab *, const struct http_options *);
 
-/* Both doors get another certificate, for `name`. */
+/* The path of a file in the lab's folder, which goes with the lab. */
+const char *lab_file(struct lab *, const char *name);
+/* Writes another certificate, for `name`, where the first was. */
 void lab_certify(struct lab *, const char *name);
 
 char pattern(size_t index);
@@ -93,6 +98,12 @@ struct answer {
 };
 
 struct client client_open(struct lab *, unsigned door);
+/* Through TLS to SECURE, as who the files say (null: as nobody). */
+struct client_as {
+	const char *host; /* the server that it means; null: it names none */
+	const char *certificate, *key;
+};
+struct client client_open_as(struct lab *, const struct client_as *);
 /* The same without TLS, whatever the door. */
 struct client client_open_raw(struct lab *, unsigned door);
 void client_close(struct client *);
@@ -116,6 +127,8 @@ bool client_sees_fin(struct client *);
 bool client_receives(struct client *, size_t count);
 /* The name in the certificate of the server. */
 void client_peer_name(struct client *, char *out, size_t room);
+/* Instead of an answer comes the end, with this alert of TLS. */
+bool client_hears_alert(struct client *, const char *reason);
 
 /* The value of a header, or SPAN_NONE. */
 struct span answer_header(const struct answer *, const char *name);

@@ -1,6 +1,6 @@
 /*
  * Promises of http/http.h about what goes wrong: refusals, deadlines, full
- * lanes, TLS, and the end.
+ * lanes, and the end.
  */
 #include "http_lab.h"
 
@@ -75,33 +75,6 @@ static void tls_on_the_plain_port_is_refused_at_once(void **state)
 	assert_true(client_sees_fin(&client));
 }
 
-static void http_on_the_tls_port_is_told_so(void **state)
-{
-	auto_client struct client client = client_open_raw(*state, SECURE);
-	auto_answer struct answer answer = client_get(&client, "/small");
-	assert_int_equal(answer.status, 400);
-	assert_non_null(strstr(answer.body.at, "https://"));
-	assert_true(client_sees_fin(&client));
-}
-
-static void a_part_of_a_tls_record_holds_up_nobody(void **state)
-{
-	struct lab *lab = *state;
-
-	lab_reopen(lab, &(struct http_options){ .reactors = 1 });
-	auto_client struct client client = client_open(lab, SECURE);
-	auto_answer struct answer before = client_get(&client, "/small");
-	assert_true(answer_is(&before, 200, "small"));
-
-	assert_int_equal(send(client.fd, "\x17\x03\x03", 3, 0), 3);
-	for (unsigned door = 0; door < LAB_DOORS; door++) {
-		auto_client struct client other = client_open(lab, door);
-		auto_answer struct answer answer = client_get(&other, "/small");
-
-		assert_true(answer_is(&answer, 200, "small"));
-	}
-}
-
 /* ------------------------------------------------------------ deadlines */
 
 static void a_slow_head_is_cut(void **state)
@@ -114,16 +87,6 @@ static void a_slow_head_is_cut(void **state)
 	auto_answer struct answer answer = client_answer(&client, false);
 	assert_int_equal(answer.status, 408);
 	assert_true(client_sees_fin(&client));
-}
-
-static void a_slow_handshake_is_cut(void **state)
-{
-	struct lab *lab = *state;
-
-	lab_reopen(lab, &(struct http_options){ .head_ms = 100 });
-	auto_client struct client slow = client_open_raw(lab, SECURE);
-	client_send(&slow, "\x16\x03", 2);
-	client_sees_fin(&slow); /* a reset will do: a byte was not read */
 }
 
 static void an_idle_connection_is_closed(void **state)
@@ -256,42 +219,6 @@ static void slow_uploads_do_not_disturb_pulls(void **state)
 	}
 }
 
-/* ------------------------------------------------------------ TLS */
-
-static void a_reload_is_for_new_connections(void **state)
-{
-	struct lab *lab = *state;
-	auto_client struct client old = client_open(lab, SECURE);
-	char name[32];
-	struct err e;
-
-	lab_certify(lab, "second");
-	assert_int_equal(http_reload(lab->http, &e), 0);
-	auto_client struct client new = client_open(lab, SECURE);
-	client_peer_name(&old, name, sizeof(name));
-	assert_string_equal(name, "first");
-	client_peer_name(&new, name, sizeof(name));
-	assert_string_equal(name, "second");
-	auto_answer struct answer from_old = client_get(&old, "/small");
-	auto_answer struct answer from_new = client_get(&new, "/small");
-	assert_true(answer_is(&from_old, 200, "small"));
-	assert_true(answer_is(&from_new, 200, "small"));
-}
-
-static void a_bad_certificate_changes_nothing(void **state)
-{
-	struct lab *lab = *state;
-	struct err e;
-
-	assert_int_equal(truncate(lab->certificate, 10), 0);
-	assert_int_equal(http_reload(lab->http, &e), -1);
-	assert_int_equal(e.kind, ERR_USAGE);
-	assert_non_null(strstr(e.message, lab->certificate));
-	auto_client struct client client = client_open(lab, SECURE);
-	auto_answer struct answer answer = client_get(&client, "/small");
-	assert_true(answer_is(&answer, 200, "small"));
-}
-
 /* ------------------------------------------------------------ opening */
 
 static void refuse_to_open(const struct http_door *door, const char *because)
@@ -416,10 +343,7 @@ int main(void)
 		promise(what_follows_a_refused_request_is_not_read),
 		promise(a_head_may_have_12_kib_and_not_17),
 		promise(tls_on_the_plain_port_is_refused_at_once),
-		promise(http_on_the_tls_port_is_told_so),
-		promise(a_part_of_a_tls_record_holds_up_nobody),
 		promise(a_slow_head_is_cut),
-		promise(a_slow_handshake_is_cut),
 		promise(an_idle_connection_is_closed),
 		promise(a_client_that_does_not_read_is_cut),
 		promise(a_body_that_stops_coming_is_a_timeout),
@@ -427,8 +351,6 @@ int main(void)
 		promise(over_the_limit_requests_wait_for_their_turn),
 		promise(who_waits_too_long_for_a_lane_gets_503),
 		promise(slow_uploads_do_not_disturb_pulls),
-		promise(a_reload_is_for_new_connections),
-		promise(a_bad_certificate_changes_nothing),
 		promise(what_cannot_be_opened_is_named),
 		promise(draining_lets_requests_end),
 		promise(draining_cuts_what_is_left_by_fin),
