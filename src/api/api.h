@@ -11,6 +11,7 @@
 struct api {
 	struct store *store;
 	struct mirror *mirror;
+	int64_t blob_limit; /* bytes of a blob that is pushed; 0: none */
 };
 
 /* One door's http_door.arg: the upstream that it is bound to, or null. */

@@ -9,10 +9,10 @@
 
 enum { SMALL = 16 * 1024, LARGE = 256 * 1024 };
 
-static int too_large(size_t limit, struct err *e)
+static int too_large(int64_t limit, struct err *e)
 {
-	return err_set(e, ERR_TOO_LARGE, "at most %zu bytes are taken here",
-		       limit);
+	return err_set(e, ERR_TOO_LARGE, "at most %lld bytes are taken here",
+		       (long long)limit);
 }
 
 int body_read(struct request *req, size_t limit, struct span *out,
@@ -23,11 +23,11 @@ int body_read(struct request *req, size_t limit, struct span *out,
 	ssize_t n;
 
 	if (req->body_size > (int64_t)limit)
-		return too_large(limit, e);
+		return too_large((int64_t)limit, e);
 	while ((n = request_read(req, piece, sizeof(piece), e)) > 0) {
 		buf_add(&body, span_make(piece, (size_t)n));
 		if (body.len > limit)
-			return too_large(limit, e);
+			return too_large((int64_t)limit, e);
 	}
 	if (n < 0)
 		return -1;
@@ -51,17 +51,39 @@ static int fill(struct request *req, char *piece, size_t *filled_out,
 	return n > 0 ? 1 : (int)n;
 }
 
-int body_store(struct request *req, struct incoming *incoming, struct err *e)
+/* Of the `came` bytes of a body of which `more` may come. */
+static int check_bounds(const struct body_bounds *bounds, int64_t came,
+			bool more, struct err *e)
+{
+	if (came > bounds->most)
+		return too_large(bounds->most, e);
+	if (bounds->size < 0 || came == bounds->size ||
+	    (came < bounds->size && more))
+		return 0;
+	return err_set(e, ERR_SIZE_INVALID,
+		       "Content-Range is of %lld bytes, and %s came",
+		       (long long)bounds->size,
+		       came > bounds->size ? "more" : "fewer");
+}
+
+int body_store(struct request *req, struct incoming *incoming,
+	       const struct body_bounds *bounds, struct err *e)
 {
 	auto_free char *piece = mem_alloc(LARGE);
 	struct err why;
+	int64_t came = 0;
 	size_t filled;
 	int more;
 
+	if (req->body_size > bounds->most)
+		return too_large(bounds->most, e);
 	do {
 		more = fill(req, piece, &filled, &why);
 		/* What came before a failure counts. */
 		if (incoming_write(incoming, span_make(piece, filled), e) < 0)
+			return -1;
+		came += (int64_t)filled;
+		if (check_bounds(bounds, came, more != 0, e) < 0)
 			return -1;
 	} while (more > 0);
 	if (more < 0)

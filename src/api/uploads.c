@@ -1,8 +1,11 @@
 /*
  * Uploads: POST, GET, PATCH, PUT, DELETE. distribution-spec, "Pushing blobs".
  *
- * An upload goes on from request to request by its key. What a 202 has
- * acknowledged is durable, like what a 201 has.
+ * An upload goes on from request to request by its key, and has one writer at
+ * a time: who comes second is refused. What an answer says is here is durable.
+ *
+ * A request that breaks off leaves what came of it. Of one that is refused
+ * nothing is taken; when the blob would be too large, all of it goes.
  */
 #include "api/body.h"
 #include "api/call.h"
@@ -15,32 +18,39 @@ static int resume(struct call *call, struct incoming **out, struct err *e)
 				      out, e);
 }
 
-/* Where the upload goes on, and how much of it is here. */
-static void upload_headers(struct call *call, const struct incoming *incoming)
+/*
+ * Where the upload goes on, and how much of it is here. The last byte of an
+ * empty one is 0, too: the grammar knows no other.
+ */
+static void upload_headers(struct call *call, struct span key, int64_t length)
 {
 	struct response *res = call->response;
-	int64_t length = incoming_length(incoming);
-	const char *key = incoming_key(incoming);
 
-	respond_header(res, "Location", "/v2/%.*s/blobs/uploads/%s",
-		       SPAN_ARG(call->path_name), key);
+	respond_header(res, "Location", "/v2/%.*s/blobs/uploads/%.*s",
+		       SPAN_ARG(call->path_name), SPAN_ARG(key));
 	respond_header(res, "Range", "0-%lld",
 		       (long long)(length > 0 ? length - 1 : 0));
-	respond_header(res, "Docker-Upload-UUID", "%s", key);
+	respond_header(res, "Docker-Upload-UUID", "%.*s", SPAN_ARG(key));
 }
 
-static void answer_upload(struct call *call, int status,
-			  const struct incoming *incoming)
+static void answer_upload(struct call *call, const struct incoming *incoming)
 {
-	upload_headers(call, incoming);
-	respond_empty(call->response, status);
+	upload_headers(call, span_of(incoming_key(incoming)),
+		       incoming_length(incoming));
+	respond_empty(call->response, 202);
 }
 
 /* The client hears how much is here, so that it can go on. */
-static void fail_upload(struct call *call, const struct incoming *incoming,
+static void fail_upload(struct call *call, struct incoming **incoming,
 			const struct err *e)
 {
-	upload_headers(call, incoming);
+	struct err ignored;
+
+	if (e->kind == ERR_TOO_LARGE)
+		incoming_drop(incoming);
+	else if (incoming_sync(*incoming, &ignored) == 0)
+		upload_headers(call, span_of(incoming_key(*incoming)),
+			       incoming_length(*incoming));
 	fail(call, e);
 }
 
@@ -68,37 +78,90 @@ static int promised_digest(const struct call *call, struct digest *out,
 	return digest_parse(text, out, e);
 }
 
-/* A chunk that says where it belongs must belong at the end. */
-static int check_place(const struct request *req,
-		       const struct incoming *incoming, struct err *e)
+/*
+ * A chunk that says where it belongs must belong at the end. Its size, -1 if
+ * nothing says it.
+ */
+static int check_place(const struct request *req, int64_t length,
+		       int64_t *size_out, struct err *e)
 {
-	struct span header = request_header(req, "Content-Range");
-	int64_t length = incoming_length(incoming);
+	struct span header = request_header_list(req, "Content-Range");
 	struct range range;
 
+	*size_out = req->body_size;
 	if (!header.at)
 		return 0;
 	if (range_parse_chunk(header, &range, e) < 0)
 		return -1;
+	if (req->body_size >= 0 && req->body_size != range.length)
+		return err_set(e, ERR_SIZE_INVALID,
+			       "Content-Range and Content-Length disagree");
 	if (range.start != length)
 		return err_set(e, ERR_CHUNK_ORDER,
 			       "the next byte is %lld, the chunk begins at "
 			       "%lld",
 			       (long long)length, (long long)range.start);
-	if (req->body_size >= 0 && req->body_size != range.length)
-		return err_set(e, ERR_SIZE_INVALID,
-			       "Content-Range and Content-Length disagree");
+	*size_out = range.length;
 	return 0;
+}
+
+/* The body was not what it said: what came of it is worth nothing. */
+static bool is_refused(const struct err *e)
+{
+	return e->kind == ERR_SIZE_INVALID || e->kind == ERR_REQUEST;
 }
 
 /* The request's body to the end of the upload. */
 static int append(struct call *call, struct incoming *incoming, struct err *e)
 {
-	if (check_place(call->request, incoming, e) < 0)
+	int64_t limit = call->api->blob_limit;
+	int64_t length = incoming_length(incoming);
+	struct body_bounds bounds;
+	struct err ignored;
+
+	if (check_place(call->request, length, &bounds.size, e) < 0)
 		return -1;
-	return body_store(call->request, incoming, e);
+	bounds.most = (limit ? limit : INT64_MAX) - length;
+	if (body_store(call->request, incoming, &bounds, e) == 0)
+		return 0;
+	if (is_refused(e) && incoming_cut(incoming, length, &ignored) < 0)
+		*e = ignored;
+	return -1;
 }
 
+/* The one of ?digest-algorithm=; without it `out` stays as it is. */
+static int chosen_algorithm(const struct request *req,
+			    enum digest_algorithm *out, struct err *e)
+{
+	struct span name = request_query(req, "digest-algorithm", 0);
+
+	if (!name.at || digest_algorithm_parse(name, out))
+		return 0;
+	return err_set(e, ERR_UNSUPPORTED,
+		       "digest-algorithm may be sha256 or sha512, not \"%.*s\"",
+		       SPAN_ARG(name));
+}
+
+/*
+ * The digest of ?mount=: 1; without it, or if it is of an algorithm that
+ * nothing here has, 0; -1.
+ */
+static int wanted_mount(const struct request *req, struct digest *out,
+			struct err *e)
+{
+	struct span text = request_query(req, "mount", 0);
+
+	if (!text.at)
+		return 0;
+	if (digest_parse(text, out, e) == 0)
+		return 1;
+	return e->kind == ERR_UNSUPPORTED ? 0 : -1;
+}
+
+/*
+ * Without ?from= it may come from wherever it was pushed to. What cannot be
+ * had is not an error: the client sends the blob.
+ */
 static bool mounted(struct call *call, const struct digest *digest)
 {
 	const struct request *req = call->request;
@@ -110,9 +173,11 @@ static bool mounted(struct call *call, const struct digest *digest)
 	struct mirror_target source;
 	struct err e;
 
-	return from.name.at &&
-	       mirror_resolve(call->api->mirror, &from, &source, &e) == 0 &&
-	       store_mount(call->api->store, &source.repository,
+	if (from.name.at &&
+	    mirror_resolve(call->api->mirror, &from, &source, &e) < 0)
+		return false;
+	return store_mount(call->api->store,
+			   from.name.at ? &source.repository : NULL,
 			   &call->target.repository, digest, &e) == 0;
 }
 
@@ -126,7 +191,8 @@ static void upload_whole(struct call *call)
 	    incoming_open_upload(call->api->store, &call->target.repository,
 				 &incoming, &e) < 0)
 		return fail(call, &e);
-	if (body_store(call->request, incoming, &e) < 0) {
+	incoming_expect(incoming, digest.algorithm);
+	if (append(call, incoming, &e) < 0) {
 		incoming_drop(&incoming);
 		return fail(call, &e);
 	}
@@ -138,20 +204,20 @@ static void upload_whole(struct call *call)
 static void upload_begin(struct call *call)
 {
 	auto_of(incoming) struct incoming *incoming = NULL;
-	struct span mount = request_query(call->request, "mount", 0);
-	struct digest digest;
+	struct digest digest = { .algorithm = DIGEST_SHA256 };
 	struct err e;
+	int wanted = wanted_mount(call->request, &digest, &e);
+	enum digest_algorithm algorithm = digest.algorithm;
 
-	if (mount.at) {
-		if (digest_parse(mount, &digest, &e) < 0)
-			return fail(call, &e);
-		if (mounted(call, &digest))
-			return answer_blob(call, &digest);
-	}
+	if (wanted < 0 || chosen_algorithm(call->request, &algorithm, &e) < 0)
+		return fail(call, &e);
+	if (wanted && mounted(call, &digest))
+		return answer_blob(call, &digest);
 	if (incoming_open_upload(call->api->store, &call->target.repository,
 				 &incoming, &e) < 0)
 		return fail(call, &e);
-	answer_upload(call, 202, incoming);
+	incoming_expect(incoming, algorithm);
+	answer_upload(call, incoming);
 }
 
 /* Who brings no body need not queue behind those who do. */
@@ -165,12 +231,14 @@ void upload_start(struct call *call)
 
 void upload_get(struct call *call)
 {
-	auto_of(incoming) struct incoming *incoming = NULL;
+	int64_t length;
 	struct err e;
 
-	if (resume(call, &incoming, &e) < 0)
+	if (store_upload_length(call->api->store, &call->target.repository,
+				call->upload, &length, &e) < 0)
 		return fail(call, &e);
-	answer_upload(call, 204, incoming);
+	upload_headers(call, call->upload, length);
+	respond_empty(call->response, 204);
 }
 
 void upload_patch(struct call *call)
@@ -181,8 +249,8 @@ void upload_patch(struct call *call)
 	if (resume(call, &incoming, &e) < 0)
 		return fail(call, &e);
 	if (append(call, incoming, &e) < 0 || incoming_sync(incoming, &e) < 0)
-		return fail_upload(call, incoming, &e);
-	answer_upload(call, 202, incoming);
+		return fail_upload(call, &incoming, &e);
+	answer_upload(call, incoming);
 }
 
 void upload_put(struct call *call)
@@ -194,8 +262,9 @@ void upload_put(struct call *call)
 	if (promised_digest(call, &digest, &e) < 0 ||
 	    resume(call, &incoming, &e) < 0)
 		return fail(call, &e);
+	incoming_expect(incoming, digest.algorithm);
 	if (append(call, incoming, &e) < 0)
-		return fail_upload(call, incoming, &e);
+		return fail_upload(call, &incoming, &e);
 	if (incoming_commit(&incoming, &digest, &e) < 0)
 		return fail(call, &e);
 	answer_blob(call, &digest);

@@ -74,13 +74,38 @@ static int named_find(struct db *db, const struct repository *repository,
 	return found;
 }
 
+/* What is only cached is not among it. */
+static int pushed_find(struct db *db, const struct digest_row *digest,
+		       struct meta_blob *out, struct err *e)
+{
+	auto_rows struct rows row;
+	int found = db_find(db,
+			    "SELECT blob.id, blob.size"
+			    " FROM link"
+			    " JOIN repository"
+			    " ON repository.id = link.repository"
+			    " JOIN blob ON blob.digest = link.digest"
+			    " WHERE link.digest = $1"
+			    " AND repository.upstream = ''"
+			    " LIMIT 1",
+			    DB_ARGS(db_digest(digest)), &row, e);
+
+	if (found == 1)
+		*out = (struct meta_blob){
+			.id = (uint64_t)row_number(&row, 0),
+			.size = row_number(&row, 1),
+		};
+	return found;
+}
+
 int blob_seen(struct db *db, const struct repository *repository,
 	      const struct digest *digest, struct meta_blob *out, struct err *e)
 {
 	struct digest_row row = digest_row(digest);
-	int found = linked_find(db, repository, &row, out, e);
+	int found = repository ? linked_find(db, repository, &row, out, e) :
+				 pushed_find(db, &row, out, e);
 
-	if (found == 0 && !repository_is_local(repository))
+	if (found == 0 && repository && !repository_is_local(repository))
 		found = named_find(db, repository, &row, out, e);
 	if (found == 0)
 		return blob_unknown(digest, e);

@@ -57,7 +57,7 @@ struct meta_blob {
  * A blob as `repository` may see it: linked there, or named by a manifest
  * there. ERR_BLOB_UNKNOWN if neither. A local repository sees only what is
  * linked; an upstream one also what its cached manifests name, with id 0
- * until it arrives.
+ * until it arrives. Null: as some local repository sees it.
  */
 int meta_blob_peek(struct meta *, const struct repository *,
 		   const struct digest *, struct meta_blob *out, struct err *)
@@ -91,8 +91,9 @@ int meta_blob_put(struct meta *, const struct meta_arrival *,
 /* ----------------------------------------------------------------- links */
 
 /*
- * Links the blob to `to` if `from` sees it. ERR_BLOB_UNKNOWN. Touches the
- * link, so that no sweep takes it before a manifest can name it.
+ * Links the blob to `to` if `from` (null: some local repository) sees it and
+ * it is here. ERR_BLOB_UNKNOWN. Touches the link, so that no sweep takes it
+ * before a manifest can name it.
  */
 int meta_link_mount(struct meta *, const struct repository *from,
 		    const struct repository *to, const struct digest *,

@@ -11,9 +11,9 @@
 static int blob_lost(const struct repository *repository,
 		     const struct digest *digest, struct err *e)
 {
-	return err_set(e,
-		       repository_is_local(repository) ? ERR_BLOB_UNKNOWN :
-							 ERR_NOT_HERE,
+	bool upstream = repository && !repository_is_local(repository);
+
+	return err_set(e, upstream ? ERR_NOT_HERE : ERR_BLOB_UNKNOWN,
 		       "the file of blob %s is missing or damaged",
 		       digest_text(digest).s);
 }

@@ -61,10 +61,11 @@ int store_pull_blob(struct store *, const struct repository *,
 		    const struct digest *, struct blob_place *out, struct err *)
 	may_wait must_check;
 
-/* Links of blobs, as in meta/meta.h. */
+/* As meta_link_mount, if its bytes are not lost. */
 int store_mount(struct store *, const struct repository *from,
 		const struct repository *to, const struct digest *,
 		struct err *) may_wait must_check;
+/* As meta_link_drop. */
 int store_unlink(struct store *, const struct repository *,
 		 const struct digest *, struct err *) may_wait must_check;
 

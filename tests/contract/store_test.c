@@ -321,6 +321,40 @@ static void what_is_missing_is_not_mounted(void **state)
 	assert_true(lab_has(lab, other, "layer"));
 }
 
+static void without_a_source_only_what_was_pushed_is_mounted(void **state)
+{
+	struct lab *lab = *state;
+	struct repository nginx = upstream("nginx"), app = local("app");
+	struct digest digest = digest_of("layer");
+	struct err e;
+
+	lab_open(lab);
+	lab_fetch(lab, nginx, "layer");
+	FAILS(store_mount(lab->store, NULL, &app, &digest, &e), e,
+	      ERR_BLOB_UNKNOWN);
+	lab_push(lab, local("other"), "layer");
+	OK(store_mount(lab->store, NULL, &app, &digest, &e), e);
+	assert_true(lab_has(lab, app, "layer"));
+}
+
+static void what_was_mounted_from_upstream_is_pushed_content(void **state)
+{
+	struct lab *lab = *state;
+	struct repository nginx = upstream("nginx"), app = local("app");
+	struct digest digest = digest_of("layer");
+	struct err e;
+
+	lab_open(lab);
+	lab_fetch(lab, nginx, "layer");
+	OK(store_mount(lab->store, &nginx, &app, &digest, &e), e);
+	assert_true(lab_has(lab, app, "layer"));
+	assert_int_equal(lab_number(lab, "SELECT count(*) FROM link"
+					 " JOIN repository"
+					 " ON repository.id = link.repository"
+					 " WHERE repository.upstream = ''"),
+			 1);
+}
+
 static void a_file_that_cannot_be_opened_now_is_not_missing(void **state)
 {
 	struct lab *lab = *state;
@@ -451,6 +485,8 @@ int main(void)
 		LAB_TEST(a_damaged_blob_is_mended_by_the_next_push),
 		LAB_TEST(a_damaged_cached_blob_is_to_be_fetched_again),
 		LAB_TEST(what_is_missing_is_not_mounted),
+		LAB_TEST(without_a_source_only_what_was_pushed_is_mounted),
+		LAB_TEST(what_was_mounted_from_upstream_is_pushed_content),
 		LAB_TEST(a_file_that_cannot_be_opened_now_is_not_missing),
 		LAB_TEST(a_blob_is_seen_only_where_it_was_pushed),
 		LAB_TEST(
