@@ -56,6 +56,7 @@ struct config {
 	struct config_upstream *upstreams; /* docker.io is always there */
 	size_t upstream_count;
 	int64_t upload_limit; /* uploads at once, at least 1 */
+	int64_t blob_limit;   /* bytes of a pushed blob; 0: no limit */
 };
 
 /*

@@ -63,6 +63,9 @@ const struct key keys[] = {
 	  .section = "General" },
 	{ "drain", DURATION, IN_CONFIG(drain_ms), .initial = "30s",
 	  .help = "how long a stop waits for requests under way" },
+	{ "limits.blob_size", SIZE, IN_CONFIG(blob_limit),
+	  .help = "a blob that is larger cannot be pushed; without it there "
+		  "is no limit" },
 	{ "limits.uploads", NUMBER, IN_CONFIG(upload_limit), .initial = "64",
 	  .help = "uploads at once; more have to wait" },
 	{ "log.level", CHOICE, IN_CONFIG(log_level), .initial = "info",

@@ -27,15 +27,15 @@ static bool filled_parse(struct span value, void *slot)
 	return value.len > 0 && text_store(value, slot);
 }
 
-static bool duration_parse(struct span value, void *slot)
+struct unit {
+	const char *name;
+	int64_t factor;
+};
+
+/* Digits and one of the units, -1 if it is anything else or too much. */
+static int64_t quantity(struct span value, const struct unit *units,
+			size_t count, int64_t max)
 {
-	static const struct {
-		const char *unit;
-		int64_t ms;
-	} units[] = {
-		{ "ms", 1 },	      { "s", 1000 },	 { "m", 60 * 1000 },
-		{ "h", 3600 * 1000 }, { "d", 86400000 },
-	};
 	size_t digits = 0;
 
 	while (digits < value.len && isdigit((unsigned char)value.at[digits]))
@@ -43,15 +43,43 @@ static bool duration_parse(struct span value, void *slot)
 	int64_t number = span_decimal(span_make(value.at, digits));
 	struct span unit = span_from(value, digits);
 
-	for (size_t i = 0; i < array_size(units); i++) {
-		if (!span_is(unit, units[i].unit))
-			continue;
-		if (number < 0 || number > DURATION_MAX / units[i].ms)
-			return false;
-		*(int64_t *)slot = number * units[i].ms;
-		return true;
-	}
-	return false;
+	for (size_t i = 0; i < count; i++)
+		if (span_is(unit, units[i].name))
+			return number <= max / units[i].factor ?
+				       number * units[i].factor :
+				       -1;
+	return -1;
+}
+
+static bool duration_parse(struct span value, void *slot)
+{
+	static const struct unit units[] = {
+		{ "ms", 1 },	      { "s", 1000 },	 { "m", 60 * 1000 },
+		{ "h", 3600 * 1000 }, { "d", 86400000 },
+	};
+	int64_t ms = quantity(value, units, array_size(units), DURATION_MAX);
+
+	*(int64_t *)slot = ms;
+	return ms >= 0;
+}
+
+static bool size_parse(struct span value, void *slot)
+{
+	static const struct unit units[] = {
+		{ "B", 1 },
+		{ "KB", 1000 },
+		{ "MB", 1000000 },
+		{ "GB", 1000000000 },
+		{ "TB", INT64_C(1000000000000) },
+		{ "KiB", 1 << 10 },
+		{ "MiB", 1 << 20 },
+		{ "GiB", 1 << 30 },
+		{ "TiB", INT64_C(1) << 40 },
+	};
+	int64_t bytes = quantity(value, units, array_size(units), INT64_MAX);
+
+	*(int64_t *)slot = bytes;
+	return bytes > 0;
 }
 
 static bool number_parse(struct span value, void *slot)
@@ -163,6 +191,9 @@ const struct type_row types[TYPE_COUNT] = {
 	[DURATION] = { "DURATION", "duration",
 		       "write a number with a unit, like 1s or 500ms",
 		       duration_parse },
+	[SIZE] = { "SIZE", "size",
+		   "write a number with a unit, like 10GiB or 500MB",
+		   size_parse },
 	[NUMBER] = { "NUMBER", "number from 1 to 10000",
 		     "write one in digits, like 64", number_parse },
 	[ADDRESS] = { "ADDRESS", "address to listen on",
@@ -184,7 +215,8 @@ const struct type_row types[TYPE_COUNT] = {
 
 bool type_is_text(enum type type)
 {
-	return types[type].parse && type != DURATION && type != NUMBER;
+	return types[type].parse && type != DURATION && type != SIZE &&
+	       type != NUMBER;
 }
 
 bool type_is_path(enum type type)

@@ -10,6 +10,7 @@ enum type {
 	DIRECTORY,
 	FILE_PATH,
 	DURATION,
+	SIZE,
 	NUMBER,
 	CHOICE, /* an enum that counts the key's choices; has no parser */
 	ADDRESS,
@@ -29,8 +30,8 @@ struct type_row {
 
 	/*
 	 * Stores the value at `slot`: char * (owned; what was there is freed),
-	 * int64_t (DURATION in milliseconds, NUMBER). False
-	 * if it is none of this type.
+	 * int64_t (DURATION in milliseconds, SIZE in bytes, NUMBER). False if
+	 * it is none of this type.
 	 */
 	bool (*parse)(struct span, void *slot);
 };

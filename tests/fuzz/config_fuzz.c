@@ -57,6 +57,7 @@ static void check_config(const struct config *config)
 {
 	check(*config->data && config->drain_ms >= 0);
 	check(config->patience_ms >= 0 && config->upload_limit > 0);
+	check(config->blob_limit >= 0);
 	check(config->log_level <= LOG_ERROR);
 	check_listen(config);
 	check_upstreams(config);

@@ -28,6 +28,11 @@ static const char *uploads(const struct config *config)
 	return number_text(config->upload_limit);
 }
 
+static const char *blob_size(const struct config *config)
+{
+	return number_text(config->blob_limit);
+}
+
 static const char *level(const struct config *config)
 {
 	return number_text(config->log_level);
@@ -169,6 +174,13 @@ static const struct row {
 	  { "drain: %s", ENV "DRAIN=%s", "--drain=%s" },
 	  drain, "30000",
 	  { { "500ms", "500" }, { "5m", "300000" }, { "24h", "86400000" } } },
+	{ "limits.blob_size",
+	  { "limits: {blob_size: %s}", ENV "LIMITS_BLOB_SIZE=%s",
+	    "--limits.blob_size=%s" },
+	  blob_size, "0",
+	  { { "10GiB", "10737418240" },
+	    { "500MB", "500000000" },
+	    { "1B", "1" } } },
 	{ "limits.uploads",
 	  { "limits: {uploads: %s}", ENV "LIMITS_UPLOADS=%s",
 	    "--limits.uploads=%s" },
