@@ -3,15 +3,29 @@
  * on the same port (/healthz, /readyz, /metrics).
  */
 #pragma once
+#include "base/current.h"
+#include "config/config.h"
 #include "http/http.h"
 #include "mirror/mirror.h"
 #include "store/store.h"
 
-/* Borrowed; both outlive the server that calls the functions below. */
+/* What holds for one request, whatever is reloaded meanwhile. */
+struct api_settings {
+	struct config *config;
+	struct mirror_rules mirror;
+	int64_t *tag_lifetimes_ms; /* the mirror's */
+	int64_t blob_limit;	   /* bytes of a blob that is pushed; 0: none */
+};
+
+/* Takes the configuration; closed by whoever holds it in a struct current. */
+struct api_settings *api_settings_open(struct config *);
+void api_settings_close(void *settings);
+
+/* Borrowed; they outlive the server that calls the functions below. */
 struct api {
 	struct store *store;
 	struct mirror *mirror;
-	int64_t blob_limit; /* bytes of a blob that is pushed; 0: none */
+	struct current *settings; /* of struct api_settings */
 };
 
 /* One door's http_door.arg: the upstream that it is bound to, or null. */

@@ -15,6 +15,8 @@ struct call {
 	struct request *request;
 	struct response *response;
 	const struct api *api;
+	const struct api_settings *settings; /* of this request, to its end */
+	struct version *held;		     /* what holds them */
 	const struct route *route;
 	call_handler then; /* what runs later, on a worker */
 

@@ -81,6 +81,7 @@ static int resolve(struct call *call, const struct path_parts *parts,
 {
 	const struct request *req = call->request;
 	struct mirror_question question = {
+		.rules = &call->settings->mirror,
 		.name = parts->name,
 		.ns = request_query(req, "ns", 0),
 		.host = request_header(req, "Host"),
@@ -139,14 +140,17 @@ void api_handle(struct request *request, struct response *response)
 	call->request = request;
 	call->response = response;
 	call->api = request->app;
+	call->held = current_hold(call->api->settings);
+	call->settings = version_value(call->held);
 	request->local = call;
 	respond_header(response, "Docker-Distribution-Api-Version",
 		       "registry/2.0");
 	route(call);
 }
 
-/* One line a request. Queries may hold secrets and are never logged. */
-void api_done(const struct request *req, const struct http_outcome *outcome)
+/* Queries may hold secrets and are never logged. */
+static void log_request(const struct request *req,
+			const struct http_outcome *outcome)
 {
 	const struct call *call = req->local;
 	struct log_line line;
@@ -166,4 +170,14 @@ void api_done(const struct request *req, const struct http_outcome *outcome)
 	if (call && call->err.kind)
 		log_err(&line, &call->err);
 	log_send(&line);
+}
+
+/* What the engine refused by itself was never a call. */
+void api_done(const struct request *req, const struct http_outcome *outcome)
+{
+	struct call *call = req->local;
+
+	log_request(req, outcome);
+	if (call)
+		version_release(&call->held);
 }

@@ -114,7 +114,7 @@ static bool is_refused(const struct err *e)
 /* The request's body to the end of the upload. */
 static int append(struct call *call, struct incoming *incoming, struct err *e)
 {
-	int64_t limit = call->api->blob_limit;
+	int64_t limit = call->settings->blob_limit;
 	int64_t length = incoming_length(incoming);
 	struct body_bounds bounds;
 	struct err ignored;
@@ -166,6 +166,7 @@ static bool mounted(struct call *call, const struct digest *digest)
 {
 	const struct request *req = call->request;
 	struct mirror_question from = {
+		.rules = &call->settings->mirror,
 		.name = request_query(req, "from", 0),
 		.host = request_header(req, "Host"),
 		.blob = digest,

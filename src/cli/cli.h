@@ -42,5 +42,5 @@ void cli_serve_help(const struct call *, struct buf *);
 void cli_help_help(const struct call *, struct buf *);
 void cli_version_help(const struct call *, struct buf *);
 
-/* Serves until a signal ends it; 0 is a clean stop. */
-int serve_run(const struct config *, struct err *) may_wait must_check;
+/* Serves until a signal ends it; 0 is a clean stop. Takes the configuration. */
+int serve_run(struct config *, struct err *) may_wait must_check;

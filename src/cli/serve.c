@@ -44,7 +44,6 @@ static int open_upstreams(struct house *house, struct err *e)
 		struct mirror_upstream *to = &house->upstreams[i];
 
 		to->name = from->name;
-		to->tag_lifetime_ms = from->tag_lifetime_ms;
 		if (upstream_open(&options, &to->upstream, e) < 0)
 			return err_wrap(e, "upstream %s", from->name);
 	}
@@ -58,8 +57,6 @@ static void open_mirror(struct house *house)
 		.store = house->store,
 		.upstreams = house->upstreams,
 		.upstream_count = config->upstream_count,
-		.default_upstream = config->mirror_default,
-		.patience_ms = config->patience_ms,
 	};
 
 	house->mirror = mirror_open(&options);
@@ -150,6 +147,7 @@ static void close_house(struct house *house)
 	free(house->upstreams);
 	free(house->doors);
 	free(house->certificates);
+	current_close(&house->api.settings);
 }
 
 static void say_started(const struct house *house)
@@ -201,7 +199,7 @@ static void wait_for_end(struct house *house, const sigset_t *signals)
 	mirror_stop(house->mirror);
 }
 
-int serve_run(const struct config *config, struct err *e)
+int serve_run(struct config *config, struct err *e)
 {
 	struct house house = { .config = config };
 	sigset_t signals;
@@ -214,6 +212,8 @@ int serve_run(const struct config *config, struct err *e)
 	signal(SIGPIPE, SIG_IGN);
 
 	log_open(config->log_level);
+	house.api.settings =
+		current_open(api_settings_open(config), api_settings_close);
 	int failed = open_house(&house, e);
 	if (!failed) {
 		say_started(&house);

@@ -7,7 +7,7 @@
 
 int cli_serve(const struct call *call, struct err *e)
 {
-	auto_of(config) struct config *config = NULL;
+	struct config *config;
 
 	if (options_load(call->args, &config, e) < 0)
 		return -1;

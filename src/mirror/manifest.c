@@ -18,7 +18,8 @@ static bool is_fresh(const struct mirror *mirror,
 
 	if (!upstream || reference->kind == REFERENCE_DIGEST)
 		return true;
-	return age >= 0 && age * 1000 < upstream->tag_lifetime_ms;
+	size_t index = (size_t)(upstream - mirror->options.upstreams);
+	return age >= 0 && age * 1000 < target->rules->tag_lifetimes_ms[index];
 }
 
 static void view_manifest(const struct meta_manifest *found,
@@ -107,7 +108,7 @@ int pull_manifest(struct mirror *mirror, const struct mirror_target *target,
 	/* Somebody else may have asked since the peek. */
 	if (have && is_fresh(mirror, target, reference, old.checked))
 		return 0;
-	if (ask(mirror, &plan, have ? mirror->options.patience_ms : ANSWER_MS,
+	if (ask(mirror, &plan, have ? target->rules->patience_ms : ANSWER_MS,
 		e) < 0) {
 		if (!have)
 			return -1;

@@ -18,7 +18,6 @@ struct mirror;
 struct mirror_upstream {
 	const char *name;
 	struct upstream *upstream;
-	int64_t tag_lifetime_ms;
 };
 
 /* Everything in it is borrowed, and outlives the mirror. */
@@ -26,8 +25,16 @@ struct mirror_options {
 	struct store *store;
 	const struct mirror_upstream *upstreams;
 	size_t upstream_count;
+};
+
+/*
+ * What may change while the mirror runs. Each question brings the rules that
+ * hold for it, and they outlive what comes of it.
+ */
+struct mirror_rules {
 	const char *default_upstream; /* "" is nowhere */
 	int64_t patience_ms;
+	const int64_t *tag_lifetimes_ms; /* of upstreams, in their order */
 };
 
 struct mirror *mirror_open(const struct mirror_options *);
@@ -43,6 +50,7 @@ void mirror_close(struct mirror **) may_wait;
 /* ----------------------------------------------------------------- names */
 
 struct mirror_question {
+	const struct mirror_rules *rules;
 	struct span name;	   /* as it stands in the path */
 	struct span ns;		   /* of ?ns=, or SPAN_NONE */
 	struct span host;	   /* of the Host header: our own name */
@@ -53,6 +61,7 @@ struct mirror_question {
 };
 
 struct mirror_target {
+	const struct mirror_rules *rules; /* the question's */
 	struct repository repository;
 	bool bare; /* nothing said which registry is meant */
 };

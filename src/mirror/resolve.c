@@ -93,7 +93,7 @@ static int resolve_bare(struct mirror *mirror, const struct mirror_question *q,
 			struct repository *out, struct err *e)
 {
 	const struct mirror_upstream *upstream = mirror_upstream_find(
-		mirror, span_of(mirror->options.default_upstream));
+		mirror, span_of(q->rules->default_upstream));
 	bool local = true;
 
 	out->upstream[0] = '\0';
@@ -116,6 +116,7 @@ int mirror_resolve(struct mirror *mirror, const struct mirror_question *q,
 	struct span name = q->name;
 	struct span named = named_upstream(q, &name);
 
+	out->rules = q->rules;
 	out->bare = !named.at;
 	if (out->bare)
 		return resolve_bare(mirror, q, &out->repository, e);

@@ -15,6 +15,13 @@
 
 enum { WAIT_MS = 10000 };
 
+int64_t lifetimes_ms[2];
+struct mirror_rules rules = {
+	.default_upstream = "docker.io",
+	.patience_ms = 200,
+	.tag_lifetimes_ms = lifetimes_ms,
+};
+
 static struct mirror_upstream mirrored(const char *name,
 				       const struct fake_server *server)
 {
@@ -28,7 +35,6 @@ static struct mirror_upstream mirrored(const char *name,
 	};
 	struct mirror_upstream entry = {
 		.name = name,
-		.tag_lifetime_ms = 300000,
 	};
 	struct err e;
 
@@ -41,8 +47,6 @@ void lab_start(struct lab *lab)
 	struct mirror_options options = {
 		.upstreams = lab->entries,
 		.upstream_count = array_size(lab->entries),
-		.default_upstream = "docker.io",
-		.patience_ms = 200,
 	};
 	struct err e;
 
@@ -74,6 +78,7 @@ int lab_open(void **state)
 	for (size_t i = 0; i < BLOB_SIZE; i++)
 		lab->blob[i] = (char)('a' + i / 7 % 26);
 	lab->digest = hash_of(DIGEST_SHA256, span_make(lab->blob, BLOB_SIZE));
+	lifetimes_ms[0] = lifetimes_ms[1] = 300000;
 	lab_start(lab);
 	*state = lab;
 	return 0;
@@ -98,7 +103,7 @@ int lab_close(void **state)
 
 struct mirror_target hub(const char *name, bool bare)
 {
-	struct mirror_target target = { .bare = bare };
+	struct mirror_target target = { .rules = &rules, .bare = bare };
 
 	strcpy(target.repository.upstream, "docker.io");
 	strcpy(target.repository.name.s, name);
@@ -107,7 +112,7 @@ struct mirror_target hub(const char *name, bool bare)
 
 struct mirror_target ghcr(const char *name)
 {
-	struct mirror_target target = { 0 };
+	struct mirror_target target = { .rules = &rules };
 
 	strcpy(target.repository.upstream, "ghcr.io");
 	strcpy(target.repository.name.s, name);

@@ -66,6 +66,7 @@ static void a_name_is_a_key_and_never_a_dial_target(void **state)
 
 	for (size_t i = 0; i < array_size(names); i++) {
 		struct mirror_question question = {
+			.rules = &rules,
 			.name = span_of(names[i].name),
 			.ns = span_of(names[i].ns),
 			.host = SPAN("10.0.0.1:5000"),
@@ -112,7 +113,8 @@ static void push_image(struct lab *lab, const char *name)
 
 static bool means_local(struct lab *lab, const char *name)
 {
-	struct mirror_question question = { .name = span_of(name) };
+	struct mirror_question question = { .rules = &rules,
+					    .name = span_of(name) };
 	struct mirror_target target;
 	struct err e;
 
@@ -339,7 +341,7 @@ static void past_its_lifetime_one_head_decides(void **state)
 	struct err e;
 
 	cache_image(lab);
-	lab->entries[0].tag_lifetime_ms = 0;
+	lifetimes_ms[0] = 0;
 	assert_int_equal(pull_peek_manifest(lab->mirror, &target, &one,
 					    lab->arena, &view, &e),
 			 -1);
@@ -369,7 +371,7 @@ static void whatever_upstream_says_what_is_here_is_served(void **state)
 	struct manifest_view view;
 
 	cache_image(lab);
-	lab->entries[0].tag_lifetime_ms = 0;
+	lifetimes_ms[0] = 0;
 	for (size_t i = 0; i < array_size(refusals); i++) {
 		print_message("%s\n", refusals[i]);
 		answer_refusal(lab, refusals[i]);
@@ -385,7 +387,7 @@ static void a_silent_upstream_costs_no_more_than_the_patience(void **state)
 	struct manifest_view view;
 
 	cache_image(lab);
-	lab->entries[0].tag_lifetime_ms = 0;
+	lifetimes_ms[0] = 0;
 	fake_answer(lab->server, FAKE_SILENCE, "HTTP/1.1 200 OK\r\n");
 	int64_t began = clock_ms();
 	pull(lab, "1", &view);

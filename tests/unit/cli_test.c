@@ -22,12 +22,13 @@ static struct {
 	enum err_kind end; /* ERR_NONE: a clean stop */
 } served;
 
-int serve_run(const struct config *config, struct err *e)
+int serve_run(struct config *config, struct err *e)
 {
 	served.calls++;
 	span_copy(span_of(config->data), served.data, sizeof(served.data));
 	span_copy(span_of(config->listen[0].address), served.address,
 		  sizeof(served.address));
+	config_close(&config);
 	if (served.end == ERR_NONE)
 		return 0;
 	return err_set(e, served.end, "it ended");
