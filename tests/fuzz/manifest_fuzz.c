@@ -15,6 +15,32 @@ static void check(bool promise)
 		abort();
 }
 
+/* RFC 3629, by value: a sequence is the shortest for what it means. */
+static size_t character_length(const unsigned char *at, size_t room)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t len = at[0] < 0x80 ? 1 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
+	uint32_t value = len == 1 ? at[0] : at[0] & (0x7f >> len);
+
+	check(len <= room && (len == 1 || (at[0] & 0xc0) == 0xc0));
+	check(at[0] < 0xf8);
+	for (size_t i = 1; i < len; i++) {
+		check((at[i] & 0xc0) == 0x80);
+		value = value << 6 | (at[i] & 0x3f);
+	}
+	check(value >= least[len] && value <= 0x10ffff);
+	check(value < 0xd800 || value > 0xdfff);
+	return len;
+}
+
+static void check_text(struct span text)
+{
+	const unsigned char *at = (const unsigned char *)text.at;
+
+	for (size_t i = 0; i < text.len;)
+		i += character_length(at + i, text.len - i);
+}
+
 static void check_descriptor(const struct manifest *manifest, size_t i)
 {
 	const struct descriptor *descriptor = &manifest->descriptors[i];
@@ -35,6 +61,7 @@ static void check_manifest(const struct manifest *manifest, struct arena *arena)
 	struct manifest again;
 	struct err e;
 
+	check_text(manifest->bytes);
 	for (size_t i = 0; i < manifest->count; i++)
 		check_descriptor(manifest, i);
 	check(manifest_parse(manifest->bytes, media_type, DIGEST_SHA256, arena,
