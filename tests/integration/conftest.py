@@ -5,6 +5,7 @@ import resource
 import pytest
 
 from lab import Lab
+from lab.certificates import make_certificate
 from lab.fakehub import FakeHub
 from lab.hub import Hub
 from lab.images import make_images
@@ -69,3 +70,11 @@ def upstream(scene):
 def start_registry(scene):
     """start_registry(upstreams, …) is a Registry that is ready."""
     return lambda *args, **keys: Registry(scene, *args, **keys).start()
+
+
+@pytest.fixture(scope="module")
+def two_doors(module_scene):
+    """A registry with a plain endpoint and a secure one."""
+    certificate = make_certificate(
+        module_scene, module_scene.directory("certificate"), 1)
+    return Registry(module_scene, tls=certificate).start()

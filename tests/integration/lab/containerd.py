@@ -7,7 +7,7 @@ from .waiting import wait_until
 HOSTS = """\
 server = "{url}"
 [host."{url}"]
-  capabilities = ["pull", "resolve"]
+  capabilities = ["pull", "resolve", "push"]
 """
 
 
@@ -20,9 +20,7 @@ class Containerd:
         self._address = home / "socket"
         self._hosts = home / "hosts"
         self._snapshots = "native" if on_overlay(home) else "overlayfs"
-        (self._hosts / "docker.io").mkdir(parents=True)
-        (self._hosts / "docker.io" / "hosts.toml").write_text(
-            HOSTS.format(url=url))
+        self._find("docker.io", HOSTS.format(url=url))
         (home / "config.toml").write_text(
             'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
         self._process = Process(lab, [
@@ -31,6 +29,27 @@ class Containerd:
             "--address", self._address], home / "log")
         lab.own(self)
         wait_until(lambda: self._answers(), "containerd to answer")
+
+    def _find(self, host, text):
+        (self._hosts / host).mkdir(parents=True)
+        (self._hosts / host / "hosts.toml").write_text(text)
+
+    def trust(self, endpoint):
+        """From now on ctr can copy to and from this endpoint."""
+        text = HOSTS.format(url=endpoint.url)
+        if endpoint.trust:
+            text += f'  ca = "{endpoint.ca}"\n'
+        self._find(endpoint.host, text)
+
+    def copy_in(self, reference):
+        """Takes all platforms, unpacks none."""
+        self.run("images", "pull", "--hosts-dir", self._hosts,
+                 "--all-platforms", "--snapshotter", self._snapshots,
+                 reference)
+
+    def copy_out(self, local, reference):
+        self.run("images", "push", "--hosts-dir", self._hosts, reference,
+                 local)
 
     def _answers(self):
         assert self._process.running(), self._process.output()

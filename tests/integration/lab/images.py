@@ -6,6 +6,7 @@ An Image is what a registry holds: manifests, and blobs as files or bytes.
 import hashlib
 import json
 import os
+import subprocess
 import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ OCI = {
     "config": "application/vnd.oci.image.config.v1+json",
     "layer": "application/vnd.oci.image.layer.v1.tar",
 }
+BUSYBOX = Path("/bin/busybox")
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 
 
@@ -31,6 +33,7 @@ class Blob:
     size: int
     path: Path = None       # where the bytes are, or:
     data: bytes = None
+    diff_id: str = None     # of a compressed layer: the tar's digest
 
     def bytes(self):
         return self.data if self.path is None else self.path.read_bytes()
@@ -68,7 +71,7 @@ class Image:
 def make_images(directory):
     """The three: busybox, one of two platforms, one of over 300 MB."""
     busybox = layer(directory / "busybox.tar",
-                    {"bin/busybox": Path("/bin/busybox")})
+                    {"bin/busybox": BUSYBOX})
     # Debian's cross libraries hold a genuine arm64 program: the linker
     foreign = layer(directory / "arm64.tar", {
         "lib/ld-linux-aarch64.so.1":
@@ -88,6 +91,34 @@ def make_images(directory):
     return small, index, large
 
 
+def make_oci(directory):
+    """busybox, as the OCI's types have it."""
+    image = Image("library/lab-oci", "1")
+    add_platform(image, "amd64", [layer(directory / "busybox.tar",
+                                        {"bin/busybox": BUSYBOX})], OCI)
+    return image
+
+
+def make_zstd(directory):
+    """The same, its layer compressed with zstd."""
+    image = Image("library/lab-zstd", "1")
+    add_platform(image, "amd64", [zstd_layer(directory / "busybox.zst",
+                                             {"bin/busybox": BUSYBOX})],
+                 dict(OCI, layer=OCI["layer"] + "+zstd"))
+    return image
+
+
+def make_huge(directory):
+    """A layer of over 1 GiB, all zeros within a tar."""
+    zeros = directory / "zeros"
+    with open(zeros, "wb") as file:
+        file.truncate((1 << 30) + (1 << 20))
+    image = Image("library/lab-huge", "1")
+    add_platform(image, "amd64", [layer(directory / "huge.tar",
+                                        {"zeros": zeros})], OCI)
+    return image
+
+
 def layer(path, files):
     """A tar of {name in the image: file here}, the same for the same files."""
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as tar:
@@ -97,9 +128,20 @@ def layer(path, files):
             entry.size, entry.mode = status.st_size, status.st_mode & 0o777
             with open(source, "rb") as data:
                 tar.addfile(entry, data)
+    return file_blob(path)
+
+
+def zstd_layer(path, files):
+    """The same, compressed."""
+    plain = layer(path.with_suffix(".tar"), files)
+    subprocess.run(["zstd", "-q", "-f", "-o", path, plain.path], check=True)
+    return file_blob(path, diff_id=plain.digest)
+
+
+def file_blob(path, **more):
     with open(path, "rb") as data:
         digest = hashlib.file_digest(data, "sha256").hexdigest()
-    return Blob("sha256:" + digest, path.stat().st_size, path)
+    return Blob("sha256:" + digest, path.stat().st_size, path, **more)
 
 
 def parts_of_usr(count, size):
@@ -123,7 +165,8 @@ def add_platform(image, architecture, layers, types):
         "architecture": architecture, "os": "linux",
         "config": {"Cmd": ["/bin/busybox", "sh"]},
         "rootfs": {"type": "layers",
-                   "diff_ids": [blob.digest for blob in layers]}})
+                   "diff_ids": [blob.diff_id or blob.digest
+                                for blob in layers]}})
     config_blob = Blob(digest_of(config), len(config), data=config)
     image.blobs += [config_blob, *layers]
     image.manifests.append(Manifest(types["manifest"], encode({

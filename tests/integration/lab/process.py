@@ -48,9 +48,10 @@ class Process:
         return self.log.read_text(errors="replace")
 
 
-def run(lab, *argv, seconds=120, check=True):
+def run(lab, *argv, seconds=120, check=True, **variables):
     """Runs a command to its end; its standard output as text."""
-    done = subprocess.run([str(word) for word in argv], env=lab.environment,
+    done = subprocess.run([str(word) for word in argv],
+                          env=dict(lab.environment, **variables),
                           stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, timeout=seconds)
     if check and done.returncode != 0:

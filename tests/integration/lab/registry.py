@@ -2,9 +2,11 @@
 
 import os
 import re
+import shutil
 import signal
 from pathlib import Path
 
+from .endpoint import Endpoint
 from .ports import free_port
 from .process import Process
 from .waiting import wait_until
@@ -20,11 +22,13 @@ class Registry:
     """Upstreams are {name: url}; `bound` names the upstream of a second port.
 
     `mirror` adds keys to the configuration's mirror, `options` adds keys to
-    upstreams by name, `tls` is (certificate, key) of one more port.
+    upstreams by name, `tls` is (certificate, key) of one more port, and
+    `settings` are further keys of the configuration.
     """
 
     def __init__(self, lab, upstreams=None, *, bound=None, tls=None,
-                 mirror=None, options=None, data=None, arguments=()):
+                 mirror=None, options=None, settings=None, data=None,
+                 arguments=()):
         assert BINARY.exists(), f"{BINARY} is not built"
         self._lab = lab
         home = lab.directory("registry")
@@ -35,8 +39,12 @@ class Registry:
         self.address = (HOST, free_port())
         self.bound = (HOST, free_port()) if bound else None
         self.tls = (HOST, free_port()) if tls else None
+        self.plain = Endpoint(self.host)
+        self.secure = Endpoint("%s:%d" % self.tls, trust(home, tls[0])) \
+            if tls else None
         self.configuration.write_text(yaml(self._configure(
-            upstreams or {}, bound, tls, mirror or {}, options or {})))
+            upstreams or {}, bound, tls, mirror or {}, options or {})
+            | (settings or {})))
         self._process = None
         lab.own(self)
 
@@ -163,6 +171,14 @@ class Registry:
         """How many sockets listen."""
         return sum(door is not None
                    for door in (self.address, self.bound, self.tls))
+
+
+def trust(home, certificate):
+    """A directory as clients want it, with what they shall trust."""
+    directory = home / "trust"
+    directory.mkdir()
+    shutil.copy(certificate, directory / "ca.crt")
+    return directory
 
 
 def sanitized():
