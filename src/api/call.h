@@ -20,6 +20,8 @@ struct call {
 	const struct route *route;
 	call_handler then; /* what runs later, on a worker */
 
+	struct span bound;	     /* the only upstream that answers here:
+					of the path or the door; SPAN_NONE */
 	struct span path_name;	     /* <name> as the client wrote it */
 	struct mirror_target target; /* what it means */
 	struct reference reference;  /* <reference> */
@@ -35,10 +37,21 @@ void call_later(struct call *, enum http_lane, call_handler then);
 /* Answers with the error in the specification's form. */
 void fail(struct call *, const struct err *);
 
+/*
+ * The same, about several things at once: each has an entry of its own among
+ * the errors.
+ */
+struct problem {
+	const char *message;
+	const char *detail; /* JSON */
+};
+void fail_several(struct call *, const struct err *, const struct problem *,
+		  size_t count);
+
 /* The same with an Allow header. */
 void fail_method(struct call *, unsigned allowed_methods);
 
-/* base.c, blobs.c, uploads.c, manifests.c, tags.c, admin.c */
+/* Each in a file of its own, or with its kin. */
 void base_get(struct call *);
 void blob_get(struct call *);
 void blob_unlink(struct call *);
@@ -50,7 +63,9 @@ void upload_delete(struct call *);
 void manifest_get(struct call *);
 void manifest_put(struct call *);
 void manifest_delete(struct call *);
+void referrers_get(struct call *);
 void tags_get(struct call *);
+void catalog_get(struct call *);
 void health_get(struct call *);
 void ready_get(struct call *);
 void metrics_get(struct call *);

@@ -4,6 +4,7 @@
  */
 #pragma once
 #include "http/http.h"
+#include "store/store.h"
 
 /* Does If-None-Match hold this digest (or "*")? Then the answer is 304. */
 bool condition_not_modified(const struct request *, const char *digest);
@@ -13,3 +14,9 @@ bool condition_not_modified(const struct request *, const char *digest);
  * unless an If-Range is for other content: SPAN_NONE.
  */
 struct span condition_range(const struct request *, const char *digest);
+
+/*
+ * If-Match and If-None-Match of a change, to be asked when it happens; in the
+ * request's arena. Null if there are none.
+ */
+const struct meta_guard *condition_guard(const struct request *);

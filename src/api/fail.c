@@ -23,6 +23,7 @@ static const struct {
 	[ERR_RANGE]                 = { 416, "SIZE_INVALID" },
 	[ERR_CHUNK_ORDER]           = { 416, "BLOB_UPLOAD_INVALID" },
 	[ERR_TOO_LARGE]             = { 413, "SIZE_INVALID" },
+	[ERR_TOO_MANY]              = { 414, "UNSUPPORTED" },
 	[ERR_UNSUPPORTED]           = { 400, "UNSUPPORTED" },
 	[ERR_METHOD]                = { 405, "UNSUPPORTED" },
 	[ERR_DENIED]                = { 403, "DENIED" },
@@ -35,6 +36,7 @@ static const struct {
 	[ERR_UPLOAD_UNKNOWN]        = { 404, "BLOB_UPLOAD_UNKNOWN" },
 	[ERR_IN_USE]                = { 405, "UNSUPPORTED" },
 	[ERR_CONFLICT]              = { 409, "BLOB_UPLOAD_INVALID" },
+	[ERR_PRECONDITION]          = { 412, "DENIED" },
 	[ERR_NOT_HERE]              = { 500, "UNKNOWN" },
 	[ERR_LOCKED]                = { 500, "UNKNOWN" },
 	[ERR_BUSY]                  = { 503, "UNAVAILABLE" },
@@ -49,26 +51,46 @@ static const struct {
 	/* clang-format on */
 };
 
-static struct span error_body(const char *code, struct span message,
-			      struct arena *arena)
+static void error_add(struct buf *body, const char *code, const char *message,
+		      const char *detail)
+{
+	buf_addf(body, "{\"code\":\"%s\",\"message\":", code);
+	json_quote(body, span_of(message));
+	buf_addf(body, ",\"detail\":%s}", detail);
+}
+
+static struct span errors_body(const char *code, const struct problem *problems,
+			       size_t count, struct arena *arena)
 {
 	auto_buf struct buf body = { 0 };
 
-	buf_addf(&body, "{\"errors\":[{\"code\":\"%s\",\"message\":", code);
-	json_quote(&body, message);
-	buf_add(&body, SPAN(",\"detail\":null}]}\n"));
+	buf_add(&body, SPAN("{\"errors\":["));
+	for (size_t i = 0; i < count; i++) {
+		if (i > 0)
+			buf_add(&body, SPAN(","));
+		error_add(&body, code, problems[i].message, problems[i].detail);
+	}
+	buf_add(&body, SPAN("]}\n"));
 	return arena_copy(arena, buf_span(&body));
 }
 
-void fail(struct call *call, const struct err *e)
+void fail_several(struct call *call, const struct err *e,
+		  const struct problem *problems, size_t count)
 {
 	struct response *res = call->response;
 
 	call->err = *e;
 	respond_header(res, "Content-Type", "application/json");
 	respond_bytes(res, answers[e->kind].status,
-		      error_body(answers[e->kind].code, span_of(e->message),
-				 call->request->arena));
+		      errors_body(answers[e->kind].code, problems, count,
+				  call->request->arena));
+}
+
+void fail(struct call *call, const struct err *e)
+{
+	struct problem problem = { e->message, "null" };
+
+	fail_several(call, e, &problem, 1);
 }
 
 void fail_method(struct call *call, unsigned allowed)
@@ -88,6 +110,8 @@ void fail_method(struct call *call, unsigned allowed)
 
 struct span api_refusal(int status, const char *sentence, struct arena *arena)
 {
-	return error_body(status >= 500 ? "UNAVAILABLE" : "UNSUPPORTED",
-			  span_of(sentence), arena);
+	struct problem problem = { sentence, "null" };
+
+	return errors_body(status >= 500 ? "UNAVAILABLE" : "UNSUPPORTED",
+			   &problem, 1, arena);
 }

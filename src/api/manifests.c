@@ -6,6 +6,8 @@
 #include "api/call.h"
 #include "api/condition.h"
 
+enum { TAGS_MOST = 64 }; /* of one push */
+
 static void manifest_answer(struct call *call, const struct manifest_view *view)
 {
 	struct response *res = call->response;
@@ -74,25 +76,110 @@ static int read_manifest(struct call *call, struct manifest *out, struct err *e)
 	return 0;
 }
 
+/* ?tag=…, which only a push by digest may have. */
+static int tags_read(struct call *call, struct meta_put *put, struct err *e)
+{
+	const struct request *req = call->request;
+	struct tag *tags;
+	struct span text;
+
+	if (call->reference.kind != REFERENCE_DIGEST ||
+	    !request_query(req, "tag", 0).at)
+		return 0;
+	tags = arena_alloc(req->arena, TAGS_MOST * sizeof(*tags));
+	put->tags = tags;
+	while ((text = request_query(req, "tag", put->tag_count)).at) {
+		if (put->tag_count == TAGS_MOST)
+			return err_set(e, ERR_TOO_MANY,
+				       "at most %d tags are taken at once",
+				       TAGS_MOST);
+		if (tag_parse(text, &tags[put->tag_count++], e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Each blob that is missing has an error of its own. */
+static void fail_missing(struct call *call, const struct manifest *manifest,
+			 const struct err *e)
+{
+	struct arena *arena = call->request->arena;
+	struct problem *problems =
+		arena_alloc(arena, manifest->count * sizeof(*problems));
+	size_t count = 0;
+
+	for (size_t i = 0; i < manifest->count; i++) {
+		const struct descriptor *at = &manifest->descriptors[i];
+		struct digest_text text = digest_text(&at->digest);
+
+		if (!at->missing || at->role == DESCRIPTOR_MANIFEST)
+			continue;
+		problems[count++] = (struct problem){
+			arena_printf(arena, "blob %s is not here", text.s),
+			arena_printf(arena, "{\"digest\":\"%s\"}", text.s),
+		};
+	}
+	fail_several(call, e, problems, count);
+}
+
+/* What was taken though it is missing here. */
+static void warn_missing(struct call *call, const struct manifest *manifest)
+{
+	const struct descriptor *first = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < manifest->count; i++) {
+		const struct descriptor *at = &manifest->descriptors[i];
+
+		if (at->missing && count++ == 0)
+			first = at;
+	}
+	if (first)
+		respond_header(call->response, "Warning",
+			       "299 - \"%zu of what this manifest names is not "
+			       "here, like %s\"",
+			       count, digest_text(&first->digest).s);
+}
+
+static void put_answer(struct call *call, const struct meta_put *put)
+{
+	struct response *res = call->response;
+	const struct manifest *manifest = put->manifest;
+	struct digest_text text = digest_text(&manifest->digest);
+
+	respond_header(res, "Location", "/v2/%.*s/manifests/%s",
+		       SPAN_ARG(call->path_name), text.s);
+	respond_header(res, "Docker-Content-Digest", "%s", text.s);
+	respond_header(res, "ETag", "\"%s\"", text.s);
+	if (manifest->has_subject)
+		respond_header(res, "OCI-Subject", "%s",
+			       digest_text(&manifest->subject).s);
+	for (size_t i = 0; i < put->tag_count; i++)
+		respond_header(res, "OCI-Tag", "%s", put->tags[i].s);
+	warn_missing(call, manifest);
+	respond_empty(res, 201);
+}
+
 void manifest_put(struct call *call)
 {
-	const struct reference *reference = &call->reference;
-	struct response *res = call->response;
 	struct manifest manifest;
+	struct meta_put put = {
+		.repository = &call->target.repository,
+		.manifest = &manifest,
+		.reference = &call->reference,
+		.accept_missing = call->api->accept_missing,
+		.guard = condition_guard(call->request),
+	};
 	struct err e;
 
-	if (read_manifest(call, &manifest, &e) < 0 ||
-	    store_put_manifest(
-		    call->api->store, &call->target.repository, &manifest,
-		    reference->kind == REFERENCE_TAG ? &reference->tag : NULL,
-		    &e) < 0)
+	if (tags_read(call, &put, &e) < 0 ||
+	    read_manifest(call, &manifest, &e) < 0)
 		return fail(call, &e);
-	respond_header(res, "Location", "/v2/%.*s/manifests/%s",
-		       SPAN_ARG(call->path_name),
-		       digest_text(&manifest.digest).s);
-	respond_header(res, "Docker-Content-Digest", "%s",
-		       digest_text(&manifest.digest).s);
-	respond_empty(res, 201);
+	if (store_put_manifest(call->api->store, &put, &e) == 0)
+		return put_answer(call, &put);
+	if (e.kind == ERR_MANIFEST_BLOB_UNKNOWN)
+		return fail_missing(call, &manifest, &e);
+	fail(call, &e);
 }
 
 void manifest_delete(struct call *call)
@@ -100,7 +187,8 @@ void manifest_delete(struct call *call)
 	struct err e;
 
 	if (store_drop_manifest(call->api->store, &call->target.repository,
-				&call->reference, &e) < 0)
+				&call->reference,
+				condition_guard(call->request), &e) < 0)
 		return fail(call, &e);
 	respond_empty(call->response, 202);
 }

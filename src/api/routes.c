@@ -36,7 +36,9 @@ static const struct route routes[] = {
 	{ METHOD_DELETE, "/v2/<name>/blobs/uploads/<upload>", LANE_WRITE,  upload_delete,   CHANGES },
 	{ READ,          "/v2/<name>/blobs/<digest>",         HERE,        blob_get,        LOOKS },
 	{ METHOD_DELETE, "/v2/<name>/blobs/<digest>",         LANE_WRITE,  blob_unlink,     CHANGES },
+	{ READ,          "/v2/<name>/referrers/<digest>",     LANE_WRITE,  referrers_get,   LOOKS },
 	{ READ,          "/v2/<name>/tags/list",              HERE,        tags_get,        LOOKS },
+	{ READ,          "/v2/_catalog",                      HERE,        catalog_get,     LOOKS },
 	{ READ,          "/healthz",                          HERE,        health_get,      LOOKS },
 	{ READ,          "/readyz",                           LANE_WRITE,  ready_get,       LOOKS },
 	{ READ,          "/metrics",                          HERE,        metrics_get,     LOOKS },
@@ -71,6 +73,8 @@ static int parse_parts(struct call *call, const struct path_parts *parts,
 	if (parts->digest.at &&
 	    digest_parse(parts->digest, &call->digest, e) < 0)
 		return -1;
+	call->bound = parts->bound.at ? parts->bound :
+					span_of(call->request->door->arg);
 	call->path_name = parts->name;
 	call->upload = parts->upload;
 	return 0;
@@ -85,13 +89,11 @@ static int resolve(struct call *call, const struct path_parts *parts,
 		.name = parts->name,
 		.ns = request_query(req, "ns", 0),
 		.host = request_header(req, "Host"),
-		.bound = parts->bound,
+		.bound = call->bound,
 		.blob = parts->digest.at ? &call->digest : NULL,
 		.push = call->route->intent == CHANGES,
 	};
 
-	if (!question.bound.at)
-		question.bound = span_of(req->door->arg);
 	if (question.ns.at)
 		respond_header(call->response, "OCI-Namespace", "%.*s",
 			       SPAN_ARG(question.ns));

@@ -23,6 +23,7 @@ enum err_kind {
 	ERR_RANGE,	 /* outside of what there is */
 	ERR_CHUNK_ORDER, /* not the next chunk of an upload */
 	ERR_TOO_LARGE,
+	ERR_TOO_MANY,
 	ERR_UNSUPPORTED,
 	ERR_METHOD,
 	ERR_DENIED,
@@ -35,8 +36,9 @@ enum err_kind {
 	ERR_MANIFEST_UNKNOWN,
 	ERR_MANIFEST_BLOB_UNKNOWN,
 	ERR_UPLOAD_UNKNOWN,
-	ERR_IN_USE,   /* a manifest still names it */
-	ERR_CONFLICT, /* another request is at it */
+	ERR_IN_USE,	  /* a manifest still names it */
+	ERR_CONFLICT,	  /* another request is at it */
+	ERR_PRECONDITION, /* it is not what If-Match says */
 
 	/* it went wrong here, or further away */
 	ERR_NOT_HERE,	 /* a peek would have to wait: ask again on a worker */

@@ -147,6 +147,7 @@ static const struct {
 	STATUS(411, "Length Required"),
 	STATUS(412, "Precondition Failed"),
 	STATUS(413, "Content Too Large"),
+	STATUS(414, "URI Too Long"),
 	STATUS(415, "Unsupported Media Type"),
 	STATUS(416, "Range Not Satisfiable"),
 	STATUS(429, "Too Many Requests"),

@@ -122,6 +122,19 @@ int manifest_find(struct db *, int64_t repository, const struct digest *,
 int tag_point(struct db *, int64_t repository, const struct tag *,
 	      int64_t manifest, struct err *) must_check;
 
+/* ERR_PRECONDITION if the guard, which may be null, does not allow it. */
+int guard_check(struct db *, int64_t repository, const struct reference *,
+		const struct meta_guard *, struct err *) must_check;
+
+/* Lists a manifest, which has a subject, under it. */
+int referrer_put(struct db *, int64_t repository, int64_t id,
+		 const struct manifest *, struct err *) must_check;
+/* The same for all that were put before there was a list. */
+int referrers_fill(struct db *, struct err *) may_wait must_check;
+
+/* Reads rows of names, one more than the page's limit at most. */
+int names_read(struct rows *, struct meta_page *, struct err *) must_check;
+
 int session_end(struct db *, uint64_t id, struct err *) must_check;
 
 /* ERR_BLOB_UNKNOWN, about that blob. */

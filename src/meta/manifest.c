@@ -1,7 +1,5 @@
 /*
- * Manifests, with what they name. Where something is pushed, all that a
- * manifest names must be linked at the moment of its put, and what it names
- * is safe from sweeps until it is dropped.
+ * Manifests that are here: found by tag or digest, and dropped.
  */
 #include "meta/inside.h"
 
@@ -142,129 +140,12 @@ int manifest_find(struct db *db, int64_t repository,
 	return found;
 }
 
-/* ------------------------------------------------------------------- put */
-
-/* As the schema has it. */
-enum named_kind { NAMED_BLOB = 1, NAMED_FOREIGN = 2, NAMED_MANIFEST = 3 };
-
-static enum named_kind kind_of(const struct descriptor *descriptor)
-{
-	if (descriptor->role == DESCRIPTOR_MANIFEST)
-		return NAMED_MANIFEST;
-	return descriptor->foreign ? NAMED_FOREIGN : NAMED_BLOB;
-}
-
-struct manifest_put {
-	const struct repository *repository;
-	const struct manifest *manifest;
-	const struct tag *tag;
-};
-
-static int manifest_insert(struct db *db, int64_t repository,
-			   const struct manifest *manifest, struct err *e)
-{
-	struct digest_row digest = digest_row(&manifest->digest);
-	struct digest_row subject = digest_row(&manifest->subject);
-
-	return db_do(db,
-		     "INSERT INTO manifest (repository, digest, media_type,"
-		     " artifact_type, subject, bytes)"
-		     " VALUES ($1, $2, $3, $4, $5, $6)"
-		     " ON CONFLICT (repository, digest)"
-		     " DO UPDATE SET media_type = excluded.media_type",
-		     DB_ARGS(db_number(repository), db_digest(&digest),
-			     db_text(manifest->media_type),
-			     db_text(manifest->artifact_type),
-			     manifest->has_subject ? db_digest(&subject) :
-						     db_null(),
-			     db_bytes(manifest->bytes)),
-		     e);
-}
-
-/* Named both as a blob that must be here and as one that may be missing, it
-   must be here. */
-static int named_insert(struct db *db, int64_t repository, int64_t manifest,
-			const struct descriptor *descriptor, struct err *e)
-{
-	struct digest_row digest = digest_row(&descriptor->digest);
-
-	return db_do(db,
-		     "INSERT INTO named"
-		     " (digest, repository, manifest, kind, size)"
-		     " VALUES ($1, $2, $3, $4, $5)"
-		     " ON CONFLICT (digest, repository, manifest)"
-		     " DO UPDATE SET kind = excluded.kind"
-		     " WHERE excluded.kind < named.kind",
-		     DB_ARGS(db_digest(&digest), db_number(repository),
-			     db_number(manifest),
-			     db_number(kind_of(descriptor)),
-			     db_number(descriptor->size)),
-		     e);
-}
-
-/* What is pushed holds on to its blobs: one that is not linked is refused. */
-static int blob_hold(struct db *db, int64_t repository,
-		     const struct descriptor *descriptor, struct err *e)
-{
-	if (kind_of(descriptor) != NAMED_BLOB)
-		return 0;
-
-	int held = link_renew(db, repository, &descriptor->digest, e);
-	if (held == 0)
-		return err_set(e, ERR_MANIFEST_BLOB_UNKNOWN,
-			       "the manifest names blob %s, which is not here",
-			       digest_text(&descriptor->digest).s);
-	return held < 0 ? -1 : 0;
-}
-
-static int repository_take(struct db *db, int64_t repository, struct err *e)
-{
-	return db_do(db,
-		     "UPDATE repository SET taken = 1"
-		     " WHERE id = $1 AND taken = 0",
-		     DB_ARGS(db_number(repository)), e);
-}
-
-static int manifest_put(struct db *db, void *arg, struct err *e)
-{
-	const struct manifest_put *put = arg;
-	const struct manifest *manifest = put->manifest;
-	bool pushed = repository_is_local(put->repository);
-	int64_t repository, id = 0;
-
-	if (repository_need(db, put->repository, &repository, e) < 0)
-		return -1;
-	if (pushed && repository_take(db, repository, e) < 0)
-		return -1;
-	if (manifest_insert(db, repository, manifest, e) < 0)
-		return -1;
-	if (manifest_find(db, repository, &manifest->digest, &id, e) < 0)
-		return -1;
-	for (size_t i = 0; i < manifest->count; i++) {
-		const struct descriptor *descriptor = &manifest->descriptors[i];
-
-		if (pushed && blob_hold(db, repository, descriptor, e) < 0)
-			return -1;
-		if (named_insert(db, repository, id, descriptor, e) < 0)
-			return -1;
-	}
-	return put->tag ? tag_point(db, repository, put->tag, id, e) : 0;
-}
-
-int meta_manifest_put(struct meta *meta, const struct repository *repository,
-		      const struct manifest *manifest, const struct tag *tag,
-		      struct err *e)
-{
-	struct manifest_put put = { repository, manifest, tag };
-
-	return meta_write(meta, manifest_put, &put, e);
-}
-
 /* ------------------------------------------------------------------ drop */
 
 struct manifest_drop {
 	const struct repository *repository;
 	const struct digest *digest;
+	const struct meta_guard *guard;
 };
 
 static int blobs_release(struct db *db, int64_t repository, int64_t manifest,
@@ -284,6 +165,9 @@ static int manifest_drop(struct db *db, void *arg, struct err *e)
 	int64_t repository, id;
 	int found = repository_find(db, drop->repository, &repository, e);
 
+	if (found == 1 &&
+	    guard_check(db, repository, &reference, drop->guard, e) < 0)
+		return -1;
 	if (found == 1)
 		found = manifest_find(db, repository, drop->digest, &id, e);
 	if (found < 0)
@@ -298,9 +182,10 @@ static int manifest_drop(struct db *db, void *arg, struct err *e)
 }
 
 int meta_manifest_drop(struct meta *meta, const struct repository *repository,
-		       const struct digest *digest, struct err *e)
+		       const struct digest *digest,
+		       const struct meta_guard *guard, struct err *e)
 {
-	struct manifest_drop drop = { repository, digest };
+	struct manifest_drop drop = { repository, digest, guard };
 
 	return meta_write(meta, manifest_drop, &drop, e);
 }

@@ -17,6 +17,7 @@
 #include "meta/schema.h"
 
 #define READERS 16
+#define REFERRERS_STEP 2 /* of the schema, before which none were listed */
 
 struct meta {
 	char *path;
@@ -90,7 +91,7 @@ static int steps_take(struct db *db, struct err *e)
 			return err_wrap(e, "step %d of the schema",
 					step->number);
 	}
-	return 0;
+	return at < REFERRERS_STEP ? referrers_fill(db, e) : 0;
 }
 
 static int schema_update(struct db *db, struct err *e)

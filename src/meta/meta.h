@@ -17,6 +17,7 @@
 #pragma once
 #include "base/arena.h"
 #include "base/attr.h"
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "oci/manifest.h"
@@ -42,6 +43,24 @@ DEFINE_AUTO(meta, meta_close)
  */
 int meta_repository_peek(struct meta *, const struct name *local,
 			 bool *taken_out, struct err *) must_check;
+
+/* One page of a list of names, in the order of their bytes. */
+struct meta_page {
+	const char *after; /* only names behind it; null: from the first */
+	size_t limit;
+	struct arena *arena; /* has room for `limit` pointers */
+
+	const char **names; /* in the arena */
+	size_t count;
+	bool more; /* there is a page behind this one */
+};
+
+/*
+ * The names that are taken: local ones for upstream "", else those of an
+ * upstream of which a manifest is or was cached.
+ */
+int meta_repositories_peek(struct meta *, const char *upstream,
+			   struct meta_page *, struct err *) must_check;
 
 /* ----------------------------------------------------------------- blobs */
 
@@ -131,28 +150,75 @@ int meta_manifest_peek(struct meta *, const struct repository *,
 		       struct meta_manifest *out, struct err *) must_check;
 
 /*
- * Stores the manifest and what it names, and points `tag` (may be null) at
- * it. In a local repository every blob that is not foreign must be linked:
- * ERR_MANIFEST_BLOB_UNKNOWN names the first that is not; their links are
- * touched. In an upstream repository blobs may be missing, and `tag` is
- * confirmed as of now.
+ * RFC 9110, section 13.1: may the change happen while the reference means
+ * `now` (null: nothing)? Asked within its transaction, perhaps on another
+ * thread, while the caller waits.
  */
-int meta_manifest_put(struct meta *, const struct repository *,
-		      const struct manifest *, const struct tag *tag,
-		      struct err *) may_wait must_check;
+struct meta_guard {
+	bool (*allows)(const void *arg, const struct digest *now);
+	const void *arg;
+};
+
+/* All but `manifest` is only read. */
+struct meta_put {
+	const struct repository *repository;
+	struct manifest *manifest;
+	const struct reference *reference; /* its digest, or the tag for it */
+	const struct tag *tags;		   /* more of them */
+	size_t tag_count;
+	bool accept_missing;		/* take it though blobs are missing */
+	const struct meta_guard *guard; /* of the reference; may be null */
+};
+
+/*
+ * Stores the manifest and what it names, and points the tags at it. In a local
+ * repository it sets `missing` in each descriptor of what is not here, and
+ * keeps what is. A blob that is missing and not foreign is
+ * ERR_MANIFEST_BLOB_UNKNOWN unless it is accepted; manifests may be missing.
+ * ERR_SIZE_INVALID if something is here and has another size than its
+ * descriptor; ERR_PRECONDITION. In an upstream repository everything may be
+ * missing, and the tags are confirmed as of now.
+ */
+int meta_manifest_put(struct meta *, const struct meta_put *, struct err *)
+	may_wait must_check;
 
 /*
  * Drops the manifest and every tag that points at it; touches the links that
- * it releases. ERR_MANIFEST_UNKNOWN.
+ * it releases. `guard` may be null. ERR_MANIFEST_UNKNOWN, ERR_PRECONDITION.
  */
 int meta_manifest_drop(struct meta *, const struct repository *,
-		       const struct digest *, struct err *) may_wait must_check;
+		       const struct digest *, const struct meta_guard *,
+		       struct err *) may_wait must_check;
+
+/*
+ * The manifests whose subject is `subject`, which need not be here; none if
+ * there is no such repository. Adds their descriptors to `out` as JSON, with
+ * commas between, in the order in which they were put: one, and then as many
+ * as fit into `room` bytes of `out`.
+ */
+struct meta_referrers {
+	struct digest subject;
+	const struct span
+		*types;	   /* only those of one of these artifact types */
+	size_t type_count; /* 0: all */
+	size_t room;
+	int64_t after; /* the place of the last one: 0, and then as it was
+			  left by the page before */
+	size_t count;  /* how many were added */
+	bool more;
+};
+int meta_referrers_peek(struct meta *, const struct repository *,
+			struct meta_referrers *, struct buf *out, struct err *)
+	must_check;
 
 /* ------------------------------------------------------------------ tags */
 
-/* Drops the tag and keeps the manifest. ERR_MANIFEST_UNKNOWN. */
+/*
+ * Drops the tag and keeps the manifest. `guard` may be null.
+ * ERR_MANIFEST_UNKNOWN, ERR_PRECONDITION.
+ */
 int meta_tag_drop(struct meta *, const struct repository *, const struct tag *,
-		  struct err *) may_wait must_check;
+		  const struct meta_guard *, struct err *) may_wait must_check;
 
 /*
  * Upstream says that `tag` is `digest` as of now. ERR_MANIFEST_UNKNOWN if
@@ -162,19 +228,8 @@ int meta_tag_confirm(struct meta *, const struct repository *,
 		     const struct tag *, const struct digest *, struct err *)
 	may_wait must_check;
 
-/*
- * At most `limit` tags behind `after` (null: from the first), in the order of
- * their bytes, in the arena, which has to have room for `limit` pointers.
- * ERR_NAME_UNKNOWN if there is no such repository; a local one is there once
- * its name is taken.
- */
-struct meta_tags {
-	const char **names;
-	size_t count;
-	bool more;
-};
-int meta_tags_peek(struct meta *, const struct repository *, const char *after,
-		   size_t limit, struct arena *, struct meta_tags *out,
+/* ERR_NAME_UNKNOWN if no manifest was ever put there. */
+int meta_tags_peek(struct meta *, const struct repository *, struct meta_page *,
 		   struct err *) must_check;
 
 /* -------------------------------------------------------------- sessions */

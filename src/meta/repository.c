@@ -72,3 +72,23 @@ int repository_need(struct db *db, const struct repository *repository,
 		return -1;
 	return repository_find(db, repository, id_out, e) < 0 ? -1 : 0;
 }
+
+int meta_repositories_peek(struct meta *meta, const char *upstream,
+			   struct meta_page *page, struct err *e)
+{
+	auto_of(reader) struct reader *reader = reader_take(meta, e);
+	if (!reader)
+		return -1;
+
+	auto_rows struct rows rows;
+	if (db_query(reader->db,
+		     "SELECT name FROM repository"
+		     " WHERE upstream = $1 AND taken = 1 AND name > $2"
+		     " ORDER BY name LIMIT $3",
+		     DB_ARGS(db_text(upstream),
+			     db_text(page->after ? page->after : ""),
+			     db_number((int64_t)page->limit + 1)),
+		     &rows, e) < 0)
+		return -1;
+	return names_read(&rows, page, e);
+}

@@ -30,6 +30,7 @@ struct tag_verb {
 	const struct repository *repository;
 	const struct tag *tag;
 	const struct digest *digest; /* of a confirmation */
+	const struct meta_guard *guard;
 };
 
 /* ------------------------------------------------------------------ drop */
@@ -37,25 +38,33 @@ struct tag_verb {
 static int tag_drop(struct db *db, void *arg, struct err *e)
 {
 	const struct tag_verb *verb = arg;
-	int64_t gone = db_change(db,
-				 "DELETE FROM tag WHERE repository ="
-				 " (SELECT id FROM repository"
-				 "  WHERE upstream = $1 AND name = $2)"
-				 " AND name = $3",
-				 DB_ARGS(db_text(verb->repository->upstream),
-					 db_text(verb->repository->name.s),
+	struct reference reference = { .kind = REFERENCE_TAG,
+				       .tag = *verb->tag };
+	int64_t repository, gone = 0;
+	int found = repository_find(db, verb->repository, &repository, e);
+
+	if (found < 0)
+		return -1;
+	if (found == 1) {
+		if (guard_check(db, repository, &reference, verb->guard, e) < 0)
+			return -1;
+		gone = db_change(db,
+				 "DELETE FROM tag"
+				 " WHERE repository = $1 AND name = $2",
+				 DB_ARGS(db_number(repository),
 					 db_text(verb->tag->s)),
 				 e);
-
+	}
 	if (gone == 0)
 		return tag_unknown(verb->repository, verb->tag->s, e);
 	return gone < 0 ? -1 : 0;
 }
 
 int meta_tag_drop(struct meta *meta, const struct repository *repository,
-		  const struct tag *tag, struct err *e)
+		  const struct tag *tag, const struct meta_guard *guard,
+		  struct err *e)
 {
-	struct tag_verb verb = { repository, tag, NULL };
+	struct tag_verb verb = { repository, tag, NULL, guard };
 
 	return meta_write(meta, tag_drop, &verb, e);
 }
@@ -83,12 +92,26 @@ int meta_tag_confirm(struct meta *meta, const struct repository *repository,
 		     const struct tag *tag, const struct digest *digest,
 		     struct err *e)
 {
-	struct tag_verb verb = { repository, tag, digest };
+	struct tag_verb verb = { repository, tag, digest, NULL };
 
 	return meta_write(meta, tag_confirm, &verb, e);
 }
 
 /* ------------------------------------------------------------------ list */
+
+int names_read(struct rows *rows, struct meta_page *page, struct err *e)
+{
+	int found;
+
+	page->names =
+		arena_alloc(page->arena, page->limit * sizeof(*page->names));
+	page->count = 0;
+	while ((found = rows_next(rows, e)) > 0 && page->count < page->limit)
+		page->names[page->count++] =
+			arena_text(page->arena, row_text(rows, 0));
+	page->more = found > 0;
+	return found < 0 ? -1 : 0;
+}
 
 /* 1: its number; 0: nothing was ever put there; -1. */
 static int listed_find(struct db *db, const struct repository *repository,
@@ -97,8 +120,7 @@ static int listed_find(struct db *db, const struct repository *repository,
 	auto_rows struct rows row;
 	int found = db_find(db,
 			    "SELECT id FROM repository"
-			    " WHERE upstream = $1 AND name = $2"
-			    " AND (taken = 1 OR upstream <> '')",
+			    " WHERE upstream = $1 AND name = $2 AND taken = 1",
 			    DB_ARGS(db_text(repository->upstream),
 				    db_text(repository->name.s)),
 			    &row, e);
@@ -108,22 +130,8 @@ static int listed_find(struct db *db, const struct repository *repository,
 	return found;
 }
 
-static int tags_read(struct rows *rows, size_t limit, struct arena *arena,
-		     struct meta_tags *out, struct err *e)
-{
-	int found;
-
-	out->names = arena_alloc(arena, limit * sizeof(*out->names));
-	out->count = 0;
-	while ((found = rows_next(rows, e)) > 0 && out->count < limit)
-		out->names[out->count++] = arena_text(arena, row_text(rows, 0));
-	out->more = found > 0;
-	return found < 0 ? -1 : 0;
-}
-
 int meta_tags_peek(struct meta *meta, const struct repository *repository,
-		   const char *after, size_t limit, struct arena *arena,
-		   struct meta_tags *out, struct err *e)
+		   struct meta_page *page, struct err *e)
 {
 	int64_t id = 0;
 	auto_of(reader) struct reader *reader = reader_take(meta, e);
@@ -141,9 +149,10 @@ int meta_tags_peek(struct meta *meta, const struct repository *repository,
 	if (db_query(reader->db,
 		     "SELECT name FROM tag WHERE repository = $1"
 		     " AND name > $2 ORDER BY name LIMIT $3",
-		     DB_ARGS(db_number(id), db_text(after ? after : ""),
-			     db_number((int64_t)limit + 1)),
+		     DB_ARGS(db_number(id),
+			     db_text(page->after ? page->after : ""),
+			     db_number((int64_t)page->limit + 1)),
 		     &rows, e) < 0)
 		return -1;
-	return tags_read(&rows, limit, arena, out, e);
+	return names_read(&rows, page, e);
 }

@@ -133,6 +133,13 @@ static int fetch(struct flight *flight, const struct digest *digest,
 	auto_of(arena) struct arena *arena = arena_open();
 	struct upstream_manifest got;
 	struct manifest manifest;
+	struct meta_put put = {
+		.repository = &plan->repository,
+		.manifest = &manifest,
+		.reference = &reference,
+		.tags = tag,
+		.tag_count = tag ? 1 : 0,
+	};
 
 	if (upstream_get_manifest(plan->upstream->upstream,
 				  &plan->repository.name, &reference, arena,
@@ -143,8 +150,7 @@ static int fetch(struct flight *flight, const struct digest *digest,
 		e->kind = ERR_UPSTREAM;
 		return err_wrap(e, "upstream's manifest");
 	}
-	return store_put_manifest(flight->mirror->store, &plan->repository,
-				  &manifest, tag, e);
+	return store_put_manifest(flight->mirror->store, &put, e);
 }
 
 /*

@@ -79,6 +79,13 @@ struct mirror_target {
 int mirror_resolve(struct mirror *, const struct mirror_question *,
 		   struct mirror_target *out, struct err *) must_check;
 
+/*
+ * The same for a question about a registry as a whole, which has no name: the
+ * upstream's, or "" for what is local. Static. ERR_NAME_UNKNOWN.
+ */
+int mirror_resolve_registry(struct mirror *, const struct mirror_question *,
+			    const char **upstream_out, struct err *) must_check;
+
 /* ----------------------------------------------------------------- blobs */
 
 struct blob_view {

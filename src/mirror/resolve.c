@@ -110,6 +110,29 @@ static int resolve_bare(struct mirror *mirror, const struct mirror_question *q,
 	return local ? 0 : resolve_upstream(upstream, q->name, out, e);
 }
 
+/* The one that the question names, if it may be asked there. */
+static const struct mirror_upstream *
+known_upstream(struct mirror *mirror, const struct mirror_question *q,
+	       struct span named, struct err *e)
+{
+	const struct mirror_upstream *upstream =
+		mirror_upstream_find(mirror, named);
+
+	if (!upstream) {
+		err_set(e, ERR_NAME_UNKNOWN,
+			"%.*s is not an upstream of this registry",
+			SPAN_ARG(named));
+		return NULL;
+	}
+	if (is_misled(q)) {
+		err_set(e, ERR_NAME_UNKNOWN,
+			"ns=%.*s is asked for where only %s answers",
+			SPAN_ARG(q->ns), upstream->name);
+		return NULL;
+	}
+	return upstream;
+}
+
 int mirror_resolve(struct mirror *mirror, const struct mirror_question *q,
 		   struct mirror_target *out, struct err *e)
 {
@@ -120,22 +143,35 @@ int mirror_resolve(struct mirror *mirror, const struct mirror_question *q,
 	out->bare = !named.at;
 	if (out->bare)
 		return resolve_bare(mirror, q, &out->repository, e);
-
-	const struct mirror_upstream *upstream =
-		mirror_upstream_find(mirror, named);
 	if (q->push)
 		return err_set(
 			e, ERR_DENIED,
 			"names of %.*s are mirrored, not pushed to; push "
 			"under a name of your own",
 			SPAN_ARG(named));
+
+	const struct mirror_upstream *upstream =
+		known_upstream(mirror, q, named, e);
+	return upstream ?
+		       resolve_upstream(upstream, name, &out->repository, e) :
+		       -1;
+}
+
+int mirror_resolve_registry(struct mirror *mirror,
+			    const struct mirror_question *q,
+			    const char **upstream_out, struct err *e)
+{
+	struct span none = SPAN_NONE;
+	struct span named = named_upstream(q, &none);
+
+	*upstream_out = "";
+	if (!named.at)
+		return 0;
+
+	const struct mirror_upstream *upstream =
+		known_upstream(mirror, q, named, e);
 	if (!upstream)
-		return err_set(e, ERR_NAME_UNKNOWN,
-			       "%.*s is not an upstream of this registry",
-			       SPAN_ARG(named));
-	if (is_misled(q))
-		return err_set(e, ERR_NAME_UNKNOWN,
-			       "ns=%.*s is asked for where only %s answers",
-			       SPAN_ARG(q->ns), upstream->name);
-	return resolve_upstream(upstream, name, &out->repository, e);
+		return -1;
+	*upstream_out = upstream->name;
+	return 0;
 }

@@ -21,6 +21,7 @@ struct descriptor {
 	struct digest digest;
 	int64_t size; /* bytes */
 	bool foreign; /* non-distributable: it may be missing */
+	bool missing; /* said by a store, not by the manifest: it is not here */
 };
 
 struct manifest {

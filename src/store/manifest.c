@@ -3,20 +3,20 @@
  */
 #include "store/inside.h"
 
-int store_put_manifest(struct store *store, const struct repository *repository,
-		       const struct manifest *manifest, const struct tag *tag,
+int store_put_manifest(struct store *store, const struct meta_put *put,
 		       struct err *e)
 {
-	return meta_manifest_put(store->meta, repository, manifest, tag, e);
+	return meta_manifest_put(store->meta, put, e);
 }
 
 int store_drop_manifest(struct store *store,
 			const struct repository *repository,
-			const struct reference *reference, struct err *e)
+			const struct reference *reference,
+			const struct meta_guard *guard, struct err *e)
 {
 	if (reference->kind == REFERENCE_TAG)
 		return meta_tag_drop(store->meta, repository, &reference->tag,
-				     e);
+				     guard, e);
 	return meta_manifest_drop(store->meta, repository, &reference->digest,
-				  e);
+				  guard, e);
 }

@@ -72,13 +72,12 @@ int store_unlink(struct store *, const struct repository *,
 /* -------------------------------------------------------------- manifests */
 
 /* As meta_manifest_put. The manifest was parsed by manifest_parse. */
-int store_put_manifest(struct store *, const struct repository *,
-		       const struct manifest *, const struct tag *,
-		       struct err *) may_wait must_check;
-/* Drops a tag, or a manifest with all its tags. */
-int store_drop_manifest(struct store *, const struct repository *,
-			const struct reference *, struct err *)
+int store_put_manifest(struct store *, const struct meta_put *, struct err *)
 	may_wait must_check;
+/* Drops a tag, or a manifest with all its tags; `guard` may be null. */
+int store_drop_manifest(struct store *, const struct repository *,
+			const struct reference *, const struct meta_guard *,
+			struct err *) may_wait must_check;
 
 /* --------------------------------------------------------------- arriving */
 

@@ -75,7 +75,7 @@ static void drop_image(struct lab *lab, struct repository at,
 	struct digest digest = image_of(config, layer);
 	struct err e;
 
-	OK(meta_manifest_drop(lab->meta, &at, &digest, &e), e);
+	OK(meta_manifest_drop(lab->meta, &at, &digest, NULL, &e), e);
 }
 
 /* ---------------------------------------------------------- repositories */
@@ -317,9 +317,15 @@ static void put_named(struct lab *lab, struct descriptor *named, size_t count)
 		.descriptors = named,
 		.count = count,
 	};
+	struct reference reference = by_digest("index");
+	struct meta_put put = {
+		.repository = &app,
+		.manifest = &manifest,
+		.reference = &reference,
+	};
 	struct err e;
 
-	OK(meta_manifest_put(lab->meta, &app, &manifest, NULL, &e), e);
+	OK(meta_manifest_put(lab->meta, &put, &e), e);
 }
 
 static void foreign_layers_and_children_of_an_index_may_be_missing(void **state)
@@ -361,11 +367,11 @@ static void a_manifest_goes_with_its_tags(void **state)
 	arrive(lab, app, "config");
 	lab_image(lab, app, "v1", "config", NULL);
 	lab_image(lab, app, "v2", "config", NULL);
-	OK(meta_manifest_drop(lab->meta, &app, &digest, &e), e);
+	OK(meta_manifest_drop(lab->meta, &app, &digest, NULL, &e), e);
 	assert_false(lab_has_manifest(lab, app, by_tag("v1")));
 	assert_false(lab_has_manifest(lab, app, by_tag("v2")));
 	assert_int_equal(lab_number(lab, "SELECT count(*) FROM named"), 0);
-	FAILS(meta_manifest_drop(lab->meta, &app, &digest, &e), e,
+	FAILS(meta_manifest_drop(lab->meta, &app, &digest, NULL, &e), e,
 	      ERR_MANIFEST_UNKNOWN);
 }
 
@@ -384,10 +390,11 @@ static void a_tag_moves_and_leaves_the_manifest(void **state)
 	lab_image(lab, app, "v1", "one", NULL);
 	lab_image(lab, app, "v1", "two", NULL);
 	assert_true(lab_has_manifest(lab, app, by_digest("one+")));
-	OK(meta_tag_drop(lab->meta, &app, &v1, &e), e);
+	OK(meta_tag_drop(lab->meta, &app, &v1, NULL, &e), e);
 	assert_false(lab_has_manifest(lab, app, by_tag("v1")));
 	assert_true(lab_has_manifest(lab, app, by_digest("two+")));
-	FAILS(meta_tag_drop(lab->meta, &app, &v1, &e), e, ERR_MANIFEST_UNKNOWN);
+	FAILS(meta_tag_drop(lab->meta, &app, &v1, NULL, &e), e,
+	      ERR_MANIFEST_UNKNOWN);
 }
 
 /* Twice: what was found before is remembered. */
@@ -427,7 +434,7 @@ static void what_was_read_is_forgotten_when_something_is_written(void **state)
 	read_tag(lab, "one");
 	lab_image(lab, app, "v1", "second", NULL);
 	read_tag(lab, "second");
-	OK(meta_tag_drop(lab->meta, &app, &v1, &e), e);
+	OK(meta_tag_drop(lab->meta, &app, &v1, NULL, &e), e);
 	assert_false(lab_has_manifest(lab, app, by_tag("v1")));
 }
 
@@ -457,26 +464,26 @@ static void tags_come_in_pages_in_the_order_of_their_bytes(void **state)
 {
 	struct lab *lab = *state;
 	struct repository app = local("app");
-	struct meta_tags tags;
+	struct meta_page page = { .limit = 2, .arena = lab->arena };
 	struct err e;
 
 	lab_open(lab);
 	arrive(lab, app, "config");
-	FAILS(meta_tags_peek(lab->meta, &app, NULL, 9, lab->arena, &tags, &e),
-	      e, ERR_NAME_UNKNOWN);
+	FAILS(meta_tags_peek(lab->meta, &app, &page, &e), e, ERR_NAME_UNKNOWN);
 	lab_image(lab, app, "b", "config", NULL);
 	lab_image(lab, app, "a", "config", NULL);
 	lab_image(lab, app, "B", "config", NULL);
 
-	OK(meta_tags_peek(lab->meta, &app, NULL, 2, lab->arena, &tags, &e), e);
-	assert_int_equal(tags.count, 2);
-	assert_string_equal(tags.names[0], "B");
-	assert_string_equal(tags.names[1], "a");
-	assert_true(tags.more);
-	OK(meta_tags_peek(lab->meta, &app, "a", 2, lab->arena, &tags, &e), e);
-	assert_int_equal(tags.count, 1);
-	assert_string_equal(tags.names[0], "b");
-	assert_false(tags.more);
+	OK(meta_tags_peek(lab->meta, &app, &page, &e), e);
+	assert_int_equal(page.count, 2);
+	assert_string_equal(page.names[0], "B");
+	assert_string_equal(page.names[1], "a");
+	assert_true(page.more);
+	page.after = "a";
+	OK(meta_tags_peek(lab->meta, &app, &page, &e), e);
+	assert_int_equal(page.count, 1);
+	assert_string_equal(page.names[0], "b");
+	assert_false(page.more);
 }
 
 /* -------------------------------------------------------------- sessions */

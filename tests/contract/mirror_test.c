@@ -93,7 +93,12 @@ static void push_image(struct lab *lab, const char *name)
 	struct repository local = { 0 };
 	struct incoming *incoming;
 	struct manifest manifest;
-	struct tag one = { "1" };
+	struct reference one = { .kind = REFERENCE_TAG, .tag = { "1" } };
+	struct meta_put put = {
+		.repository = &local,
+		.manifest = &manifest,
+		.reference = &one,
+	};
 	struct err e;
 
 	strcpy(local.name.s, name);
@@ -107,8 +112,7 @@ static void push_image(struct lab *lab, const char *name)
 					DIGEST_SHA256, lab->arena, &manifest,
 					&e),
 			 0);
-	assert_int_equal(
-		store_put_manifest(lab->store, &local, &manifest, &one, &e), 0);
+	assert_int_equal(store_put_manifest(lab->store, &put, &e), 0);
 }
 
 static bool means_local(struct lab *lab, const char *name)
@@ -133,7 +137,8 @@ static void a_bare_name_is_local_for_good_once_it_was_pushed(void **state)
 	assert_false(means_local(lab, "redis"));
 	push_image(lab, "redis");
 	assert_true(means_local(lab, "redis"));
-	assert_int_equal(store_drop_manifest(lab->store, &local, &one, &e), 0);
+	assert_int_equal(
+		store_drop_manifest(lab->store, &local, &one, NULL, &e), 0);
 	assert_true(means_local(lab, "redis"));
 	assert_false(means_local(lab, "docker.io/redis"));
 }

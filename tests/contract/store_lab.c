@@ -201,12 +201,17 @@ int lab_put_image(struct lab *lab, struct repository repository,
 		.descriptors = named,
 		.count = layer ? 2 : 1,
 	};
-	struct tag name = tag_of(tag ? tag : "none");
+	struct reference reference =
+		tag ? by_tag(tag) : reference_to_digest(&manifest.digest);
+	struct meta_put put = {
+		.repository = &repository,
+		.manifest = &manifest,
+		.reference = &reference,
+	};
 
 	if (layer)
 		named[1] = descriptor_of(DESCRIPTOR_LAYER, layer);
-	return store_put_manifest(lab->store, &repository, &manifest,
-				  tag ? &name : NULL, e);
+	return store_put_manifest(lab->store, &put, e);
 }
 
 void lab_image(struct lab *lab, struct repository repository, const char *tag,

@@ -416,9 +416,9 @@ static void a_drop_in_one_repository_is_not_seen_in_another(void **state)
 	lab_fetch(lab, upstream("app"), "layer");
 	lab_image(lab, app, "v1", "layer", NULL);
 	lab_image(lab, upstream("app"), "v1", "layer", NULL);
-	OK(store_drop_manifest(lab->store, &app, &v1, &e), e);
+	OK(store_drop_manifest(lab->store, &app, &v1, NULL, &e), e);
 	struct reference whole = by_digest("layer+");
-	OK(store_drop_manifest(lab->store, &app, &whole, &e), e);
+	OK(store_drop_manifest(lab->store, &app, &whole, NULL, &e), e);
 	OK(store_unlink(lab->store, &app, &digest, &e), e);
 	assert_false(lab_has(lab, app, "layer"));
 	assert_true(lab_has(lab, upstream("app"), "layer"));

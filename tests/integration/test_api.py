@@ -353,23 +353,6 @@ def test_a_moved_tag_keeps_what_it_left(wire, name):
     assert tag.body == new.body and digest.body == old.body
 
 
-def test_no_subject_is_acknowledged_while_nobody_lists_referrers(wire, name):
-    """A client that hears OCI-Subject leaves its fallback tag out."""
-    config = b"{}"
-    push_blob(wire, name, digest_of(config), config)
-    body = encode({
-        "schemaVersion": 2, "mediaType": OCI["manifest"],
-        "config": descriptor(OCI["config"],
-                             Blob(digest_of(config), len(config))),
-        "layers": [],
-        "subject": descriptor(OCI["manifest"], Blob(NOWHERE, 7))})
-    put = wire.ask("PUT", f"/v2/{name}/manifests/{digest_of(body)}", body,
-                   Content_Type=OCI["manifest"])
-    assert put.status == 201 and put["OCI-Subject"] is None
-    listed = wire.ask("GET", f"/v2/{name}/referrers/{NOWHERE}")
-    assert listed.status == 404
-
-
 def test_deleting_a_tag_leaves_the_manifest(wire, name):
     manifest = image_of(wire, name, tag="v1")
     assert wire.ask("DELETE", f"/v2/{name}/manifests/v1").status == 202
