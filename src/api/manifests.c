@@ -167,7 +167,8 @@ void manifest_put(struct call *call)
 		.repository = &call->target.repository,
 		.manifest = &manifest,
 		.reference = &call->reference,
-		.accept_missing = call->api->accept_missing,
+		.accept_missing = call->settings->config->missing_blobs ==
+				  MISSING_ACCEPTED,
 		.guard = condition_guard(call->request),
 	};
 	struct err e;

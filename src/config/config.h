@@ -19,6 +19,9 @@ struct config_certificate {
 	char *key;
 };
 
+/* What becomes of a pushed manifest whose blobs are not here? */
+enum config_missing { MISSING_REFUSED, MISSING_ACCEPTED };
+
 /* Does whoever connects show a certificate? */
 enum config_client { CLIENT_OPTIONAL, CLIENT_REQUIRED };
 
@@ -57,6 +60,7 @@ struct config {
 	size_t upstream_count;
 	int64_t upload_limit; /* uploads at once, at least 1 */
 	int64_t blob_limit;   /* bytes of a pushed blob; 0: no limit */
+	enum config_missing missing_blobs;
 };
 
 /*

@@ -72,6 +72,10 @@ const struct key keys[] = {
 	  .choices = "debug|info|warn|error",
 	  .help = "the least to log",
 	  .option = "--log-level" },
+	{ "manifests.missing_blobs", CHOICE, IN_CONFIG(missing_blobs),
+	  .choices = "refuse|accept", .initial = "refuse",
+	  .help = "what becomes of a pushed manifest that names blobs which "
+		  "are not here" },
 
 	{ "listen", LIST, IN_CONFIG(listen), .initial = ":5000",
 	  .help = "where to answer; with an upstream, every name that comes "

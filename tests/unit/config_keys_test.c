@@ -38,6 +38,11 @@ static const char *level(const struct config *config)
 	return number_text(config->log_level);
 }
 
+static const char *missing_blobs(const struct config *config)
+{
+	return number_text(config->missing_blobs);
+}
+
 static const char *address(const struct config *config)
 {
 	return config->listen[0].address;
@@ -190,6 +195,11 @@ static const struct row {
 	  { "log: {level: %s}", ENV "LOG_LEVEL=%s", "--log-level=%s" },
 	  level, "1",
 	  { { "debug", "0" }, { "warn", "2" }, { "error", "3" } } },
+	{ "manifests.missing_blobs",
+	  { "manifests: {missing_blobs: %s}", ENV "MANIFESTS_MISSING_BLOBS=%s",
+	    "--manifests.missing_blobs=%s" },
+	  missing_blobs, "0",
+	  { { "accept", "1" }, { "refuse", "0" }, { "accept", "1" } } },
 
 	{ "listen",
 	  { "listen: '%s'", ENV "LISTEN=%s", "--listen=%s" },
