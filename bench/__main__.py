@@ -72,36 +72,51 @@ def run(home, kinds, chosen):
     command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
             "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj",
             "/CN=bench", "-out", certificate, "-keyout", key)
-    command("cc", "-O2", "-D_GNU_SOURCE", "-o", home / "load",
-            HERE / "load.c", "-lssl", "-lcrypto", "-pthread")
-    all_servers = [kind(home / kind.name, certificate, key) for kind in kinds]
-    bench = rows.Bench(Image(), home / "load")
+    for name in ("load", "push"):
+        command("cc", "-O2", "-D_GNU_SOURCE", "-o", home / name,
+                HERE / (name + ".c"), "-lssl", "-lcrypto", "-pthread")
+    bench = rows.Bench(Image(), home / "load", home / "push")
+    made = {}
+
+    def servers_for(row):
+        """Those that are filled alike are made once."""
+        place = (row.fill or common_fill).__name__
+        if place not in made:
+            (home / place).mkdir()
+            made[place] = [kind(home / place / kind.name, certificate, key)
+                           for kind in kinds]
+            for server in made[place]:
+                fill(bench, server, row.fill or common_fill)
+        return [server for server in made[place]
+                if server.pushable or not row.pushes]
+
     try:
-        for server in all_servers:
-            fill(bench, server)
         measured = []
         for row in chosen:
-            measured.append((row, run_row(bench, row, all_servers)))
+            measured.append((row, run_row(bench, row, servers_for(row))))
             print(table.block(*measured[-1]), flush=True)
         return measured
     finally:
-        for server in all_servers:
+        for server in sum(made.values(), []):
             server.stop()
 
 
-def fill(bench, server):
+def fill(bench, server, how):
     server.start()
+    how(bench, server)
+    server.stop()
+
+
+def common_fill(bench, server):
     server.fill(bench.image)
     connection = http.client.HTTPConnection(servers.HOST, server.port)
     check(connection, bench.image)
     connection.close()
-    server.stop()
 
 
-def run_row(bench, row, all_servers):
+def run_row(bench, row, takers):
     """[{server: [value a round]}], one for each figure of the row."""
     results = [{kind.name: [] for kind in servers.ALL} for _ in row.figures]
-    takers = [s for s in all_servers if s.pushable or not row.pushes]
     for server in takers:
         server.start(row.tls)
     for _ in range(row.rounds):

@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import json
 import os
+import tempfile
 
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 OCI = "application/vnd.oci.image."
@@ -66,6 +67,27 @@ class FreshBlob:
             body += b"%x\r\n%b\r\n" % (PIECE, piece)
         self.body = body + b"0\r\n\r\n"
         self.digest = "sha256:" + whole.hexdigest()
+
+
+class Zeros:
+    """A gibibyte that takes no room where it is made."""
+
+    SIZE = 1 << 30
+    DIGEST = ("sha256:"
+              "49bc20df15e412a64472421e13fe86ff1c5165e18b2afccf160d4dc19fe68a14")
+    path = REPOSITORY + "/blobs/" + DIGEST
+
+    @classmethod
+    def push(cls, port):
+        connection = http.client.HTTPConnection("127.0.0.1", port,
+                                                blocksize=1 << 20)
+        with tempfile.TemporaryFile() as file:
+            file.truncate(cls.SIZE)
+            ask(connection, "PUT", _with_digest(_upload(connection),
+                                                cls.DIGEST), file, 201,
+                Content_Type="application/octet-stream",
+                Content_Length=str(cls.SIZE))
+        connection.close()
 
 
 # ------------------------------------------------------------------ requests

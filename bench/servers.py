@@ -57,11 +57,15 @@ class Server:
             return None
         return f"{cls.program} is not here; bench/run installs or builds it."
 
-    def start(self, tls=False):
+    def launch(self, tls=False):
+        """Starts it, and does not wait until it listens."""
         self.port = free_port()
         configuration = self.home / "configuration"
         configuration.write_text(self.configure(*(self._tls if tls else ())))
         self.process = Process(self.command(configuration), self.home / "log")
+
+    def start(self, tls=False):
+        self.launch(tls)
         for _ in range(1000):
             self.process.check()
             with socket.socket() as probe:
@@ -78,6 +82,10 @@ class Server:
     def fill(self, image):
         """Puts the image there; it is running, without TLS."""
         push(self.port, image)
+
+    def fill_zeros(self, zeros):
+        """The same with a large blob of zeros."""
+        zeros.push(self.port)
 
 
 class PrivateRegistry(Server):
@@ -193,6 +201,12 @@ http {{
             file = self.home / ("data" + path)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
+
+    def fill_zeros(self, zeros):
+        file = self.home / ("data" + zeros.path)
+        file.parent.mkdir(parents=True)
+        with file.open("wb") as out:
+            out.truncate(zeros.SIZE)
 
 
 def _owner(path):
