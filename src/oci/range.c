@@ -9,14 +9,14 @@
 static enum range_kind clip(int64_t first, int64_t last, int64_t size,
 			    struct range *out)
 {
-	if (first < 0 || last < first)
+	if (first < 0 || last < 0)
 		return RANGE_WHOLE;
-	if (first >= size)
+	if (first >= size || last < first)
 		return RANGE_OUTSIDE;
 	if (last >= size)
 		last = size - 1;
 	*out = (struct range){ first, last - first + 1 };
-	return RANGE_PART;
+	return RANGE_PARTS;
 }
 
 /* "-<length>": the last bytes. Of nothing, that is the whole. */
@@ -29,18 +29,69 @@ static enum range_kind clip_end(int64_t length, int64_t size, struct range *out)
 	return clip(length < size ? size - length : 0, size - 1, size, out);
 }
 
-enum range_kind range_parse(struct span header, int64_t size, struct range *out)
+static enum range_kind part_parse(struct span last, int64_t size,
+				  struct range *out)
 {
-	struct span last = header;
-	struct span unit = span_cut(&last, '=');
 	struct span first = span_cut(&last, '-');
 
-	if (size < 0 || !last.at || !span_is_nocase(unit, "bytes"))
+	if (!last.at)
 		return RANGE_WHOLE;
 	if (first.len == 0)
 		return clip_end(span_decimal(last), size, out);
 	return clip(span_decimal(first),
 		    last.len ? span_decimal(last) : INT64_MAX, size, out);
+}
+
+static bool overlaps(const struct ranges *ranges, const struct range *with)
+{
+	for (size_t i = 0; i < ranges->count; i++) {
+		const struct range *range = &ranges->parts[i];
+
+		if (range->start < with->start + with->length &&
+		    with->start < range->start + range->length)
+			return true;
+	}
+	return false;
+}
+
+/* As of one part; RANGE_WHOLE ends it. */
+static enum range_kind part_add(struct ranges *ranges, struct span text,
+				int64_t size)
+{
+	struct range part;
+	enum range_kind kind = part_parse(text, size, &part);
+
+	if (kind != RANGE_PARTS)
+		return kind;
+	if (ranges->count == array_size(ranges->parts) ||
+	    overlaps(ranges, &part))
+		return RANGE_WHOLE;
+	ranges->parts[ranges->count++] = part;
+	return RANGE_PARTS;
+}
+
+enum range_kind range_parse(struct span header, int64_t size,
+			    struct ranges *out)
+{
+	struct span rest = header;
+	struct span unit = span_cut(&rest, '=');
+	bool some = false;
+
+	out->count = 0;
+	if (size < 0 || !span_is_nocase(unit, "bytes"))
+		return RANGE_WHOLE;
+	while (rest.at) {
+		struct span text = span_trim(span_cut(&rest, ','));
+
+		if (text.len == 0)
+			continue;
+		if (part_add(out, text, size) == RANGE_WHOLE)
+			return RANGE_WHOLE;
+		some = true;
+	}
+	if (!some)
+		return RANGE_WHOLE;
+	return out->count > 0 ? RANGE_PARTS : RANGE_OUTSIDE;
 }
 
 /* "<first>-<last>" */

@@ -13,18 +13,25 @@ struct range {
 };
 
 enum range_kind {
-	RANGE_WHOLE, /* none asked, not understood, or several */
-	RANGE_PART,
+	RANGE_WHOLE, /* none asked, or not to be answered by parts */
+	RANGE_PARTS,
 	RANGE_OUTSIDE /* 416 */
 };
 
+/* At least one, as they were asked for; no two share a byte. */
+struct ranges {
+	struct range parts[16];
+	size_t count;
+};
+
 /*
- * The Range header against `size` bytes, -1 while that is unknown. What is
- * malformed, in another unit, or several ranges is ignored, as the RFC allows:
- * the whole is answered.
+ * The Range header against `size` bytes, -1 while that is unknown. RANGE_WHOLE
+ * also if it is malformed, in another unit, of more than 16 parts or of parts
+ * that overlap: the RFC allows to ignore such a header. Parts that hold no
+ * byte of what there is are left out; RANGE_OUTSIDE if that leaves none.
  */
 enum range_kind range_parse(struct span header, int64_t size,
-			    struct range *out);
+			    struct ranges *out);
 
 /*
  * The Content-Range of an upload chunk: "<first>-<last>", with or without

@@ -29,12 +29,16 @@ static void try_range(struct span text)
 	static const int64_t sizes[] = { -1, 0, 1, 100, INT64_MAX };
 
 	for (size_t i = 0; i < array_size(sizes); i++) {
-		struct range range;
+		struct ranges ranges;
 
-		if (range_parse(text, sizes[i], &range) != RANGE_PART)
+		if (range_parse(text, sizes[i], &ranges) != RANGE_PARTS)
 			continue;
-		check_range(range);
-		check(range.length <= sizes[i] - range.start);
+		check(ranges.count > 0);
+		for (size_t p = 0; p < ranges.count; p++) {
+			check_range(ranges.parts[p]);
+			check(ranges.parts[p].length <=
+			      sizes[i] - ranges.parts[p].start);
+		}
 	}
 }
 

@@ -21,33 +21,39 @@ struct row {
 static void assert_rows(const struct row *rows, size_t count, int64_t size)
 {
 	for (size_t i = 0; i < count; i++) {
-		struct range range = { 0, 0 };
+		struct ranges ranges;
 		enum range_kind kind =
-			range_parse(span_of(rows[i].header), size, &range);
+			range_parse(span_of(rows[i].header), size, &ranges);
 
 		if (kind != rows[i].kind)
 			fail_msg("%s: %d", rows[i].header, (int)kind);
-		assert_int_equal(range.start, rows[i].range.start);
-		assert_int_equal(range.length, rows[i].range.length);
+		if (kind != RANGE_PARTS)
+			continue;
+		assert_int_equal(ranges.count, 1);
+		assert_int_equal(ranges.parts[0].start, rows[i].range.start);
+		assert_int_equal(ranges.parts[0].length, rows[i].range.length);
 	}
 }
 
 static void a_part_lies_inside_of_what_there_is(void **state)
 {
 	static const struct row rows[] = {
-		{ "bytes=0-0", RANGE_PART, { 0, 1 } },
-		{ "bytes=0-99", RANGE_PART, { 0, 100 } },
-		{ "bytes=10-19", RANGE_PART, { 10, 10 } },
-		{ "bytes=99-99", RANGE_PART, { 99, 1 } },
-		{ "bytes=90-1000", RANGE_PART, { 90, 10 } },
-		{ "bytes=90-" MAX, RANGE_PART, { 90, 10 } },
-		{ "bytes=90-", RANGE_PART, { 90, 10 } },
-		{ "bytes=0-", RANGE_PART, { 0, 100 } },
-		{ "bytes=-1", RANGE_PART, { 99, 1 } },
-		{ "bytes=-100", RANGE_PART, { 0, 100 } },
-		{ "bytes=-1000", RANGE_PART, { 0, 100 } },
-		{ "bytes=-" MAX, RANGE_PART, { 0, 100 } },
-		{ "Bytes=0-0", RANGE_PART, { 0, 1 } },
+		{ "bytes=0-0", RANGE_PARTS, { 0, 1 } },
+		{ "bytes=0-99", RANGE_PARTS, { 0, 100 } },
+		{ "bytes=10-19", RANGE_PARTS, { 10, 10 } },
+		{ "bytes=99-99", RANGE_PARTS, { 99, 1 } },
+		{ "bytes=90-1000", RANGE_PARTS, { 90, 10 } },
+		{ "bytes=90-" MAX, RANGE_PARTS, { 90, 10 } },
+		{ "bytes=90-", RANGE_PARTS, { 90, 10 } },
+		{ "bytes=0-", RANGE_PARTS, { 0, 100 } },
+		{ "bytes=-1", RANGE_PARTS, { 99, 1 } },
+		{ "bytes=-100", RANGE_PARTS, { 0, 100 } },
+		{ "bytes=-1000", RANGE_PARTS, { 0, 100 } },
+		{ "bytes=-" MAX, RANGE_PARTS, { 0, 100 } },
+		{ "Bytes=0-0", RANGE_PARTS, { 0, 1 } },
+		{ "bytes=0-1,", RANGE_PARTS, { 0, 2 } },
+		{ "bytes= ,, 0-1 ,", RANGE_PARTS, { 0, 2 } },
+		{ "bytes=0-1,100-,9-5", RANGE_PARTS, { 0, 2 } },
 	};
 
 	(void)state;
@@ -61,6 +67,8 @@ static void what_starts_behind_the_end_is_outside(void **state)
 		{ "bytes=100-200", RANGE_OUTSIDE, { 0, 0 } },
 		{ "bytes=" MAX "-", RANGE_OUTSIDE, { 0, 0 } },
 		{ "bytes=-0", RANGE_OUTSIDE, { 0, 0 } },
+		{ "bytes=9-5", RANGE_OUTSIDE, { 0, 0 } },
+		{ "bytes=100-,-0,200-300", RANGE_OUTSIDE, { 0, 0 } },
 	};
 
 	(void)state;
@@ -76,10 +84,9 @@ static void what_is_not_understood_is_ignored(void **state)
 		{ "bytes=", RANGE_WHOLE, { 0, 0 } },
 		{ "bytes=-", RANGE_WHOLE, { 0, 0 } },
 		{ "bytes=5", RANGE_WHOLE, { 0, 0 } },
-		{ "bytes=9-5", RANGE_WHOLE, { 0, 0 } },
-		{ "bytes=0-1,5-9", RANGE_WHOLE, { 0, 0 } },
-		{ "bytes=0-1,", RANGE_WHOLE, { 0, 0 } },
-		{ "bytes= 0-1", RANGE_WHOLE, { 0, 0 } },
+		{ "bytes=,", RANGE_WHOLE, { 0, 0 } },
+		{ "bytes=0-1,x", RANGE_WHOLE, { 0, 0 } },
+		{ "bytes=0-1;5-9", RANGE_WHOLE, { 0, 0 } },
 		{ "bytes=0 -1", RANGE_WHOLE, { 0, 0 } },
 		{ "bytes=+1-2", RANGE_WHOLE, { 0, 0 } },
 		{ "bytes=--1", RANGE_WHOLE, { 0, 0 } },
@@ -92,6 +99,48 @@ static void what_is_not_understood_is_ignored(void **state)
 
 	(void)state;
 	assert_rows(rows, array_size(rows), 100);
+}
+
+static void several_parts_come_as_they_were_asked_for(void **state)
+{
+	struct ranges ranges;
+
+	(void)state;
+	assert_int_equal(range_parse(SPAN("bytes=50-59, 0-0 ,-10,200-"), 100,
+				     &ranges),
+			 RANGE_PARTS);
+	assert_int_equal(ranges.count, 3);
+	assert_int_equal(ranges.parts[0].start, 50);
+	assert_int_equal(ranges.parts[0].length, 10);
+	assert_int_equal(ranges.parts[1].start, 0);
+	assert_int_equal(ranges.parts[1].length, 1);
+	assert_int_equal(ranges.parts[2].start, 90);
+	assert_int_equal(ranges.parts[2].length, 10);
+}
+
+static void who_asks_for_too_much_gets_the_whole(void **state)
+{
+	static const struct row rows[] = {
+		{ "bytes=0-9,9-20", RANGE_WHOLE, { 0, 0 } },
+		{ "bytes=0-,0-", RANGE_WHOLE, { 0, 0 } },
+		{ "bytes=-1,-2", RANGE_WHOLE, { 0, 0 } },
+		{ "bytes=10-20,0-99", RANGE_WHOLE, { 0, 0 } },
+		{ "bytes=0-0,2-2,4-4,6-6,8-8,10-10,12-12,14-14,16-16,18-18,"
+		  "20-20,22-22,24-24,26-26,28-28,30-30,32-32",
+		  RANGE_WHOLE,
+		  { 0, 0 } },
+	};
+	struct ranges ranges;
+
+	(void)state;
+	assert_rows(rows, array_size(rows), 100);
+	assert_int_equal(
+		range_parse(SPAN("bytes=0-0,2-2,4-4,6-6,8-8,10-10,12-12,14-14,"
+				 "16-16,18-18,20-20,22-22,24-24,26-26,28-28,"
+				 "30-30"),
+			    100, &ranges),
+		RANGE_PARTS);
+	assert_int_equal(ranges.count, 16);
 }
 
 static void of_nothing_there_is_no_part(void **state)
@@ -120,9 +169,9 @@ static void of_an_unknown_size_the_whole_is_answered(void **state)
 static void the_largest_file_has_a_last_byte(void **state)
 {
 	static const struct row rows[] = {
-		{ "bytes=0-", RANGE_PART, { 0, INT64_MAX } },
-		{ "bytes=-1", RANGE_PART, { INT64_MAX - 1, 1 } },
-		{ "bytes=-" MAX, RANGE_PART, { 0, INT64_MAX } },
+		{ "bytes=0-", RANGE_PARTS, { 0, INT64_MAX } },
+		{ "bytes=-1", RANGE_PARTS, { INT64_MAX - 1, 1 } },
+		{ "bytes=-" MAX, RANGE_PARTS, { 0, INT64_MAX } },
 		{ "bytes=" MAX "-", RANGE_OUTSIDE, { 0, 0 } },
 	};
 
@@ -261,6 +310,8 @@ int main(void)
 		cmocka_unit_test(a_part_lies_inside_of_what_there_is),
 		cmocka_unit_test(what_starts_behind_the_end_is_outside),
 		cmocka_unit_test(what_is_not_understood_is_ignored),
+		cmocka_unit_test(several_parts_come_as_they_were_asked_for),
+		cmocka_unit_test(who_asks_for_too_much_gets_the_whole),
 		cmocka_unit_test(of_nothing_there_is_no_part),
 		cmocka_unit_test(of_an_unknown_size_the_whole_is_answered),
 		cmocka_unit_test(the_largest_file_has_a_last_byte),
