@@ -14,7 +14,6 @@ struct api_settings {
 	struct config *config;
 	struct mirror_rules mirror;
 	int64_t *tag_lifetimes_ms; /* the mirror's */
-	int64_t blob_limit;	   /* bytes of a blob that is pushed; 0: none */
 };
 
 /* Takes the configuration; closed by whoever holds it in a struct current. */

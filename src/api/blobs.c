@@ -6,12 +6,13 @@
 #include "api/condition.h"
 #include "oci/range.h"
 
+#define MEDIA_TYPE "application/octet-stream"
+
+/* What HEAD, GET of the whole and of parts, and 304 have in common. */
 static void blob_headers(struct call *call)
 {
 	struct digest_text text = digest_text(&call->digest);
 
-	respond_header(call->response, "Content-Type",
-		       "application/octet-stream");
 	respond_header(call->response, "Docker-Content-Digest", "%s", text.s);
 	respond_header(call->response, "ETag", "\"%s\"", text.s);
 	respond_header(call->response, "Accept-Ranges", "bytes");
@@ -21,6 +22,7 @@ static void blob_headers(struct call *call)
 static void send_view(struct call *call, int status, struct blob_view *view,
 		      struct range range)
 {
+	respond_header(call->response, "Content-Type", MEDIA_TYPE);
 	if (view->growing)
 		respond_growing(call->response, status,
 				steal_ptr(&view->growing), range.start,
@@ -28,6 +30,28 @@ static void send_view(struct call *call, int status, struct blob_view *view,
 	else
 		respond_file(call->response, status, steal_fd(&view->fd),
 			     range.start, range.length);
+}
+
+static void send_part(struct call *call, struct blob_view *view,
+		      struct range part)
+{
+	respond_header(call->response, "Content-Range", "bytes %lld-%lld/%lld",
+		       (long long)part.start,
+		       (long long)(part.start + part.length - 1),
+		       (long long)view->size);
+	send_view(call, 206, view, part);
+}
+
+static void send_parts(struct call *call, struct blob_view *view,
+		       const struct ranges *ranges)
+{
+	struct http_part parts[array_size(ranges->parts)];
+
+	for (size_t i = 0; i < ranges->count; i++)
+		parts[i] = (struct http_part){ ranges->parts[i].start,
+					       ranges->parts[i].length };
+	respond_parts(call->response, steal_fd(&view->fd), view->size, parts,
+		      ranges->count, MEDIA_TYPE);
 }
 
 static void answer_outside(struct call *call, int64_t size)
@@ -40,30 +64,47 @@ static void answer_outside(struct call *call, int64_t size)
 	fail(call, &e);
 }
 
-static void blob_answer(struct call *call, struct blob_view *view)
+/* Several parts only of what is whole. */
+static void blob_send(struct call *call, struct blob_view *view)
 {
 	struct digest_text text = digest_text(&call->digest);
-	struct range whole = { 0, view->size };
-	struct range part = whole;
-	enum range_kind kind = RANGE_WHOLE;
+	struct ranges ranges;
+	enum range_kind kind = range_parse(
+		condition_range(call->request, text.s), view->size, &ranges);
 
-	if (condition_not_modified(call->request, text.s)) {
-		blob_headers(call);
-		return respond_empty(call->response, 304);
-	}
-	if (view->size >= 0)
-		kind = range_parse(condition_range(call->request, text.s),
-				   view->size, &part);
 	if (kind == RANGE_OUTSIDE)
 		return answer_outside(call, view->size);
 	blob_headers(call);
-	if (kind == RANGE_WHOLE)
-		return send_view(call, 200, view, whole);
-	respond_header(call->response, "Content-Range", "bytes %lld-%lld/%lld",
-		       (long long)part.start,
-		       (long long)(part.start + part.length - 1),
-		       (long long)view->size);
-	send_view(call, 206, view, part);
+	if (kind == RANGE_PARTS && ranges.count == 1)
+		return send_part(call, view, ranges.parts[0]);
+	if (kind == RANGE_PARTS && !view->growing)
+		return send_parts(call, view, &ranges);
+	send_view(call, 200, view, (struct range){ 0, view->size });
+}
+
+/* If-Match, If-None-Match: the blob is here, but the client is to know less. */
+static bool blob_withheld(struct call *call)
+{
+	struct digest_text text = digest_text(&call->digest);
+	struct err e;
+
+	if (condition_failed(call->request, text.s)) {
+		err_set(&e, ERR_PRECONDITION, "the blob's ETag is \"%s\"",
+			text.s);
+		fail(call, &e);
+		return true;
+	}
+	if (!condition_not_modified(call->request, text.s))
+		return false;
+	blob_headers(call);
+	respond_empty(call->response, 304);
+	return true;
+}
+
+static void blob_answer(struct call *call, struct blob_view *view)
+{
+	if (!blob_withheld(call))
+		blob_send(call, view);
 }
 
 static void blob_get_pull(struct call *call)
@@ -86,7 +127,10 @@ static void blob_head_pull(struct call *call)
 	if (pull_blob_size(call->api->mirror, &call->target, &call->digest,
 			   &size, &e) < 0)
 		return fail(call, &e);
+	if (blob_withheld(call))
+		return;
 	blob_headers(call);
+	respond_header(call->response, "Content-Type", MEDIA_TYPE);
 	respond_size(call->response, 200, size);
 }
 
@@ -112,7 +156,9 @@ void blob_unlink(struct call *call)
 	struct err e;
 
 	if (store_unlink(call->api->store, &call->target.repository,
-			 &call->digest, &e) < 0)
-		return fail(call, &e);
-	respond_empty(call->response, 202);
+			 &call->digest, &e) == 0)
+		return respond_empty(call->response, 202);
+	if (e.kind == ERR_IN_USE)
+		respond_header(call->response, "Allow", "GET, HEAD");
+	fail(call, &e);
 }

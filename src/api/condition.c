@@ -31,6 +31,13 @@ bool condition_not_modified(const struct request *req, const char *digest)
 	return list_has(request_header_list(req, "If-None-Match"), digest);
 }
 
+bool condition_failed(const struct request *req, const char *digest)
+{
+	struct span list = request_header_list(req, "If-Match");
+
+	return list.at && !list_has(list, digest);
+}
+
 struct condition {
 	struct meta_guard guard;
 	struct span match; /* the lists; SPAN_NONE if there is none */

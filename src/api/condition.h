@@ -8,6 +8,8 @@
 
 /* Does If-None-Match hold this digest (or "*")? Then the answer is 304. */
 bool condition_not_modified(const struct request *, const char *digest);
+/* Does If-Match hold neither this digest nor "*"? Then the answer is 412. */
+bool condition_failed(const struct request *, const char *digest);
 
 /*
  * The Range header of a GET (it means nothing elsewhere: RFC 9110, 14.2),

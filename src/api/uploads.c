@@ -114,7 +114,7 @@ static bool is_refused(const struct err *e)
 /* The request's body to the end of the upload. */
 static int append(struct call *call, struct incoming *incoming, struct err *e)
 {
-	int64_t limit = call->settings->blob_limit;
+	int64_t limit = call->settings->config->blob_limit;
 	int64_t length = incoming_length(incoming);
 	struct body_bounds bounds;
 	struct err ignored;

@@ -143,9 +143,10 @@ static int link_drop(struct db *db, void *arg, struct err *e)
 
 	int named = link_named(db, id, &digest, e);
 	if (named == 1)
-		return err_set(e, ERR_IN_USE, "a manifest of %s names blob %s",
-			       repository_text(verb->repository).s,
-			       digest_text(verb->digest).s);
+		return err_set(e, ERR_IN_USE,
+			       "a manifest of %s names the blob: that has to "
+			       "be deleted first",
+			       repository_text(verb->repository).s);
 	return named;
 }
 

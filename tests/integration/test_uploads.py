@@ -486,3 +486,101 @@ def test_what_is_cached_is_mounted_only_by_name(start_registry, upstream,
         upstream.stop()
         assert pulled(wire, name, layer.digest).body == layer.bytes()
         assert mount(wire, name + "2", layer.digest).status == 201
+
+
+# ------------------------------------------------------------------- limits
+
+LIMIT = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def limited(module_scene):
+    """Blobs may have a million bytes there."""
+    return Registry(module_scene,
+                    arguments=["--limits.blob_size=1MB"]).start()
+
+
+def expecting(wire, method, target, size):
+    """A request with a body, of which nothing is sent before it is asked."""
+    length = "Transfer-Encoding: chunked" if size is None else \
+        f"Content-Length: {size}"
+    wire.send(f"{method} {target} HTTP/1.1\r\nHost: x\r\n{length}\r\n"
+              "Expect: 100-continue\r\n\r\n".encode())
+    return wire.answer()
+
+
+def one_post(wire, name):
+    del wire
+    return "POST", f"/v2/{name}/blobs/uploads/?digest={digest_of(b'')}"
+
+
+def a_patch(wire, name):
+    return "PATCH", start_upload(wire, name)
+
+
+def a_put(wire, name):
+    return "PUT", with_digest(start_upload(wire, name), digest_of(b""))
+
+
+def nothing_arrives(registry):
+    return not any((registry.data / "incoming").iterdir())
+
+
+@pytest.mark.parametrize("shape", [one_post, a_patch, a_put])
+def test_a_blob_too_large_is_refused_before_it_is_sent(limited, name, shape):
+    with limited.connect() as wire:
+        method, target = shape(wire, name)
+        answer = expecting(wire, method, target, LIMIT + 1)
+    assert answer.status == 413 and answer.code == "SIZE_INVALID"
+    assert str(LIMIT) in answer.json["errors"][0]["message"]
+    assert nothing_arrives(limited)
+
+
+@pytest.mark.parametrize("shape", [one_post, a_patch, a_put])
+@pytest.mark.parametrize("headers", [{}, {"Content_Range": "0-2999999"}])
+def test_a_blob_that_becomes_too_large_leaves_nothing(limited, name, shape,
+                                                      headers):
+    data = bytes(3 * LIMIT)
+    with limited.connect() as wire:
+        method, target = shape(wire, name)
+        answer = ask_chunked(wire, method, target, data, **headers)
+    assert answer.status == 413 and answer.code == "SIZE_INVALID"
+    assert nothing_arrives(limited)
+    with limited.connect() as wire:
+        if shape is not one_post:
+            assert wire.ask("GET", target.split("?")[0]).status == 404
+        assert pulled(wire, name, digest_of(data)).status == 404
+
+
+def test_chunks_count_together(limited, name):
+    data = content(name, LIMIT).bytes()
+    with limited.connect() as wire:
+        where = start_upload(wire, name)
+        assert wire.ask("PATCH", where, data[:400_000]).status == 202
+        assert wire.ask("PATCH", where, data[400_000:]).status == 202
+        finish(wire, where, data)
+        where = start_upload(wire, name)
+        wire.ask("PATCH", where, data)
+        assert wire.ask("PATCH", where, b"!").status == 413
+    with limited.connect() as wire:
+        assert wire.ask("GET", where).status == 404
+
+
+def test_a_manifest_too_large_is_refused_before_it_is_sent(registry, name):
+    with registry.connect() as wire:
+        answer = expecting(wire, "PUT", f"/v2/{name}/manifests/1",
+                           (4 << 20) + 1)
+        assert answer.status == 413 and answer.code == "SIZE_INVALID"
+    with registry.connect() as wire:
+        answer = ask_chunked(wire, "PUT", f"/v2/{name}/manifests/1",
+                             bytes(4 << 20), b"!",
+                             Content_Type="application/json")
+        assert answer.status == 413
+
+
+def test_within_the_limit_the_client_is_asked_to_go_on(limited, name):
+    with limited.connect() as wire:
+        answer = expecting(wire, *a_patch(wire, name), 5)
+        assert answer.status == 100
+        wire.send(b"hello")
+        assert wire.answer().status == 202

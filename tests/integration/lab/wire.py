@@ -73,7 +73,7 @@ class Wire:
     def answer(self, method="GET"):
         """Reads one response. ConnectionError if the peer closed instead."""
         head = self.head()
-        if method == "HEAD" or head.status in (204, 304):
+        if method == "HEAD" or head.status in (100, 204, 304):
             head.complete = True
             return head
         if head["Transfer-Encoding"] == "chunked":
