@@ -4,6 +4,7 @@
  */
 #pragma once
 #include "base/current.h"
+#include "base/ip.h"
 #include "config/config.h"
 #include "http/http.h"
 #include "mirror/mirror.h"
@@ -13,7 +14,10 @@
 struct api_settings {
 	struct config *config;
 	struct mirror_rules mirror;
-	int64_t *tag_lifetimes_ms; /* the mirror's */
+	int64_t *tag_lifetimes_ms;  /* the mirror's */
+	struct ip_network *proxies; /* to be trusted */
+	size_t proxy_count;
+	struct span host; /* of the public URL; SPAN_NONE */
 };
 
 /* Takes the configuration; closed by whoever holds it in a struct current. */

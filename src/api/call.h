@@ -4,6 +4,7 @@
  */
 #pragma once
 #include "api/api.h"
+#include "api/origin.h"
 #include "oci/name.h"
 
 struct call;
@@ -18,6 +19,7 @@ struct call {
 	const struct api_settings *settings; /* of this request, to its end */
 	struct version *held;		     /* what holds them */
 	const struct route *route;
+	struct origin origin;
 	call_handler then; /* what runs later, on a worker */
 
 	struct span bound;	     /* the only upstream that answers here:

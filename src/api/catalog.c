@@ -12,7 +12,7 @@ void catalog_get(struct call *call)
 	const struct request *req = call->request;
 	struct mirror_question question = {
 		.ns = request_query(req, "ns", 0),
-		.host = request_header(req, "Host"),
+		.host = call->origin.host,
 		.bound = call->bound,
 	};
 	struct meta_page page;

@@ -88,7 +88,7 @@ static int resolve(struct call *call, const struct path_parts *parts,
 		.rules = &call->settings->mirror,
 		.name = parts->name,
 		.ns = request_query(req, "ns", 0),
-		.host = request_header(req, "Host"),
+		.host = call->origin.host,
 		.bound = call->bound,
 		.blob = parts->digest.at ? &call->digest : NULL,
 		.push = call->route->intent == CHANGES,
@@ -144,10 +144,24 @@ void api_handle(struct request *request, struct response *response)
 	call->api = request->app;
 	call->held = current_hold(call->api->settings);
 	call->settings = version_value(call->held);
+	origin_find(call->settings, request, &call->origin);
 	request->local = call;
 	respond_header(response, "Docker-Distribution-Api-Version",
 		       "registry/2.0");
 	route(call);
+}
+
+/* What the engine refused by itself was never a call. */
+static void log_origin(struct log_line *line, const struct request *req)
+{
+	const struct call *call = req->local;
+
+	if (!call)
+		return log_text(line, "client", req->peer);
+	log_span(line, "client", call->origin.client);
+	if (call->origin.proxy.at)
+		log_span(line, "proxy", call->origin.proxy);
+	log_span(line, "scheme", call->origin.scheme);
 }
 
 /* Queries may hold secrets and are never logged. */
@@ -159,7 +173,7 @@ static void log_request(const struct request *req,
 
 	log_begin(&line, LOG_INFO, "request");
 	log_text(&line, "id", req->id);
-	log_text(&line, "peer", req->peer);
+	log_origin(&line, req);
 	log_text(&line, "method", method_text(req->method));
 	log_span(&line, "path", req->path);
 	log_number(&line, "status", outcome->status);
@@ -174,7 +188,6 @@ static void log_request(const struct request *req,
 	log_send(&line);
 }
 
-/* What the engine refused by itself was never a call. */
 void api_done(const struct request *req, const struct http_outcome *outcome)
 {
 	struct call *call = req->local;

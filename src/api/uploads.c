@@ -168,7 +168,7 @@ static bool mounted(struct call *call, const struct digest *digest)
 	struct mirror_question from = {
 		.rules = &call->settings->mirror,
 		.name = request_query(req, "from", 0),
-		.host = request_header(req, "Host"),
+		.host = call->origin.host,
 		.blob = digest,
 	};
 	struct mirror_target source;

@@ -53,7 +53,7 @@ struct mirror_question {
 	const struct mirror_rules *rules;
 	struct span name;	   /* as it stands in the path */
 	struct span ns;		   /* of ?ns=, or SPAN_NONE */
-	struct span host;	   /* of the Host header: our own name */
+	struct span host;	   /* our own name, as the client knows it */
 	struct span bound;	   /* the upstream that the door or the path is
 				      bound to, or SPAN_NONE */
 	const struct digest *blob; /* what is asked for, or null */
@@ -68,13 +68,13 @@ struct mirror_target {
 
 /*
  * Explicit forms name an upstream: `bound`, `ns`, or a first component that
- * looks like a host. Upstreams are looked up, never dialled by their name:
- * ERR_NAME_UNKNOWN if it is not configured, or if `ns` contradicts `bound`. A
- * bare name is local once a manifest was pushed under it (or, for a blob, once
- * that was); otherwise the default upstream's. A push makes local repositories
- * only: ERR_DENIED for names that mean an upstream, and for library/….
- * ERR_NAME_INVALID.
- * Never waits.
+ * looks like a host; our own name says nothing in either place. Upstreams are
+ * looked up, never dialled by their name: ERR_NAME_UNKNOWN if it is not
+ * configured, or if `ns` contradicts `bound`. A bare name is local once a
+ * manifest was pushed under it (or, for a blob, once that was); otherwise the
+ * default upstream's. A push makes local repositories only: ERR_DENIED for
+ * names that mean an upstream, and for library/…. ERR_NAME_INVALID. Never
+ * waits.
  */
 int mirror_resolve(struct mirror *, const struct mirror_question *,
 		   struct mirror_target *out, struct err *) must_check;

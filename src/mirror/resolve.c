@@ -4,6 +4,7 @@
  * because of a name.
  */
 #include <stdio.h>
+#include <strings.h>
 
 #include "mirror/flight.h"
 
@@ -24,6 +25,22 @@ static struct span usual_name(struct span name)
 	return name;
 }
 
+/* The name under which the client knows us. */
+static bool is_own(const struct mirror_question *q, struct span host)
+{
+	return host.len > 0 && host.len == q->host.len &&
+	       strncasecmp(host.at, q->host.at, host.len) == 0;
+}
+
+/* Our own name in front says nothing. */
+static struct span without_own(const struct mirror_question *q)
+{
+	struct span rest = q->name;
+	struct span first = span_cut(&rest, '/');
+
+	return rest.at && is_own(q, first) ? rest : q->name;
+}
+
 /*
  * Which upstream does the question name, if it names any? Takes a path prefix
  * off `name`.
@@ -38,7 +55,7 @@ static struct span named_upstream(const struct mirror_question *q,
 
 	if (q->bound.at)
 		named = q->bound;
-	else if (q->ns.at && !span_eq(q->ns, q->host))
+	else if (q->ns.at && !is_own(q, q->ns))
 		named = q->ns;
 	else if (prefixed)
 		named = first;
@@ -51,7 +68,7 @@ static struct span named_upstream(const struct mirror_question *q,
 /* ?ns= names another upstream than the one that is bound to answer here. */
 static bool is_misled(const struct mirror_question *q)
 {
-	return q->bound.at && q->ns.at && !span_eq(q->ns, q->host) &&
+	return q->bound.at && q->ns.at && !is_own(q, q->ns) &&
 	       !span_eq(usual_name(q->ns), usual_name(q->bound));
 }
 
@@ -90,16 +107,16 @@ static int is_local(struct mirror *mirror, const struct repository *local,
 }
 
 static int resolve_bare(struct mirror *mirror, const struct mirror_question *q,
-			struct repository *out, struct err *e)
+			struct span name, struct repository *out, struct err *e)
 {
 	const struct mirror_upstream *upstream = mirror_upstream_find(
 		mirror, span_of(q->rules->default_upstream));
 	bool local = true;
 
 	out->upstream[0] = '\0';
-	if (name_parse(q->name, &out->name, e) < 0)
+	if (name_parse(name, &out->name, e) < 0)
 		return -1;
-	if (q->push && span_starts(q->name, "library/"))
+	if (q->push && span_starts(name, "library/"))
 		return err_set(e, ERR_DENIED,
 			       "library/ holds the official images of Docker "
 			       "Hub; push under a name of your own");
@@ -107,7 +124,7 @@ static int resolve_bare(struct mirror *mirror, const struct mirror_question *q,
 		return 0;
 	if (is_local(mirror, out, q->blob, &local, e) < 0)
 		return -1;
-	return local ? 0 : resolve_upstream(upstream, q->name, out, e);
+	return local ? 0 : resolve_upstream(upstream, name, out, e);
 }
 
 /* The one that the question names, if it may be asked there. */
@@ -136,13 +153,13 @@ known_upstream(struct mirror *mirror, const struct mirror_question *q,
 int mirror_resolve(struct mirror *mirror, const struct mirror_question *q,
 		   struct mirror_target *out, struct err *e)
 {
-	struct span name = q->name;
+	struct span name = without_own(q);
 	struct span named = named_upstream(q, &name);
 
 	out->rules = q->rules;
 	out->bare = !named.at;
 	if (out->bare)
-		return resolve_bare(mirror, q, &out->repository, e);
+		return resolve_bare(mirror, q, name, &out->repository, e);
 	if (q->push)
 		return err_set(
 			e, ERR_DENIED,
