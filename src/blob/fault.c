@@ -1,6 +1,7 @@
 /*
  * Another store with a fault in front: the call that is due fails, before the
- * store behind was asked, or after it has done its work.
+ * store behind was asked, or after it has done its work; or something else
+ * happens there first, which is how a race is walked through step by step.
  */
 #include "base/mem.h"
 #include "base/thread.h"
@@ -35,8 +36,14 @@ static struct blob_store *fault_meet(struct blob_store *store,
 	return faulty->inner;
 }
 
-static int fault_fail(const struct blob_fault *due, struct err *e)
+static int fault_happen(const struct blob_fault *due, bool after, struct err *e)
 {
+	if (due->nth == 0 || due->after != after)
+		return 0;
+	if (due->meanwhile)
+		due->meanwhile(due->arg);
+	if (due->kind == ERR_NONE)
+		return 0;
 	return err_set(e, due->kind, "a fault that was asked for");
 }
 
@@ -46,11 +53,10 @@ static int faulty_commit(struct blob_store *store, const struct digest *digest,
 	struct blob_fault due;
 	struct blob_store *inner = fault_meet(store, BLOB_COMMIT, &due);
 
-	if (due.nth && !due.after)
-		return fault_fail(&due, e);
-	if (blob_commit(inner, digest, id, fd, e) < 0)
+	if (fault_happen(&due, false, e) < 0 ||
+	    blob_commit(inner, digest, id, fd, e) < 0)
 		return -1;
-	return due.nth ? fault_fail(&due, e) : 0;
+	return fault_happen(&due, true, e);
 }
 
 static int faulty_peek(struct blob_store *store, const struct digest *digest,
@@ -59,8 +65,10 @@ static int faulty_peek(struct blob_store *store, const struct digest *digest,
 	struct blob_fault due;
 	struct blob_store *inner = fault_meet(store, BLOB_PEEK, &due);
 
-	return due.nth ? fault_fail(&due, e) :
-			 blob_peek(inner, digest, id, out, e);
+	due.after = false;
+	if (fault_happen(&due, false, e) < 0)
+		return -1;
+	return blob_peek(inner, digest, id, out, e);
 }
 
 static int faulty_delete(struct blob_store *store, const struct digest *digest,
@@ -69,11 +77,10 @@ static int faulty_delete(struct blob_store *store, const struct digest *digest,
 	struct blob_fault due;
 	struct blob_store *inner = fault_meet(store, BLOB_DELETE, &due);
 
-	if (due.nth && !due.after)
-		return fault_fail(&due, e);
-	if (blob_delete(inner, digest, id, e) < 0)
+	if (fault_happen(&due, false, e) < 0 ||
+	    blob_delete(inner, digest, id, e) < 0)
 		return -1;
-	return due.nth ? fault_fail(&due, e) : 0;
+	return fault_happen(&due, true, e);
 }
 
 static int faulty_list(struct blob_store *store, blob_visit visit, void *arg,
@@ -82,11 +89,10 @@ static int faulty_list(struct blob_store *store, blob_visit visit, void *arg,
 	struct blob_fault due;
 	struct blob_store *inner = fault_meet(store, BLOB_LIST, &due);
 
-	if (due.nth && !due.after)
-		return fault_fail(&due, e);
-	if (blob_list(inner, visit, arg, e) < 0)
+	if (fault_happen(&due, false, e) < 0 ||
+	    blob_list(inner, visit, arg, e) < 0)
 		return -1;
-	return due.nth ? fault_fail(&due, e) : 0;
+	return fault_happen(&due, true, e);
 }
 
 static void faulty_close(struct blob_store *store)

@@ -24,9 +24,10 @@ int blob_fs_open(const char *root, struct blob_store **out, struct err *)
 struct blob_store *blob_mem_open(void);
 
 /*
- * Another store with faults in front, for tests: the `nth` next call of
- * `verb` (1 is the next) fails as `fault` says, before or after it did its
- * work (a peek always before). Owns `inner`.
+ * Another store with faults in front, for tests: at the `nth` next call of
+ * `verb` (1 is the next), before or after it does its work (a peek always
+ * before), `meanwhile` runs, if there is one, and the call fails as `kind`
+ * says; with ERR_NONE it goes on. Owns `inner`.
  */
 enum blob_verb { BLOB_COMMIT, BLOB_PEEK, BLOB_DELETE, BLOB_LIST };
 struct blob_fault {
@@ -34,6 +35,8 @@ struct blob_fault {
 	unsigned nth;
 	enum err_kind kind;
 	bool after;
+	void (*meanwhile)(void *arg); /* may use the store */
+	void *arg;
 };
 struct blob_store *blob_fault_open(struct blob_store *inner);
 void blob_fault_set(struct blob_store *, const struct blob_fault *);

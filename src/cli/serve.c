@@ -216,6 +216,7 @@ int serve_run(struct config *config, struct err *e)
 		current_open(api_settings_open(config), api_settings_close);
 	int failed = open_house(&house, e);
 	if (!failed) {
+		store_collect(house.store, config->gc_grace_ms);
 		say_started(&house);
 		wait_for_end(&house, &signals);
 	}

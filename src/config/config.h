@@ -48,6 +48,7 @@ struct config_upstream {
 struct config {
 	char *data;
 	int64_t drain_ms;
+	int64_t gc_grace_ms;
 	enum log_level log_level;
 	struct config_listen *listen;
 	size_t listen_count;	/* at least 1 */

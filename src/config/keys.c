@@ -63,6 +63,10 @@ const struct key keys[] = {
 	  .section = "General" },
 	{ "drain", DURATION, IN_CONFIG(drain_ms), .initial = "30s",
 	  .help = "how long a stop waits for requests under way" },
+	{ "gc.grace", DURATION, IN_CONFIG(gc_grace_ms), .initial = "24h",
+	  .help = "how long abandoned uploads and blobs that no manifest "
+		  "names stay at least, and at most twice as long; counted "
+		  "while the registry runs" },
 	{ "limits.blob_size", SIZE, IN_CONFIG(blob_limit),
 	  .help = "a blob that is larger cannot be pushed; without it there "
 		  "is no limit" },

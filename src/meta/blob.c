@@ -196,6 +196,8 @@ static int blob_put(struct db *db, void *arg, struct err *e)
 		return -1;
 	if (link_make(db, repository, &arrival->digest, e) < 0)
 		return -1;
+	if (put->winner_out->id != arrival->id)
+		return 0;
 	return session_end(db, arrival->id, e);
 }
 

@@ -102,12 +102,12 @@ int repository_find(struct db *, const struct repository *, int64_t *id_out,
 int repository_need(struct db *, const struct repository *, int64_t *id_out,
 		    struct err *) must_check;
 
-/* Links a blob, or touches the link that is there. */
+/* Links a blob, or touches the link that is there: it is promised. */
 int link_make(struct db *, int64_t repository, const struct digest *,
 	      struct err *) must_check;
-/* 1: touched; 0: there is no such link; -1. */
-int link_renew(struct db *, int64_t repository, const struct digest *,
-	       struct err *) must_check;
+/* A manifest names it now. 1: touched; 0: there is no such link; -1. */
+int link_settle(struct db *, int64_t repository, const struct digest *,
+		struct err *) must_check;
 
 /* As meta_blob_peek and meta_blob_find. */
 int blob_seen(struct db *, const struct repository *, const struct digest *,

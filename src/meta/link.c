@@ -1,7 +1,7 @@
 /*
  * Links: which repository has which blob. Every way to promise a client that
- * a blob is there touches its link, so that no sweep takes it before a
- * manifest can name it.
+ * a blob is there is noted at its link, so that no sweep takes it before a
+ * manifest can name it. When one does, the promise is kept.
  */
 #include "meta/inside.h"
 
@@ -13,20 +13,21 @@ int link_make(struct db *db, int64_t repository, const struct digest *digest,
 	struct digest_row key = digest_row(digest);
 
 	return db_do(db,
-		     "INSERT INTO link (digest, repository, touched)"
-		     " VALUES ($1, $2, " EPOCH ")"
+		     "INSERT INTO link (digest, repository, touched, promised)"
+		     " VALUES ($1, $2, " EPOCH ", 1)"
 		     " ON CONFLICT (digest, repository)"
-		     " DO UPDATE SET touched = excluded.touched",
+		     " DO UPDATE SET touched = excluded.touched, promised = 1",
 		     DB_ARGS(db_digest(&key), db_number(repository)), e);
 }
 
-int link_renew(struct db *db, int64_t repository, const struct digest *digest,
-	       struct err *e)
+int link_settle(struct db *db, int64_t repository, const struct digest *digest,
+		struct err *e)
 {
 	struct digest_row key = digest_row(digest);
 
 	return (int)db_change(db,
 			      "UPDATE link SET touched = " EPOCH
+			      ", promised = 0"
 			      " WHERE digest = $1 AND repository = $2",
 			      DB_ARGS(db_digest(&key), db_number(repository)),
 			      e);
@@ -89,6 +90,19 @@ int meta_link_put(struct meta *meta, const struct repository *repository,
 
 /* ----------------------------------------------------------------- touch */
 
+static int link_promise(struct db *db, int64_t repository,
+			const struct digest *digest, struct err *e)
+{
+	struct digest_row key = digest_row(digest);
+
+	return (int)db_change(db,
+			      "UPDATE link SET touched = " EPOCH
+			      ", promised = 1"
+			      " WHERE digest = $1 AND repository = $2",
+			      DB_ARGS(db_digest(&key), db_number(repository)),
+			      e);
+}
+
 static int link_touch(struct db *db, void *arg, struct err *e)
 {
 	const struct link_verb *verb = arg;
@@ -96,7 +110,7 @@ static int link_touch(struct db *db, void *arg, struct err *e)
 	int found = repository_find(db, verb->repository, &id, e);
 
 	if (found == 1)
-		found = link_renew(db, id, verb->digest, e);
+		found = link_promise(db, id, verb->digest, e);
 	if (found == 0)
 		return blob_unknown(verb->digest, e);
 	return found < 0 ? -1 : 0;

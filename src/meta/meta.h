@@ -88,9 +88,10 @@ int meta_blob_find(struct meta *, const struct digest *, struct meta_blob *out,
 
 /*
  * The end of an arrival: makes the row (digest, id) or keeps the one that is
- * there, links it to the repository, ends session `id`. `winner_out` is the
- * row that stands after; when its id differs, the caller's file is
- * superfluous.
+ * there, and links it to the repository. `winner_out` is the row that stands
+ * after. If it is the caller's, session `id` has ended. Otherwise the caller's
+ * file is superfluous, and the session stands until the caller ends it: no
+ * file of a session is ever swept.
  *
  * If the caller then finds that the winner's file is missing or short, it
  * comes again and says so: the row takes the arrived incarnation, unless
@@ -111,8 +112,8 @@ int meta_blob_put(struct meta *, const struct meta_arrival *,
 
 /*
  * Links the blob to `to` if `from` (null: some local repository) sees it and
- * it is here. ERR_BLOB_UNKNOWN. Touches the link, so that no sweep takes it
- * before a manifest can name it.
+ * it is here. ERR_BLOB_UNKNOWN. It is promised there, so that no sweep takes
+ * it before a manifest can name it.
  */
 int meta_link_mount(struct meta *, const struct repository *from,
 		    const struct repository *to, const struct digest *,
@@ -125,7 +126,10 @@ int meta_link_mount(struct meta *, const struct repository *from,
 int meta_link_put(struct meta *, const struct repository *,
 		  const struct digest *, struct err *) may_wait must_check;
 
-/* Keeps the link from sweeps for now. ERR_BLOB_UNKNOWN if it is gone. */
+/*
+ * Promises the blob to a client, which keeps the link from sweeps for now.
+ * ERR_BLOB_UNKNOWN if it is gone.
+ */
 int meta_link_touch(struct meta *, const struct repository *,
 		    const struct digest *, struct err *) may_wait must_check;
 
@@ -259,10 +263,15 @@ int meta_session_find(struct meta *, const struct repository *, struct span key,
 		      struct meta_session *out, struct err *)
 	may_wait must_check;
 
-/* The fetch of `digest` that a restart left behind. ERR_BLOB_UNKNOWN. */
+/* The fetch of `digest` that a restart left behind, likewise kept from sweeps.
+   ERR_BLOB_UNKNOWN. */
 int meta_session_find_fetch(struct meta *, const struct digest *,
 			    struct meta_session *out, struct err *)
 	may_wait must_check;
+
+/* Keeps them from sweeps for now; fine if they are gone. */
+int meta_session_touch(struct meta *, const uint64_t *ids, size_t count,
+		       struct err *) may_wait must_check;
 
 /* Ends them; fine if they are gone. */
 int meta_session_drop(struct meta *, const uint64_t *ids, size_t count,
@@ -279,3 +288,76 @@ struct meta_sessions {
 };
 int meta_session_list(struct meta *, uint64_t after, struct meta_sessions *out,
 		      struct err *) may_wait must_check;
+
+/* -------------------------------------------------------------- sweeping */
+
+/*
+ * Time, as far as it decides what may go. An epoch lasts a grace period, and
+ * only while the registry runs; what is used is touched with its number.
+ */
+struct meta_epoch {
+	int64_t number;
+	int64_t uptime_ms; /* of it, so far */
+};
+
+/*
+ * Adds `ran_ms` to the epoch; when it has lasted `length_ms`, the next one
+ * begins.
+ */
+int meta_epoch_run(struct meta *, int64_t ran_ms, int64_t length_ms,
+		   struct meta_epoch *out, struct err *) may_wait must_check;
+
+/* What was touched in earlier epochs than these may go. */
+struct meta_horizon {
+	int64_t promised; /* sessions; links that a client may still rely on */
+	int64_t released; /* links that manifests had named and let go */
+};
+
+/*
+ * Three kinds of rows go: sessions nobody came back to; links that no
+ * manifest of their repository names; blobs that no repository links, and no
+ * manifest of an upstream's repository names.
+ */
+enum meta_kind { META_SESSIONS, META_LINKS, META_BLOBS };
+
+struct meta_dead {
+	uint64_t id;		      /* of a session, of a blob */
+	struct repository repository; /* of a session, of a link */
+	int64_t repository_id;	      /* its number */
+	bool has_digest; /* always, but for the session of an upload */
+	struct digest digest;
+	int64_t size; /* of a blob, bytes */
+};
+
+/*
+ * A walk over one kind, begun with `kind` and `horizon` set and all else 0.
+ * Each look fills the next page with what may go; `more` says whether there is
+ * anything behind it.
+ */
+#define META_PAGE 256
+struct meta_sweep {
+	enum meta_kind kind;
+	struct meta_horizon horizon;
+	struct meta_dead dead[META_PAGE];
+	size_t count;
+	bool more;
+	struct meta_dead last; /* that was looked at */
+	uint64_t waiting;      /* blobs, so far, that no manifest names and */
+	int64_t waiting_bytes; /* that are too young to go */
+};
+int meta_sweep_look(struct meta *, struct meta_sweep *, struct err *)
+	may_wait must_check;
+
+/*
+ * Removes what is on the page and still may go; only that stays on the page.
+ * Files of it may be removed afterwards.
+ */
+int meta_sweep_take(struct meta *, struct meta_sweep *, struct err *)
+	may_wait must_check;
+
+/*
+ * Is there such a blob, or a session that may become it? If not, there never
+ * will be.
+ */
+int meta_incarnation_exists(struct meta *, const struct digest *, uint64_t id,
+			    bool *out, struct err *) may_wait must_check;

@@ -65,7 +65,7 @@ static int blob_hold(struct db *db, int64_t repository,
 		     struct err *e)
 {
 	struct meta_blob blob;
-	int held = link_renew(db, repository, digest, e);
+	int held = link_settle(db, repository, digest, e);
 
 	if (held <= 0)
 		return held;

@@ -84,6 +84,12 @@ static int session_read(const struct rows *row, struct meta_session *out,
 	return out->is_fetch ? digest_from_row(digest, &out->digest, e) : 0;
 }
 
+static int upload_unknown(const struct repository *repository, struct err *e)
+{
+	return err_set(e, ERR_UPLOAD_UNKNOWN, "no such upload in %s",
+		       repository_text(repository).s);
+}
+
 /* 1, 0, -1; `stale_out`: it has to be touched to be safe from sweeps. */
 static int upload_find(struct db *db, const struct meta_session *wanted,
 		       struct meta_session *out, bool *stale_out, struct err *e)
@@ -105,14 +111,24 @@ static int upload_find(struct db *db, const struct meta_session *wanted,
 	return session_read(&row, out, e) < 0 ? -1 : 1;
 }
 
-static int session_touch(struct db *db, void *arg, struct err *e)
+/* 1: touched; 0: it was swept meanwhile; -1. */
+static int session_renew(struct db *db, uint64_t id, struct err *e)
+{
+	return (int)db_change(db,
+			      "UPDATE session"
+			      " SET touched = (SELECT epoch FROM state)"
+			      " WHERE id = $1",
+			      DB_ARGS(db_number((int64_t)id)), e);
+}
+
+static int upload_renew(struct db *db, void *arg, struct err *e)
 {
 	const struct meta_session *session = arg;
+	int found = session_renew(db, session->id, e);
 
-	return db_do(db,
-		     "UPDATE session SET touched = (SELECT epoch FROM state)"
-		     " WHERE id = $1",
-		     DB_ARGS(db_number((int64_t)session->id)), e);
+	if (found == 0)
+		return upload_unknown(&session->repository, e);
+	return found < 0 ? -1 : 0;
 }
 
 static int upload_peek(struct meta *meta, const struct meta_session *wanted,
@@ -136,17 +152,31 @@ int meta_session_find(struct meta *meta, const struct repository *repository,
 	if (found < 0)
 		return -1;
 	if (found == 0)
-		return err_set(e, ERR_UPLOAD_UNKNOWN, "no such upload in %s",
-			       repository_text(repository).s);
-	return stale ? meta_write(meta, session_touch, out, e) : 0;
+		return upload_unknown(repository, e);
+	return stale ? meta_write(meta, upload_renew, out, e) : 0;
 }
 
-int meta_session_find_fetch(struct meta *meta, const struct digest *digest,
-			    struct meta_session *out, struct err *e)
+static int fetch_unknown(const struct digest *digest, struct err *e)
+{
+	return err_set(e, ERR_BLOB_UNKNOWN, "no fetch of %s",
+		       digest_text(digest).s);
+}
+
+static int fetch_renew(struct db *db, void *arg, struct err *e)
+{
+	const struct meta_session *session = arg;
+	int found = session_renew(db, session->id, e);
+
+	if (found == 0)
+		return fetch_unknown(&session->digest, e);
+	return found < 0 ? -1 : 0;
+}
+
+/* As upload_peek. */
+static int fetch_peek(struct meta *meta, const struct digest *digest,
+		      struct meta_session *out, bool *stale_out, struct err *e)
 {
 	struct digest_row key = digest_row(digest);
-
-	thread_may_wait("meta_session_find_fetch");
 	auto_of(reader) struct reader *reader = reader_take(meta, e);
 	if (!reader)
 		return -1;
@@ -156,12 +186,50 @@ int meta_session_find_fetch(struct meta *meta, const struct digest *digest,
 			    SESSION "WHERE session.digest = $1"
 				    " ORDER BY session.id DESC LIMIT 1",
 			    DB_ARGS(db_digest(&key)), &row, e);
+	if (found <= 0)
+		return found;
+	*stale_out = row_number(&row, 6);
+	return session_read(&row, out, e) < 0 ? -1 : 1;
+}
+
+int meta_session_find_fetch(struct meta *meta, const struct digest *digest,
+			    struct meta_session *out, struct err *e)
+{
+	bool stale = false;
+
+	thread_may_wait("meta_session_find_fetch");
+	int found = fetch_peek(meta, digest, out, &stale, e);
 	if (found < 0)
 		return -1;
 	if (found == 0)
-		return err_set(e, ERR_BLOB_UNKNOWN, "no fetch of %s",
-			       digest_text(digest).s);
-	return session_read(&row, out, e);
+		return fetch_unknown(digest, e);
+	return stale ? meta_write(meta, fetch_renew, out, e) : 0;
+}
+
+/* ----------------------------------------------------------------- touch */
+
+struct session_ids {
+	const uint64_t *at;
+	size_t count;
+};
+
+static int session_touch(struct db *db, void *arg, struct err *e)
+{
+	const struct session_ids *ids = arg;
+
+	for (size_t i = 0; i < ids->count; i++) {
+		if (session_renew(db, ids->at[i], e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int meta_session_touch(struct meta *meta, const uint64_t *ids, size_t count,
+		       struct err *e)
+{
+	struct session_ids touch = { ids, count };
+
+	return meta_write(meta, session_touch, &touch, e);
 }
 
 /* ------------------------------------------------------------------- end */
@@ -172,17 +240,12 @@ int session_end(struct db *db, uint64_t id, struct err *e)
 		     DB_ARGS(db_number((int64_t)id)), e);
 }
 
-struct session_drop {
-	const uint64_t *ids;
-	size_t count;
-};
-
 static int session_drop(struct db *db, void *arg, struct err *e)
 {
-	const struct session_drop *drop = arg;
+	const struct session_ids *ids = arg;
 
-	for (size_t i = 0; i < drop->count; i++) {
-		if (session_end(db, drop->ids[i], e) < 0)
+	for (size_t i = 0; i < ids->count; i++) {
+		if (session_end(db, ids->at[i], e) < 0)
 			return -1;
 	}
 	return 0;
@@ -191,7 +254,7 @@ static int session_drop(struct db *db, void *arg, struct err *e)
 int meta_session_drop(struct meta *meta, const uint64_t *ids, size_t count,
 		      struct err *e)
 {
-	struct session_drop drop = { ids, count };
+	struct session_ids drop = { ids, count };
 
 	return meta_write(meta, session_drop, &drop, e);
 }

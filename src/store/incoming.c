@@ -77,7 +77,7 @@ void incoming_leave(struct incoming **pointer)
 
 	if (incoming->broken || nothing_to_resume(incoming))
 		return incoming_drop(&incoming);
-	if (incoming->held)
+	if (!incoming->session.is_fetch)
 		return uploads_park(&incoming->store->uploads, incoming);
 	never_mind(err_set(&why, ERR_CLOSED, "the arrival was interrupted"));
 	incoming_end(incoming, &why);
@@ -126,7 +126,7 @@ static int upload_reopen(struct incoming *incoming,
 	if (meta_session_find(incoming->store->meta, repository, key, &session,
 			      e) < 0)
 		return -1;
-	incoming->session = session;
+	uploads_know(&incoming->store->uploads, incoming, &session);
 	if (incoming->fd >= 0)
 		return 0;
 	if (arrival_reopen(incoming, e) == 0)
@@ -150,7 +150,7 @@ int incoming_resume_upload(struct store *store,
 		*out = incoming;
 		return 0;
 	}
-	if (incoming->fd >= 0) {
+	if (incoming->fd >= 0 && e->kind != ERR_UPLOAD_UNKNOWN) {
 		uploads_park(&store->uploads, incoming);
 	} else {
 		uploads_forget(&store->uploads, incoming);
@@ -206,6 +206,7 @@ int incoming_open_fetch(struct store *store,
 		incoming_close(&incoming);
 		return -1;
 	}
+	uploads_add(&store->uploads, incoming);
 	*out = incoming;
 	return 0;
 }
@@ -233,11 +234,14 @@ struct growing *incoming_growing(struct incoming *incoming)
 static int incoming_yield(struct incoming *incoming,
 			  const struct digest *digest, struct blob_place *place)
 {
+	struct store *store = incoming->store;
 	struct err ignored;
 
 	close(place->fd);
-	never_mind(blob_delete(incoming->store->blobs, digest,
-			       incoming->session.id, &ignored));
+	never_mind(blob_delete(store->blobs, digest, incoming->session.id,
+			       &ignored));
+	never_mind(meta_session_drop(store->meta, &incoming->session.id, 1,
+				     &ignored));
 	return 0;
 }
 

@@ -25,17 +25,32 @@ struct incoming {
 	struct growing *growing;	 /* of a fetch */
 	bool named;			 /* the name of its file is durable */
 	bool broken; /* the disk failed under it: only to drop */
-	bool held;   /* an upload: somebody is at it */
+	bool held;   /* somebody is at it; of a fetch, always */
 	TAILQ_ENTRY(incoming) link;
 };
 
 TAILQ_HEAD(incoming_list, incoming);
 
-/* All uploads that are open: held by a request, or parked until the next. */
+/* All arrivals that are open: held, or uploads parked until the next request.
+ */
 struct uploads {
 	pthread_mutex_t lock;
 	struct incoming_list list; /* parked ones: least recently used last */
 	size_t parked;
+};
+
+/* Who removes what nobody needs any more. */
+struct collector {
+	struct thread thread;
+	bool started;
+	int64_t grace_ms;
+
+	pthread_mutex_t pass; /* held by whoever is at a pass */
+	int64_t counted_ms;   /* clock_ms: uptime was counted until then */
+
+	pthread_mutex_t lock; /* guards `stopping` */
+	pthread_cond_t changed;
+	bool stopping;
 };
 
 struct store {
@@ -46,16 +61,20 @@ struct store {
 	struct blob_store *blobs;
 	struct pool *hashers;
 	struct uploads uploads;
+	struct collector collector;
 };
 
-/* Removes what a crash left in incoming/, and sessions without a file. */
+/*
+ * Removes what a crash left in incoming/, and ends sessions that it left
+ * without a file. Only while nothing arrives.
+ */
 void store_tidy(struct store *);
 
 /* Keeps some room for the database in the data directory; gives it up. */
 void ballast_take(int data);
 void ballast_drop(int data);
 
-/* "17": the name of an arrival's file. */
+/* "17": the name of an arrival's file. It is of a session, or of nobody. */
 struct arrival_name {
 	char s[24];
 };
@@ -120,3 +139,33 @@ int uploads_hold(struct uploads *, struct span key, struct incoming **out,
 void uploads_park(struct uploads *, struct incoming *);
 /* No longer known. */
 void uploads_forget(struct uploads *, struct incoming *);
+/* What session it is. */
+void uploads_know(struct uploads *, struct incoming *,
+		  const struct meta_session *);
+
+/* The sessions of all that are held; the array is the caller's. */
+size_t uploads_held(struct uploads *, uint64_t **ids_out);
+/* The session is gone: closes the upload, if it is parked. */
+void uploads_expire(struct uploads *, uint64_t id);
+
+/* -------------------------------------------------------------- collecting */
+
+void collector_open(struct collector *);
+/* Ends what is under way, soon. */
+void collector_close(struct store *);
+
+/*
+ * Lets others have the disk and the database for as long as the piece of work
+ * since `*piece_us` took, which is now for the next piece. ERR_CLOSED when the
+ * store closes.
+ */
+int collector_rest(struct collector *, int64_t *piece_us, struct err *)
+	may_wait must_check;
+
+/* Files in incoming/ that belong to no session. */
+int sweep_leftovers(struct store *, struct err *) may_wait must_check;
+
+/* One pass, alone: nobody else is at one. */
+int sweep_pass(struct store *, const struct store_sweep *,
+	       const struct meta_horizon *, struct store_swept *out,
+	       struct err *) may_wait must_check;

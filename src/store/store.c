@@ -54,6 +54,7 @@ static int store_begin(const char *data, struct store **out, struct err *e)
 	store->arrivals = -1;
 	store->lock = -1;
 	uploads_open(&store->uploads);
+	collector_open(&store->collector);
 	store->hashers = pool_open("hash", HASHERS);
 	store->data = io_make_dir(data, e);
 	if (store->data < 0)
@@ -130,6 +131,7 @@ void store_close(struct store **pointer)
 {
 	struct store *store = steal_ptr(pointer);
 
+	collector_close(store);
 	uploads_close(&store->uploads);
 	pool_close(&store->hashers);
 	if (store->blobs)

@@ -180,3 +180,64 @@ void incoming_leave(struct incoming **) may_wait;
 /* Throws it away. */
 void incoming_drop(struct incoming **) may_wait;
 DEFINE_AUTO(incoming, incoming_leave)
+
+/* ------------------------------------------------------------- collecting */
+
+/* Something that goes, or would go, and how large it is. */
+struct store_dead {
+	enum {
+		DEAD_UPLOAD, /* nobody came back to it */
+		DEAD_FETCH,  /* likewise */
+		DEAD_LINK,   /* no manifest of the repository names the blob */
+		DEAD_BLOB,   /* no repository has it any more */
+		DEAD_FILE    /* neither a blob nor an arrival */
+	} kind;
+	const struct repository *repository; /* of all but blobs and files */
+	const struct digest *digest; /* null: an upload, or one's file */
+	int64_t size;		     /* bytes on the disk; of a link 0 */
+};
+
+struct store_sweep {
+	int64_t grace_ms; /* how long an epoch lasts */
+
+	/*
+	 * How long ago the last manifest that named a blob has to be gone:
+	 * less than `grace_ms`, if that shall not be waited for. What a client
+	 * was promised since is not hurried by it, nor are uploads.
+	 */
+	int64_t released_ms;
+
+	bool dry;					    /* only tell */
+	void (*tell)(const struct store_dead *, void *arg); /* or null */
+	void *arg;
+};
+
+struct store_count {
+	uint64_t number;
+	int64_t bytes;
+};
+
+struct store_swept {
+	struct store_count arrivals; /* uploads and fetches */
+	struct store_count links;
+	struct store_count blobs;
+	struct store_count files;
+	struct store_count waiting; /* blobs that no manifest names, and that
+				       are too young to go */
+};
+
+/*
+ * Removes what nobody needs any more: abandoned arrivals, blobs that no
+ * manifest names, files that nothing knows. Pushes and pulls go on meanwhile
+ * and are never broken by it, whatever `released_ms` says: what a client was
+ * told is here stays until a manifest names it or for one to two epochs.
+ * ERR_CLOSED: the store is closing; `out` then says how far it came.
+ */
+int store_sweep(struct store *, const struct store_sweep *,
+		struct store_swept *out, struct err *) may_wait must_check;
+
+/*
+ * From now on, until the store closes, this is done quietly in the
+ * background, with epochs of `grace_ms` (at least 1 s).
+ */
+void store_collect(struct store *, int64_t grace_ms);

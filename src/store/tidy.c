@@ -4,11 +4,9 @@
  * keeps the program from starting; what cannot be removed now is tried again
  * at the next start.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 
-#include "base/io.h"
 #include "base/log.h"
 #include "store/inside.h"
 
@@ -18,43 +16,6 @@ struct arrival_name arrival_name(uint64_t id)
 
 	snprintf(name.s, sizeof(name.s), "%llu", (unsigned long long)id);
 	return name;
-}
-
-static int file_tidy(struct store *store, const char *name, struct err *e)
-{
-	int64_t id = span_decimal(span_of(name));
-	bool exists;
-
-	if (id < 0)
-		return 0; /* not ours: it stays */
-	if (meta_session_exists(store->meta, (uint64_t)id, &exists, e) < 0)
-		return -1;
-	return exists ? 0 : io_unlink_at(store->arrivals, name, e);
-}
-
-static void dir_end(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
-static int files_tidy(struct store *store, struct err *e)
-{
-	auto_fd int fd =
-		io_open_at(store->data, "incoming", O_RDONLY | O_DIRECTORY, e);
-	if (fd < 0)
-		return -1;
-	auto_with(dir_end) DIR *dir = fdopendir(fd);
-	struct dirent *entry;
-
-	if (!dir)
-		return err_sys(e, "incoming");
-	steal_fd(&fd);
-	while ((entry = readdir(dir))) {
-		if (file_tidy(store, entry->d_name, e) < 0)
-			return -1;
-	}
-	return 0;
 }
 
 static bool session_lost(struct store *store, uint64_t id)
@@ -99,6 +60,6 @@ void store_tidy(struct store *store)
 {
 	struct err e;
 
-	if (files_tidy(store, &e) < 0 || sessions_tidy(store, &e) < 0)
+	if (sweep_leftovers(store, &e) < 0 || sessions_tidy(store, &e) < 0)
 		log_say(LOG_WARN, "tidy", "%s", e.message);
 }

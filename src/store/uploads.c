@@ -5,7 +5,8 @@
  * is hashed again.
  *
  * One list holds both the parked ones and those at work, so that a second
- * request for an upload at work is refused. The list is short.
+ * request for an upload at work is refused. Fetches at work are on it, too:
+ * what is on it and held, no sweep may take. The list is short.
  */
 #include "store/inside.h"
 
@@ -124,6 +125,57 @@ void uploads_forget(struct uploads *uploads, struct incoming *incoming)
 {
 	hold_mutex(&uploads->lock);
 	unlist(uploads, incoming);
+}
+
+void uploads_know(struct uploads *uploads, struct incoming *incoming,
+		  const struct meta_session *session)
+{
+	hold_mutex(&uploads->lock);
+	incoming->session = *session;
+}
+
+/* ---------------------------------------------------------------- sweeping */
+
+size_t uploads_held(struct uploads *uploads, uint64_t **ids_out)
+{
+	struct incoming *incoming;
+	size_t count = 0;
+
+	hold_mutex(&uploads->lock);
+	TAILQ_FOREACH(incoming, &uploads->list, link)
+	count += incoming->held;
+	*ids_out = mem_array(count, sizeof(**ids_out));
+	count = 0;
+	TAILQ_FOREACH(incoming, &uploads->list, link)
+	{
+		if (incoming->held)
+			(*ids_out)[count++] = incoming->session.id;
+	}
+	return count;
+}
+
+/* The parked upload of that session, off the list; or null. */
+static struct incoming *unpark(struct uploads *uploads, uint64_t id)
+{
+	struct incoming *incoming;
+
+	hold_mutex(&uploads->lock);
+	TAILQ_FOREACH(incoming, &uploads->list, link)
+	{
+		if (incoming->session.id != id || incoming->held)
+			continue;
+		unlist(uploads, incoming);
+		return incoming;
+	}
+	return NULL;
+}
+
+void uploads_expire(struct uploads *uploads, uint64_t id)
+{
+	struct incoming *incoming = unpark(uploads, id);
+
+	if (incoming)
+		incoming_close(&incoming);
 }
 
 /* ------------------------------------------------------------- looking at */

@@ -205,7 +205,8 @@ static void another_algorithm_has_its_own_place(void **state)
 static void a_fault_before_a_commit_leaves_nothing(void **state)
 {
 	struct bench *bench = *state;
-	struct blob_fault fault = { BLOB_COMMIT, 2, ERR_NO_SPACE, false };
+	struct blob_fault fault = { BLOB_COMMIT, 2, ERR_NO_SPACE,
+				    .after = false };
 	struct err e;
 
 	blob_fault_set(bench->store, &fault);
@@ -218,7 +219,7 @@ static void a_fault_before_a_commit_leaves_nothing(void **state)
 static void a_fault_after_a_commit_leaves_the_file(void **state)
 {
 	struct bench *bench = *state;
-	struct blob_fault fault = { BLOB_COMMIT, 1, ERR_IO, true };
+	struct blob_fault fault = { BLOB_COMMIT, 1, ERR_IO, .after = true };
 	struct err e;
 
 	blob_fault_set(bench->store, &fault);
@@ -230,7 +231,7 @@ static void a_fault_befalls_only_its_verb(void **state)
 {
 	struct bench *bench = *state;
 	struct digest digest = digest_of("layer");
-	struct blob_fault fault = { BLOB_DELETE, 1, ERR_IO, false };
+	struct blob_fault fault = { BLOB_DELETE, 1, ERR_IO, .after = false };
 	struct err e;
 
 	blob_fault_set(bench->store, &fault);

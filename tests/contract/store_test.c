@@ -102,7 +102,8 @@ static void a_commit_that_fails_leaves_nothing(void **state)
 
 	lab_open_faulty(lab);
 	for (int after = 0; after < 2; after++) {
-		struct blob_fault fault = { BLOB_COMMIT, 1, ERR_IO, after };
+		struct blob_fault fault = { BLOB_COMMIT, 1, ERR_IO,
+					    .after = after };
 
 		blob_fault_set(lab->faults, &fault);
 		FAILS(lab_upload(lab, local("app"), "layer", "layer", &e), e,
@@ -358,7 +359,7 @@ static void what_was_mounted_from_upstream_is_pushed_content(void **state)
 static void a_file_that_cannot_be_opened_now_is_not_missing(void **state)
 {
 	struct lab *lab = *state;
-	struct blob_fault fault = { BLOB_PEEK, 1, ERR_IO, false };
+	struct blob_fault fault = { BLOB_PEEK, 1, ERR_IO, .after = false };
 	struct blob_place place;
 	struct err e;
 

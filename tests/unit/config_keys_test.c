@@ -23,6 +23,11 @@ static const char *drain(const struct config *config)
 	return number_text(config->drain_ms);
 }
 
+static const char *grace(const struct config *config)
+{
+	return number_text(config->gc_grace_ms);
+}
+
 static const char *uploads(const struct config *config)
 {
 	return number_text(config->upload_limit);
@@ -179,6 +184,10 @@ static const struct row {
 	  { "drain: %s", ENV "DRAIN=%s", "--drain=%s" },
 	  drain, "30000",
 	  { { "500ms", "500" }, { "5m", "300000" }, { "24h", "86400000" } } },
+	{ "gc.grace",
+	  { "gc: {grace: %s}", ENV "GC_GRACE=%s", "--gc.grace=%s" },
+	  grace, "86400000",
+	  { { "1s", "1000" }, { "2m", "120000" }, { "7d", "604800000" } } },
 	{ "limits.blob_size",
 	  { "limits: {blob_size: %s}", ENV "LIMITS_BLOB_SIZE=%s",
 	    "--limits.blob_size=%s" },

@@ -1,0 +1,224 @@
+/*
+ * Who removes what nobody needs any more, and when.
+ *
+ * Age is counted in uptime: the clock of the wall may jump, and while nothing
+ * runs, no client can come back. So a thread counts the time that it runs to
+ * the epoch in the database, every few minutes and at its end, and short lives
+ * add up as well. After each epoch, and in between, it sweeps.
+ *
+ * It never hurries: after each piece of work it rests for as long as that
+ * took.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "store/inside.h"
+
+#define GRACE_LEAST_MS 1000
+#define COUNT_MS (5 * 60 * 1000)  /* a crash loses so much uptime */
+#define SWEEP_MS (60 * 60 * 1000) /* files that nothing knows go then, too */
+
+/* ------------------------------------------------------- opening, closing */
+
+void collector_open(struct collector *collector)
+{
+	pthread_mutex_init(&collector->pass, NULL);
+	pthread_mutex_init(&collector->lock, NULL);
+	cond_open(&collector->changed);
+	collector->counted_ms = clock_ms();
+}
+
+static void collector_stop(struct collector *collector)
+{
+	hold_mutex(&collector->lock);
+	collector->stopping = true;
+	pthread_cond_broadcast(&collector->changed);
+}
+
+void collector_close(struct store *store)
+{
+	struct collector *collector = &store->collector;
+
+	collector_stop(collector);
+	if (collector->started)
+		thread_join(&collector->thread);
+	pthread_cond_destroy(&collector->changed);
+	pthread_mutex_destroy(&collector->lock);
+	pthread_mutex_destroy(&collector->pass);
+}
+
+/* False when it is time to end. */
+static bool wait_until(struct collector *collector, int64_t deadline_ms)
+{
+	hold_mutex(&collector->lock);
+	while (!collector->stopping &&
+	       cond_wait_until(&collector->changed, &collector->lock,
+			       deadline_ms))
+		;
+	return !collector->stopping;
+}
+
+int collector_rest(struct collector *collector, int64_t *piece_us,
+		   struct err *e)
+{
+	int64_t took_ms = (clock_us() - *piece_us) / 1000;
+
+	if (!wait_until(collector, clock_ms() + took_ms))
+		return err_set(e, ERR_CLOSED, "the store is closing");
+	if (took_ms > 0)
+		*piece_us = clock_us();
+	return 0;
+}
+
+/* ---------------------------------------------------------------- sweeping */
+
+/* With the pass held. What could not be noted is noted the next time. */
+static int uptime_count(struct store *store, int64_t grace_ms,
+			struct meta_epoch *out, struct err *e)
+{
+	struct collector *collector = &store->collector;
+	int64_t now = clock_ms();
+
+	if (meta_epoch_run(store->meta, now - collector->counted_ms, grace_ms,
+			   out, e) < 0)
+		return -1;
+	collector->counted_ms = now;
+	return 0;
+}
+
+/*
+ * What was released in an earlier epoch than this was released at least
+ * `age_ms` ago, as far as epochs can tell.
+ */
+static int64_t epoch_before(const struct meta_epoch *now, int64_t grace_ms,
+			    int64_t age_ms)
+{
+	int64_t missing_ms = age_ms - now->uptime_ms;
+
+	if (age_ms == 0)
+		return now->number + 1;
+	if (missing_ms <= 0)
+		return now->number;
+	return now->number - (missing_ms + grace_ms - 1) / grace_ms;
+}
+
+static int64_t grace_of(int64_t ms)
+{
+	return ms > GRACE_LEAST_MS ? ms : GRACE_LEAST_MS;
+}
+
+static void count(const struct store_swept *swept)
+{
+	metric_add(METRIC_SWEPT_ARRIVALS, (int64_t)swept->arrivals.number);
+	metric_add(METRIC_SWEPT_BLOBS, (int64_t)swept->blobs.number);
+	metric_add(METRIC_SWEPT_FILES, (int64_t)swept->files.number);
+	metric_add(METRIC_SWEPT_BYTES, swept->arrivals.bytes +
+					       swept->blobs.bytes +
+					       swept->files.bytes);
+}
+
+static void report(const struct store_swept *swept, int64_t began_ms)
+{
+	struct log_line line;
+
+	if (!swept->arrivals.number && !swept->links.number &&
+	    !swept->blobs.number && !swept->files.number)
+		return;
+	log_begin(&line, LOG_INFO, "sweep");
+	log_number(&line, "blobs", (int64_t)swept->blobs.number);
+	log_number(&line, "blob_bytes", swept->blobs.bytes);
+	log_number(&line, "arrivals", (int64_t)swept->arrivals.number);
+	log_number(&line, "arrival_bytes", swept->arrivals.bytes);
+	log_number(&line, "files", (int64_t)swept->files.number);
+	log_number(&line, "file_bytes", swept->files.bytes);
+	log_number(&line, "links", (int64_t)swept->links.number);
+	log_number(&line, "ms", clock_ms() - began_ms);
+	log_send(&line);
+}
+
+int store_sweep(struct store *store, const struct store_sweep *sweep,
+		struct store_swept *out, struct err *e)
+{
+	int64_t began_ms = clock_ms();
+	int64_t grace_ms = grace_of(sweep->grace_ms);
+	struct meta_epoch now;
+
+	thread_may_wait("store_sweep");
+	*out = (struct store_swept){ 0 };
+	hold_mutex(&store->collector.pass);
+	if (uptime_count(store, grace_ms, &now, e) < 0)
+		return -1;
+
+	struct meta_horizon horizon = {
+		.promised = now.number - 1,
+		.released = epoch_before(&now, grace_ms, sweep->released_ms),
+	};
+	if (horizon.promised > horizon.released)
+		horizon.promised = horizon.released;
+	int failed = sweep_pass(store, sweep, &horizon, out, e);
+	if (!sweep->dry) {
+		count(out);
+		report(out, began_ms);
+	}
+	return failed;
+}
+
+/* ------------------------------------------------------------- the thread */
+
+static void say_failed(const struct err *e)
+{
+	if (e->kind != ERR_CLOSED)
+		log_say(LOG_WARN, "sweep", "%s", e->message);
+}
+
+/* Did another epoch begin? */
+static bool epoch_began(struct store *store, struct meta_epoch *epoch)
+{
+	int64_t before = epoch->number;
+	struct err e;
+
+	hold_mutex(&store->collector.pass);
+	if (uptime_count(store, store->collector.grace_ms, epoch, &e) < 0)
+		say_failed(&e);
+	return epoch->number != before;
+}
+
+static void sweep_quietly(struct store *store)
+{
+	struct store_sweep sweep = {
+		.grace_ms = store->collector.grace_ms,
+		.released_ms = store->collector.grace_ms,
+	};
+	struct store_swept swept;
+	struct err e;
+
+	if (store_sweep(store, &sweep, &swept, &e) < 0)
+		say_failed(&e);
+}
+
+static void collect(void *arg)
+{
+	struct store *store = arg;
+	struct collector *collector = &store->collector;
+	int64_t step_ms = collector->grace_ms < COUNT_MS ? collector->grace_ms :
+							   COUNT_MS;
+	int64_t sweep_ms = 0;
+	struct meta_epoch epoch = { 0 };
+
+	while (wait_until(collector, clock_ms() + step_ms)) {
+		if (!epoch_began(store, &epoch) && clock_ms() < sweep_ms)
+			continue;
+		sweep_quietly(store);
+		sweep_ms = clock_ms() + SWEEP_MS;
+	}
+	epoch_began(store, &epoch);
+}
+
+void store_collect(struct store *store, int64_t grace_ms)
+{
+	struct collector *collector = &store->collector;
+
+	collector->grace_ms = grace_of(grace_ms);
+	collector->started = true;
+	thread_start(&collector->thread, "collect", collect, store);
+}

@@ -1,0 +1,260 @@
+/*
+ * One pass over everything: arrivals, links, blobs, files.
+ *
+ * Rows first, their files after: when a row is gone for good, only the file
+ * of exactly that incarnation goes, and whoever stores the same content again
+ * has another one. Files that nothing knows are what a crash left in between.
+ *
+ * Whoever is at an arrival holds it, and what is held is touched before
+ * sessions are looked at: so age finds only what was left alone.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "store/inside.h"
+
+struct pass {
+	struct store *store;
+	const struct store_sweep *how;
+	struct store_swept *out;
+	int64_t piece_us; /* when the present piece of work began */
+	struct err first; /* what could not be removed, if anything */
+};
+
+static void add(const struct pass *pass, struct store_count *count,
+		const struct store_dead *dead)
+{
+	count->number++;
+	count->bytes += dead->size;
+	if (pass->how->tell)
+		pass->how->tell(dead, pass->how->arg);
+}
+
+/* A file that stays is tried again at the next pass, which finds it. */
+static void removed(struct pass *pass, int result, const struct err *e)
+{
+	if (result < 0 && pass->first.kind == ERR_NONE)
+		pass->first = *e;
+}
+
+/* ------------------------------------------------------- what was removed */
+
+static void arrival_gone(struct pass *pass, const struct meta_dead *dead)
+{
+	struct store *store = pass->store;
+	struct arrival_name name = arrival_name(dead->id);
+	struct stat st = { 0 };
+	struct err e;
+	struct store_dead what = {
+		.kind = dead->has_digest ? DEAD_FETCH : DEAD_UPLOAD,
+		.repository = &dead->repository,
+		.digest = dead->has_digest ? &dead->digest : NULL,
+	};
+
+	if (fstatat(store->arrivals, name.s, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		what.size = st.st_size;
+	add(pass, &pass->out->arrivals, &what);
+	if (pass->how->dry)
+		return;
+	uploads_expire(&store->uploads, dead->id);
+	removed(pass, io_unlink_at(store->arrivals, name.s, &e), &e);
+}
+
+static void link_gone(const struct pass *pass, const struct meta_dead *dead)
+{
+	struct store_dead what = {
+		.kind = DEAD_LINK,
+		.repository = &dead->repository,
+		.digest = &dead->digest,
+	};
+
+	add(pass, &pass->out->links, &what);
+}
+
+static void file_remove(struct pass *pass, const struct digest *digest,
+			uint64_t id)
+{
+	struct err e;
+
+	if (!pass->how->dry)
+		removed(pass, blob_delete(pass->store->blobs, digest, id, &e),
+			&e);
+}
+
+static void blob_gone(struct pass *pass, const struct meta_dead *dead)
+{
+	struct store_dead what = {
+		.kind = DEAD_BLOB,
+		.digest = &dead->digest,
+		.size = dead->size,
+	};
+
+	add(pass, &pass->out->blobs, &what);
+	file_remove(pass, &dead->digest, dead->id);
+}
+
+static void gone(struct pass *pass, enum meta_kind kind,
+		 const struct meta_dead *dead)
+{
+	switch (kind) {
+	case META_SESSIONS:
+		return arrival_gone(pass, dead);
+	case META_LINKS:
+		return link_gone(pass, dead);
+	case META_BLOBS:
+		return blob_gone(pass, dead);
+	}
+}
+
+/* --------------------------------------------------------------- rows */
+
+static int page_sweep(struct pass *pass, struct meta_sweep *sweep,
+		      struct err *e)
+{
+	struct meta *meta = pass->store->meta;
+
+	if (meta_sweep_look(meta, sweep, e) < 0)
+		return -1;
+	if (!pass->how->dry && meta_sweep_take(meta, sweep, e) < 0)
+		return -1;
+	for (size_t i = 0; i < sweep->count; i++)
+		gone(pass, sweep->kind, &sweep->dead[i]);
+	return collector_rest(&pass->store->collector, &pass->piece_us, e);
+}
+
+static int rows_sweep(struct pass *pass, enum meta_kind kind,
+		      const struct meta_horizon *horizon, struct err *e)
+{
+	auto_free struct meta_sweep *sweep = mem_alloc(sizeof(*sweep));
+
+	sweep->kind = kind;
+	sweep->horizon = *horizon;
+	do {
+		if (page_sweep(pass, sweep, e) < 0)
+			return -1;
+	} while (sweep->more);
+	pass->out->waiting.number += sweep->waiting;
+	pass->out->waiting.bytes += sweep->waiting_bytes;
+	return 0;
+}
+
+static int held_touch(struct store *store, struct err *e)
+{
+	auto_free uint64_t *ids = NULL;
+	size_t count = uploads_held(&store->uploads, &ids);
+
+	return count ? meta_session_touch(store->meta, ids, count, e) : 0;
+}
+
+/* ----------------------------------------------------------------- files */
+
+static int blob_file_sweep(const struct digest *digest, uint64_t id,
+			   int64_t size, void *arg, struct err *e)
+{
+	struct pass *pass = arg;
+	struct store *store = pass->store;
+	struct store_dead what = { DEAD_FILE, NULL, digest, size };
+	bool exists;
+
+	if (collector_rest(&store->collector, &pass->piece_us, e) < 0 ||
+	    meta_incarnation_exists(store->meta, digest, id, &exists, e) < 0)
+		return -1;
+	if (!exists) {
+		add(pass, &pass->out->files, &what);
+		file_remove(pass, digest, id);
+	}
+	return 0;
+}
+
+static int arrival_file_sweep(struct pass *pass, const char *name,
+			      struct err *e)
+{
+	struct store *store = pass->store;
+	int64_t id = span_decimal(span_of(name));
+	struct store_dead what = { .kind = DEAD_FILE };
+	struct stat st;
+	bool exists;
+
+	if (id < 0)
+		return 0; /* not ours: it stays */
+	if (meta_session_exists(store->meta, (uint64_t)id, &exists, e) < 0)
+		return -1;
+	if (exists || fstatat(store->arrivals, name, &st, AT_SYMLINK_NOFOLLOW))
+		return 0;
+	what.size = st.st_size;
+	add(pass, &pass->out->files, &what);
+	if (!pass->how->dry)
+		removed(pass, io_unlink_at(store->arrivals, name, e), e);
+	return 0;
+}
+
+static void dir_end(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+static int arrival_files_sweep(struct pass *pass, struct err *e)
+{
+	auto_fd int fd = io_open_at(pass->store->data, "incoming",
+				    O_RDONLY | O_DIRECTORY, e);
+	if (fd < 0)
+		return -1;
+	auto_with(dir_end) DIR *dir = fdopendir(fd);
+	struct dirent *entry;
+
+	if (!dir)
+		return err_sys(e, "incoming");
+	steal_fd(&fd);
+	while ((entry = readdir(dir))) {
+		if (arrival_file_sweep(pass, entry->d_name, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ------------------------------------------------------------------ pass */
+
+static int pass_end(const struct pass *pass, struct err *e)
+{
+	if (pass->first.kind == ERR_NONE)
+		return 0;
+	*e = pass->first;
+	return -1;
+}
+
+int sweep_leftovers(struct store *store, struct err *e)
+{
+	static const struct store_sweep how;
+	struct store_swept ignored = { 0 };
+	struct pass pass = { .store = store, .how = &how, .out = &ignored };
+
+	if (arrival_files_sweep(&pass, e) < 0)
+		return -1;
+	return pass_end(&pass, e);
+}
+
+int sweep_pass(struct store *store, const struct store_sweep *how,
+	       const struct meta_horizon *horizon, struct store_swept *out,
+	       struct err *e)
+{
+	struct pass pass = {
+		.store = store,
+		.how = how,
+		.out = out,
+		.piece_us = clock_us(),
+	};
+
+	if (held_touch(store, e) < 0 ||
+	    rows_sweep(&pass, META_SESSIONS, horizon, e) < 0 ||
+	    rows_sweep(&pass, META_LINKS, horizon, e) < 0 ||
+	    rows_sweep(&pass, META_BLOBS, horizon, e) < 0 ||
+	    arrival_files_sweep(&pass, e) < 0 ||
+	    blob_list(store->blobs, blob_file_sweep, &pass, e) < 0)
+		return -1;
+	return pass_end(&pass, e);
+}
