@@ -22,13 +22,12 @@ struct call {
 	struct origin origin;
 	call_handler then; /* what runs later, on a worker */
 
-	struct span bound;	     /* the only upstream that answers here:
-					of the path or the door; SPAN_NONE */
-	struct span path_name;	     /* <name> as the client wrote it */
-	struct mirror_target target; /* what it means */
-	struct reference reference;  /* <reference> */
-	struct digest digest;	     /* <digest> */
-	struct span upload;	     /* <upload> */
+	struct mirror_question question; /* whom it is for */
+	struct span path_name;		 /* <name> as the client wrote it */
+	struct mirror_target target;	 /* what it means */
+	struct reference reference;	 /* <reference> */
+	struct digest digest;		 /* <digest> */
+	struct span upload;		 /* <upload> */
 
 	struct err err; /* for the log, if it failed */
 };

@@ -9,21 +9,16 @@
 
 void catalog_get(struct call *call)
 {
-	const struct request *req = call->request;
-	struct mirror_question question = {
-		.ns = request_query(req, "ns", 0),
-		.host = call->origin.host,
-		.bound = call->bound,
-	};
 	struct meta_page page;
 	const char *upstream;
 	struct err e;
 
 	if (page_asked(call, &page, &e) < 0 ||
-	    mirror_resolve_registry(call->api->mirror, &question, &upstream,
-				    &e) < 0 ||
+	    mirror_resolve_registry(call->api->mirror, &call->question,
+				    &upstream, &e) < 0 ||
 	    meta_repositories_peek(store_meta(call->api->store), upstream,
 				   &page, &e) < 0)
 		return fail(call, &e);
+	page_warn(call, upstream);
 	page_answer(call, "\"repositories\":", &page);
 }

@@ -41,6 +41,14 @@ void page_link(struct call *call, const char *last)
 		       query.len ? query.at : "", last);
 }
 
+void page_warn(struct call *call, const char *upstream)
+{
+	if (*upstream)
+		respond_header(call->response, "Warning",
+			       "299 - \"only what is cached of %s is listed\"",
+			       upstream);
+}
+
 void page_answer(struct call *call, const char *opening,
 		 const struct meta_page *page)
 {

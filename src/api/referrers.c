@@ -55,6 +55,7 @@ static void list_answer(struct call *call, const struct meta_referrers *list,
 	snprintf(last, sizeof(last), "%lld", (long long)list->after);
 	if (list->more)
 		page_link(call, last);
+	page_warn(call, call->target.repository.upstream);
 	if (list->type_count > 0)
 		respond_header(res, "OCI-Filters-Applied", "artifactType");
 	respond_header(res, "Content-Type", OCI_INDEX);

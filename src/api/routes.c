@@ -73,31 +73,35 @@ static int parse_parts(struct call *call, const struct path_parts *parts,
 	if (parts->digest.at &&
 	    digest_parse(parts->digest, &call->digest, e) < 0)
 		return -1;
-	call->bound = parts->bound.at ? parts->bound :
-					span_of(call->request->door->arg);
 	call->path_name = parts->name;
 	call->upload = parts->upload;
 	return 0;
 }
 
-static int resolve(struct call *call, const struct path_parts *parts,
-		   struct err *e)
+/* Whom the request is for, as far as it says so. */
+static void ask_whom(struct call *call, const struct path_parts *parts)
 {
 	const struct request *req = call->request;
-	struct mirror_question question = {
+
+	call->question = (struct mirror_question){
 		.rules = &call->settings->mirror,
 		.name = parts->name,
 		.ns = request_query(req, "ns", 0),
-		.host = call->origin.host,
-		.bound = call->bound,
+		.host = request_header(req, "Host"),
+		.bound = parts->bound.at ? parts->bound :
+					   span_of(req->door->arg),
 		.blob = parts->digest.at ? &call->digest : NULL,
 		.push = call->route->intent == CHANGES,
 	};
-
-	if (question.ns.at)
+	if (call->question.ns.at)
 		respond_header(call->response, "OCI-Namespace", "%.*s",
-			       SPAN_ARG(question.ns));
-	return mirror_resolve(call->api->mirror, &question, &call->target, e);
+			       SPAN_ARG(call->question.ns));
+}
+
+static int resolve(struct call *call, struct err *e)
+{
+	return mirror_resolve(call->api->mirror, &call->question, &call->target,
+			      e);
 }
 
 static void take(struct call *call, const struct path_parts *parts)
@@ -105,8 +109,10 @@ static void take(struct call *call, const struct path_parts *parts)
 	const struct route *route = call->route;
 	struct err e;
 
-	if (parse_parts(call, parts, &e) < 0 ||
-	    (parts->name.at && resolve(call, parts, &e) < 0))
+	if (parse_parts(call, parts, &e) < 0)
+		return fail(call, &e);
+	ask_whom(call, parts);
+	if (parts->name.at && resolve(call, &e) < 0)
 		return fail(call, &e);
 	if (route->place == HERE)
 		return route->handler(call);

@@ -17,5 +17,6 @@ void tags_get(struct call *call)
 	buf_add(&opening, SPAN("\"name\":"));
 	json_quote(&opening, call->path_name);
 	buf_add(&opening, SPAN(",\"tags\":"));
+	page_warn(call, call->target.repository.upstream);
 	page_answer(call, opening.at, &page);
 }

@@ -146,11 +146,17 @@ def test_the_catalog_keeps_to_what_was_pushed(scene, upstream):
         push(wire, "pushed", "1")
         assert wire.ask("GET", "/v2/cached/manifests/1").status == 200
         cached = {"repositories": ["library/cached"]}
-        assert wire.ask("GET", "/v2/_catalog").json == \
-            {"repositories": ["pushed"]}
+        own = wire.ask("GET", "/v2/_catalog")
+        assert own.json == {"repositories": ["pushed"]}
+        assert own["Warning"] is None and own["OCI-Namespace"] is None
         for target in ("/v2/_catalog?ns=docker.io",
                        "/mirror/docker.io/v2/_catalog"):
-            assert wire.ask("GET", target).json == cached
+            answer = wire.ask("GET", target)
+            assert answer.json == cached
+            assert "cached of docker.io" in answer["Warning"]
+        tags = wire.ask("GET", "/v2/cached/tags/list")
+        assert tags.json == {"name": "cached", "tags": ["1"]}
+        assert "cached of docker.io" in tags["Warning"]
         unknown = wire.ask("GET", "/v2/_catalog?ns=none.example")
         assert (unknown.status, unknown.code) == (404, "NAME_UNKNOWN")
     assert ask(registry.bound, "GET", "/v2/_catalog").json == cached

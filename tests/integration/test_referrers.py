@@ -211,6 +211,21 @@ def test_those_of_the_tag_schema_are_found(wire, name):
     assert kept.body == fallback.body
 
 
+def test_of_an_upstream_those_that_are_cached_are_listed(scene, upstream):
+    subject = upstream.add_small_image("library/app").manifest
+    sbom = image(subject=named(subject), artifactType=SBOM)
+    upstream.add_blob(EMPTY)
+    upstream.add_manifest("library/app", sbom)
+    registry = Registry(scene, {"docker.io": upstream.url}).start()
+    with registry.connect() as wire:
+        before = referrers(wire, "app", subject.digest)
+        assert wire.ask(
+            "GET", f"/v2/app/manifests/{sbom.digest}").status == 200
+        after = referrers(wire, "app", subject.digest)
+    assert digests(before) == [] and digests(after) == [sbom.digest]
+    assert "cached of docker.io" in after["Warning"]
+
+
 # -------------------------------------------------------------------- pages
 
 def test_pages_have_at_most_4_mib(wire, name):

@@ -86,6 +86,10 @@ class FakeHub:
         self._blobs[data.digest] = data
         return data
 
+    def add_manifest(self, repository, manifest):
+        """Holds it under its digest."""
+        self._manifests[repository, manifest.digest] = manifest
+
     def add_image(self, repository, tag, *layers):
         """An image of these layers (Content), its tag moved to it."""
         config = self.add_blob(encode({
