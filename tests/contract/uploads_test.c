@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/thread.h"
 #include "oci/hash.h"
 
 static int resume_fails(struct lab *lab, struct repository at, const char *key)
@@ -185,6 +186,63 @@ static void an_unknown_upload_is_unknown(void **state)
 		ERR_UPLOAD_UNKNOWN);
 }
 
+struct client {
+	struct thread thread;
+	struct lab *lab;
+	const char *keys[2];
+	int written[2]; /* bytes, by this client */
+	bool failed;
+};
+
+/* Adds a byte to its own upload and to that of all, whenever it gets hold. */
+static void write_on(void *arg)
+{
+	struct client *client = arg;
+	struct repository app = local("app");
+	struct incoming *incoming;
+	struct err e;
+
+	for (int i = 0; i < 200; i++) {
+		if (incoming_resume_upload(client->lab->store, &app,
+					   span_of(client->keys[i % 2]),
+					   &incoming, &e) < 0) {
+			client->failed |= e.kind != ERR_CONFLICT;
+			continue;
+		}
+		client->failed |= incoming_write(incoming, SPAN("x"), &e) < 0;
+		client->written[i % 2]++;
+		incoming_leave(&incoming);
+	}
+}
+
+static void clients_at_once_do_not_hurt_each_others_uploads(void **state)
+{
+	struct lab *lab = *state;
+	struct client clients[4] = { 0 };
+	int64_t shared = 0;
+
+	lab_open(lab);
+	const char *key = left_upload(lab, "");
+	for (size_t i = 0; i < array_size(clients); i++) {
+		clients[i].lab = lab;
+		clients[i].keys[0] = left_upload(lab, "");
+		clients[i].keys[1] = key;
+	}
+	lab_reopen(lab);
+	for (size_t i = 0; i < array_size(clients); i++)
+		thread_start(&clients[i].thread, "client", write_on,
+			     &clients[i]);
+	for (size_t i = 0; i < array_size(clients); i++) {
+		thread_join(&clients[i].thread);
+		assert_false(clients[i].failed);
+		assert_int_equal(clients[i].written[0], 100);
+		assert_int_equal(told_length(lab, clients[i].keys[0]), 100);
+		shared += clients[i].written[1];
+	}
+	assert_true(shared > 0);
+	assert_int_equal(told_length(lab, key), shared);
+}
+
 static void a_dropped_upload_is_gone(void **state)
 {
 	struct lab *lab = *state;
@@ -306,6 +364,7 @@ int main(void)
 		LAB_TEST(an_upload_tells_its_length_while_somebody_is_at_it),
 		LAB_TEST(no_length_is_told_elsewhere_nor_of_what_ended),
 		LAB_TEST(an_unknown_upload_is_unknown),
+		LAB_TEST(clients_at_once_do_not_hurt_each_others_uploads),
 		LAB_TEST(a_dropped_upload_is_gone),
 		LAB_TEST(
 			what_is_hashed_while_it_comes_has_the_digest_of_the_whole),
