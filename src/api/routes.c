@@ -30,7 +30,7 @@ static const struct route routes[] = {
 	{ METHOD_PUT,    "/v2/<name>/manifests/<reference>",  LANE_UPLOAD, manifest_put,    CHANGES },
 	{ METHOD_DELETE, "/v2/<name>/manifests/<reference>",  LANE_WRITE,  manifest_delete, CHANGES },
 	{ METHOD_POST,   "/v2/<name>/blobs/uploads/",         HERE,        upload_start,    CHANGES },
-	{ METHOD_GET,    "/v2/<name>/blobs/uploads/<upload>", LANE_WRITE,  upload_get,      CHANGES },
+	{ READ,          "/v2/<name>/blobs/uploads/<upload>", LANE_WRITE,  upload_get,      CHANGES },
 	{ METHOD_PATCH,  "/v2/<name>/blobs/uploads/<upload>", LANE_UPLOAD, upload_patch,    CHANGES },
 	{ METHOD_PUT,    "/v2/<name>/blobs/uploads/<upload>", LANE_UPLOAD, upload_put,      CHANGES },
 	{ METHOD_DELETE, "/v2/<name>/blobs/uploads/<upload>", LANE_WRITE,  upload_delete,   CHANGES },

@@ -45,6 +45,8 @@ def state(wire, where):
     answer = wire.ask("GET", where)
     assert answer.status == 204, answer
     assert answer["Location"] == where
+    head = wire.ask("HEAD", where)
+    assert head.status == 204 and head["Location"] == where
     return answer["Range"]
 
 
