@@ -119,6 +119,15 @@ static void blob_get_pull(struct call *call)
 	blob_view_close(&view);
 }
 
+static void blob_tell(struct call *call, int64_t size)
+{
+	if (blob_withheld(call))
+		return;
+	blob_headers(call);
+	respond_header(call->response, "Content-Type", MEDIA_TYPE);
+	respond_size(call->response, 200, size);
+}
+
 static void blob_head_pull(struct call *call)
 {
 	struct err e;
@@ -127,11 +136,21 @@ static void blob_head_pull(struct call *call)
 	if (pull_blob_size(call->api->mirror, &call->target, &call->digest,
 			   &size, &e) < 0)
 		return fail(call, &e);
-	if (blob_withheld(call))
-		return;
-	blob_headers(call);
-	respond_header(call->response, "Content-Type", MEDIA_TYPE);
-	respond_size(call->response, 200, size);
+	blob_tell(call, size);
+}
+
+/* A push asks this, so as not to send what is here: then it has to stay. */
+static void blob_head(struct call *call)
+{
+	struct err e;
+	int64_t size;
+
+	if (pull_peek_blob_size(call->api->mirror, &call->target, &call->digest,
+				&size, &e) == 0)
+		return blob_tell(call, size);
+	if (e.kind != ERR_NOT_HERE)
+		return fail(call, &e);
+	call_later(call, LANE_READ, blob_head_pull);
 }
 
 void blob_get(struct call *call)
@@ -139,6 +158,8 @@ void blob_get(struct call *call)
 	struct blob_view view;
 	struct err e;
 
+	if (call->request->method == METHOD_HEAD)
+		return blob_head(call);
 	if (pull_peek_blob(call->api->mirror, &call->target, &call->digest,
 			   &view, &e) == 0) {
 		blob_answer(call, &view);
@@ -146,9 +167,7 @@ void blob_get(struct call *call)
 	}
 	if (e.kind != ERR_NOT_HERE)
 		return fail(call, &e);
-	call_later(call, LANE_READ,
-		   call->request->method == METHOD_HEAD ? blob_head_pull :
-							  blob_get_pull);
+	call_later(call, LANE_READ, blob_get_pull);
 }
 
 void blob_unlink(struct call *call)

@@ -28,7 +28,9 @@ static int linked_find(struct db *db, const struct repository *repository,
 		" AND repository.upstream = '' AND NOT EXISTS"
 		"  (SELECT 1 FROM named WHERE named.digest = link.digest"
 		"   AND named.repository = link.repository)"
-		" THEN 1 ELSE 0 END"
+		" THEN 1 ELSE 0 END,"
+		" CASE WHEN repository.upstream = '' THEN link.promised"
+		" ELSE 1 END"
 		" FROM repository"
 		" JOIN link ON link.repository = repository.id"
 		" JOIN blob ON blob.digest = link.digest"
@@ -44,6 +46,7 @@ static int linked_find(struct db *db, const struct repository *repository,
 			.id = (uint64_t)row_number(&row, 0),
 			.size = row_number(&row, 1),
 			.stale = row_number(&row, 2),
+			.promised = row_number(&row, 3),
 		};
 	return found;
 }
@@ -70,6 +73,7 @@ static int named_find(struct db *db, const struct repository *repository,
 		*out = (struct meta_blob){
 			.id = (uint64_t)row_number(&row, 0),
 			.size = row_number(&row, 1),
+			.promised = true,
 		};
 	return found;
 }

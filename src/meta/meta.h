@@ -67,9 +67,12 @@ int meta_repositories_peek(struct meta *, const char *upstream,
 struct meta_blob {
 	uint64_t id;  /* incarnation; 0: not here */
 	int64_t size; /* bytes; of the descriptor while not here */
-	bool stale;   /* only meta_blob_peek: touch the link before a client is
-			 told "it is here": the repository is local, no manifest
-			 names it, and it was touched in an earlier epoch */
+	/* Only meta_blob_peek. Before a client is told "it is here", the link
+	   has to be touched if it is stale: the repository is local, no
+	   manifest names it, and it was touched in an earlier epoch. And
+	   before a push may rely on that, if it is not promised. */
+	bool stale;
+	bool promised;
 };
 
 /*

@@ -66,6 +66,23 @@ int pull_peek_blob(struct mirror *mirror, const struct mirror_target *target,
 	return 0;
 }
 
+int pull_peek_blob_size(struct mirror *mirror,
+			const struct mirror_target *target,
+			const struct digest *digest, int64_t *size_out,
+			struct err *e)
+{
+	const struct repository *repository = &target->repository;
+
+	if (store_peek_size(mirror->store, repository, digest, size_out, e) ==
+	    0) {
+		count_hit(target);
+		return 0;
+	}
+	if (!repository_is_local(repository) && e->kind == ERR_BLOB_UNKNOWN)
+		return err_set(e, ERR_NOT_HERE, "upstream has to be asked");
+	return -1;
+}
+
 /* Asks upstream; links the blob if the bytes are here already. */
 static int confirm(struct mirror *mirror, const struct flight_plan *plan,
 		   int64_t *size_out, struct err *e)
@@ -191,7 +208,10 @@ int pull_blob_size(struct mirror *mirror, const struct mirror_target *target,
 	if (pull_here(mirror, &plan, &view, e) == 0) {
 		*size_out = view.size;
 		blob_view_close(&view);
-		return 0;
+		if (!repository_is_local(&target->repository))
+			return 0;
+		return store_promise(mirror->store, &target->repository, digest,
+				     e);
 	}
 	*size_out = plan.size;
 	return e->kind == ERR_NOT_HERE ? 0 : -1;

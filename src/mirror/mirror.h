@@ -98,11 +98,19 @@ struct blob_view {
 void blob_view_close(struct blob_view *);
 
 /*
- * ERR_NOT_HERE: ask pull_blob (or pull_blob_size), on a worker.
+ * ERR_NOT_HERE: ask pull_blob, on a worker.
  * ERR_BLOB_UNKNOWN.
  */
 int pull_peek_blob(struct mirror *, const struct mirror_target *,
 		   const struct digest *, struct blob_view *out, struct err *)
+	must_check;
+
+/*
+ * Only the size, for an answer that a push may rely on. ERR_NOT_HERE: ask
+ * pull_blob_size, on a worker. ERR_BLOB_UNKNOWN.
+ */
+int pull_peek_blob_size(struct mirror *, const struct mirror_target *,
+			const struct digest *, int64_t *size_out, struct err *)
 	must_check;
 
 /*

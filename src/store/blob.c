@@ -34,64 +34,87 @@ int blob_open(struct store *store, const struct digest *digest,
 }
 
 static int blob_locate(struct store *store, const struct repository *repository,
-		       const struct digest *digest, struct blob_place *out,
-		       bool *stale_out, struct err *e)
+		       const struct digest *digest, struct meta_blob *blob,
+		       struct blob_place *out, struct err *e)
 {
-	struct meta_blob blob;
-
 	for (int tries = 0; tries < 2; tries++) {
-		if (meta_blob_peek(store->meta, repository, digest, &blob, e) <
+		if (meta_blob_peek(store->meta, repository, digest, blob, e) <
 		    0)
 			return -1;
-		*out = (struct blob_place){ .fd = -1, .size = blob.size };
-		*stale_out = blob.stale;
-		if (blob.id == 0)
+		*out = (struct blob_place){ .fd = -1, .size = blob->size };
+		if (blob->id == 0)
 			return err_set(e, ERR_NOT_HERE, "blob %s is not here",
 				       digest_text(digest).s);
-		if (blob_open(store, digest, &blob, out, e) == 0)
+		if (blob_open(store, digest, blob, out, e) == 0)
 			return 0;
-		out->size = blob.size;
+		out->size = blob->size;
 		if (e->kind != ERR_NOT_FOUND)
 			return -1;
 	}
 	return blob_lost(repository, digest, e);
 }
 
+static int touch_first(struct err *e)
+{
+	return err_set(e, ERR_NOT_HERE, "the link has to be touched first");
+}
+
 int store_peek_blob(struct store *store, const struct repository *repository,
 		    const struct digest *digest, struct blob_place *out,
 		    struct err *e)
 {
-	bool stale;
+	struct meta_blob blob;
 
-	if (blob_locate(store, repository, digest, out, &stale, e) < 0)
+	if (blob_locate(store, repository, digest, &blob, out, e) < 0)
 		return -1;
-	if (!stale)
+	if (!blob.stale)
 		return 0;
 	close(out->fd);
 	out->fd = -1;
-	return err_set(e, ERR_NOT_HERE, "the link has to be touched first");
+	return touch_first(e);
+}
+
+int store_peek_size(struct store *store, const struct repository *repository,
+		    const struct digest *digest, int64_t *size_out,
+		    struct err *e)
+{
+	struct blob_place place;
+	struct meta_blob blob;
+
+	if (blob_locate(store, repository, digest, &blob, &place, e) < 0)
+		return -1;
+	close(place.fd);
+	*size_out = place.size;
+	return blob.promised && !blob.stale ? 0 : touch_first(e);
 }
 
 int store_pull_blob(struct store *store, const struct repository *repository,
 		    const struct digest *digest, struct blob_place *out,
 		    struct err *e)
 {
-	bool stale;
+	struct meta_blob blob;
 
 	thread_may_wait("store_pull_blob");
-	if (blob_locate(store, repository, digest, out, &stale, e) < 0)
+	if (blob_locate(store, repository, digest, &blob, out, e) < 0)
 		return -1;
-
-	/* A hit never needs a write. Without the touch, a push that relies on
-	   this answer may have to send the blob after all. But a link that was
-	   swept meanwhile must not be promised. */
-	if (!stale ||
-	    meta_link_touch(store->meta, repository, digest, e) == 0 ||
-	    e->kind != ERR_BLOB_UNKNOWN)
+	if (!blob.stale || store_promise(store, repository, digest, e) == 0)
 		return 0;
 	close(out->fd);
 	out->fd = -1;
 	return -1;
+}
+
+/*
+ * A hit never needs a write. Without the touch, a push that relies on this
+ * answer may have to send the blob after all. But a link that was swept
+ * meanwhile must not be promised.
+ */
+int store_promise(struct store *store, const struct repository *repository,
+		  const struct digest *digest, struct err *e)
+{
+	if (meta_link_touch(store->meta, repository, digest, e) == 0)
+		return 0;
+	return e->kind == ERR_BLOB_UNKNOWN ? -1 : 0;
 }
 
 int store_mount(struct store *store, const struct repository *from,
@@ -99,10 +122,10 @@ int store_mount(struct store *store, const struct repository *from,
 		struct err *e)
 {
 	struct blob_place place;
-	bool stale;
+	struct meta_blob blob;
 
 	thread_may_wait("store_mount");
-	if (blob_locate(store, from, digest, &place, &stale, e) < 0)
+	if (blob_locate(store, from, digest, &blob, &place, e) < 0)
 		return -1;
 	close(place.fd);
 	return meta_link_mount(store->meta, from, to, digest, e);

@@ -61,6 +61,23 @@ int store_pull_blob(struct store *, const struct repository *,
 		    const struct digest *, struct blob_place *out, struct err *)
 	may_wait must_check;
 
+/*
+ * The size of a blob for an answer that a push may rely on. As
+ * store_peek_blob; ERR_NOT_HERE also if that has to be noted first, by
+ * store_promise on a worker.
+ */
+int store_peek_size(struct store *, const struct repository *,
+		    const struct digest *, int64_t *size_out, struct err *)
+	must_check;
+
+/*
+ * Keeps a blob of a local repository until a manifest names it, for one epoch
+ * at least. ERR_BLOB_UNKNOWN if it is not there any more; what could not be
+ * noted is no error.
+ */
+int store_promise(struct store *, const struct repository *,
+		  const struct digest *, struct err *) may_wait must_check;
+
 /* As meta_link_mount, if its bytes are not lost. */
 int store_mount(struct store *, const struct repository *from,
 		const struct repository *to, const struct digest *,

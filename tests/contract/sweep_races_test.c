@@ -52,6 +52,39 @@ static void what_was_promised_stays_until_a_manifest_names_it(void **state)
 	assert_int_equal(sweep_now(lab).links.number, 0);
 }
 
+/* HEAD, as of a push that would rather not send it. */
+static void head_layer(struct lab *lab)
+{
+	struct repository app = local("app");
+	struct digest digest = digest_of("layer");
+	int64_t size;
+	struct err e;
+
+	if (store_peek_size(lab->store, &app, &digest, &size, &e) == 0)
+		return;
+	assert_int_equal(e.kind, ERR_NOT_HERE);
+	OK(store_promise(lab->store, &app, &digest, &e), e);
+	OK(store_peek_size(lab->store, &app, &digest, &size, &e), e);
+	assert_int_equal(size, strlen("layer"));
+}
+
+/* The only manifest that names it goes while the next is on its way. */
+static void a_push_may_rely_on_what_is_just_being_deleted(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_open(lab);
+	lab_push(lab, local("app"), "layer");
+	lab_image(lab, local("app"), "v1", "layer", NULL);
+	head_layer(lab);
+	drop_image(lab, local("app"), "layer", NULL);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(sweep_now(lab).waiting.number, 1);
+	lab_image(lab, local("app"), "v2", "layer", NULL);
+	drop_image(lab, local("app"), "layer", NULL);
+	assert_int_equal(sweep_now(lab).blobs.number, 1);
+}
+
 /* The page on which it stands is about to be removed. */
 static void sweep_page(struct lab *lab, enum meta_kind kind,
 		       void (*meanwhile)(struct lab *), size_t expected)
@@ -342,6 +375,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LAB_TEST(what_was_promised_stays_until_a_manifest_names_it),
+		LAB_TEST(a_push_may_rely_on_what_is_just_being_deleted),
 		LAB_TEST(a_promise_between_look_and_removal_is_kept),
 		LAB_TEST(an_upload_resumed_between_look_and_removal_stays),
 		LAB_TEST(an_upload_resumed_before_its_file_went_is_unknown),
