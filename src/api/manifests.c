@@ -112,7 +112,7 @@ static void fail_missing(struct call *call, const struct manifest *manifest,
 		const struct descriptor *at = &manifest->descriptors[i];
 		struct digest_text text = digest_text(&at->digest);
 
-		if (!at->missing || at->role == DESCRIPTOR_MANIFEST)
+		if (!at->missing)
 			continue;
 		problems[count++] = (struct problem){
 			arena_printf(arena, "blob %s is not here", text.s),

@@ -180,9 +180,9 @@ struct meta_put {
 /*
  * Stores the manifest and what it names, and points the tags at it. In a local
  * repository it sets `missing` in each descriptor of what is not here, and
- * keeps what is. A blob that is missing and not foreign is
- * ERR_MANIFEST_BLOB_UNKNOWN unless it is accepted; manifests may be missing.
- * ERR_SIZE_INVALID if something is here and has another size than its
+ * keeps what is. An image of which a blob is missing that is not foreign is
+ * ERR_MANIFEST_BLOB_UNKNOWN unless it is accepted; of an index all may be
+ * missing. ERR_SIZE_INVALID if something is here and has another size than its
  * descriptor; ERR_PRECONDITION. In an upstream repository everything may be
  * missing, and the tags are confirmed as of now.
  */

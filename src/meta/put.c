@@ -1,7 +1,7 @@
 /*
  * A manifest on its way in, with what it names. Where something is pushed, all
- * that a manifest names must be linked at the moment of its put, and what it
- * names is safe from sweeps until it is dropped.
+ * that an image names must be linked at the moment of its put, and what is
+ * named is safe from sweeps until the manifest is dropped.
  */
 #include "meta/inside.h"
 
@@ -92,16 +92,22 @@ static int manifest_size(struct db *db, int64_t repository,
 	return found;
 }
 
-/* Is it here, and as large as its descriptor says? */
+/*
+ * Is it here, and as large as its descriptor says? What an index names by a
+ * type that nobody knows may be a blob or a manifest.
+ */
 static int named_check(struct db *db, int64_t repository,
+		       enum manifest_kind named_by,
 		       struct descriptor *descriptor, struct err *e)
 {
 	const struct digest *digest = &descriptor->digest;
 	int64_t size = descriptor->size;
-	int here = descriptor->role == DESCRIPTOR_MANIFEST ?
-			   manifest_size(db, repository, digest, &size, e) :
-			   blob_hold(db, repository, digest, &size, e);
+	int here = 0;
 
+	if (descriptor->role != DESCRIPTOR_MANIFEST)
+		here = blob_hold(db, repository, digest, &size, e);
+	if (here == 0 && named_by == MANIFEST_INDEX)
+		here = manifest_size(db, repository, digest, &size, e);
 	if (here < 0)
 		return -1;
 	descriptor->missing = !here && !descriptor->foreign;
@@ -114,23 +120,24 @@ static int named_check(struct db *db, int64_t repository,
 }
 
 /* All of it is looked at, so that the client hears of all that is missing. */
-static int named_put(struct db *db, int64_t repository, int64_t manifest,
+static int named_put(struct db *db, int64_t repository, int64_t id,
 		     const struct meta_put *put, struct err *e)
 {
+	const struct manifest *manifest = put->manifest;
 	const struct descriptor *missing = NULL;
 
-	for (size_t i = 0; i < put->manifest->count; i++) {
-		struct descriptor *at = &put->manifest->descriptors[i];
+	for (size_t i = 0; i < manifest->count; i++) {
+		struct descriptor *at = &manifest->descriptors[i];
 
 		if (repository_is_local(put->repository) &&
-		    named_check(db, repository, at, e) < 0)
+		    named_check(db, repository, manifest->kind, at, e) < 0)
 			return -1;
-		if (at->missing && kind_of(at) == NAMED_BLOB && !missing)
+		if (at->missing && !missing)
 			missing = at;
-		if (named_insert(db, repository, manifest, at, e) < 0)
+		if (named_insert(db, repository, id, at, e) < 0)
 			return -1;
 	}
-	if (!missing || put->accept_missing)
+	if (!missing || put->accept_missing || manifest->kind == MANIFEST_INDEX)
 		return 0;
 	return err_set(e, ERR_MANIFEST_BLOB_UNKNOWN,
 		       "the manifest names blob %s, which is not here",

@@ -312,6 +312,7 @@ static void put_named(struct lab *lab, struct descriptor *named, size_t count)
 {
 	struct repository app = local("app");
 	struct manifest manifest = {
+		.kind = MANIFEST_INDEX,
 		.media_type = "text/plain",
 		.bytes = SPAN("index"),
 		.digest = digest_of("index"),

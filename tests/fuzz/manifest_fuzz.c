@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "oci/hash.h"
 #include "oci/manifest.h"
 
@@ -55,6 +56,20 @@ static void check_descriptor(const struct manifest *manifest, size_t i)
 			   &e) == 0);
 }
 
+/* Its descriptor is JSON with its digest, and is what an index may hold. */
+static void check_described(const struct manifest *manifest)
+{
+	static const struct json_limits limits = { 8 << 20, 100000, 9 };
+	auto_of(json) struct json *json = NULL;
+	auto_buf struct buf text = { 0 };
+	struct err e;
+
+	manifest_describe(manifest, &text);
+	check(json_parse(buf_span(&text), &limits, &json, &e) == 0);
+	check(span_is(json_text(json_get(json_root(json), "digest")),
+		      digest_text(&manifest->digest).s));
+}
+
 static void check_manifest(const struct manifest *manifest, struct arena *arena)
 {
 	struct span media_type = span_of(manifest->media_type);
@@ -64,6 +79,7 @@ static void check_manifest(const struct manifest *manifest, struct arena *arena)
 	check_text(manifest->bytes);
 	for (size_t i = 0; i < manifest->count; i++)
 		check_descriptor(manifest, i);
+	check_described(manifest);
 	check(manifest_parse(manifest->bytes, media_type, DIGEST_SHA256, arena,
 			     &again, &e) == 0);
 	check(again.kind == manifest->kind);

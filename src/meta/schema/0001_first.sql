@@ -56,8 +56,8 @@ CREATE INDEX manifest_subject ON manifest (repository, subject, id)
 	WHERE subject IS NOT NULL;
 
 -- What a manifest names. Kind: 1 a blob, 2 a blob that may be missing, 3 a
--- manifest. In an upstream repository, and for kinds 2 and 3, it may not be
--- here.
+-- manifest. Of an index, of what is upstream's, and where that is accepted,
+-- blobs may be missing as well.
 CREATE TABLE named (
 	digest BLOB NOT NULL,
 	repository BIGINT NOT NULL,
