@@ -1,6 +1,7 @@
 """Fixtures: one laboratory for all tests, fresh parts for each."""
 
 import resource
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,7 @@ from lab import Lab
 from lab.certificates import make_certificate
 from lab.fakehub import FakeHub
 from lab.hub import Hub
-from lab.images import make_images
+from lab.images import make_images, make_oci, make_zstd
 from lab.pusher import push_image
 from lab.registry import Registry
 
@@ -78,3 +79,25 @@ def two_doors(module_scene):
     certificate = make_certificate(
         module_scene, module_scene.directory("certificate"), 1)
     return Registry(module_scene, tls=certificate).start()
+
+
+@pytest.fixture(params=["plain", "secure"])
+def endpoint(request, two_doors):
+    return getattr(two_doors, request.param)
+
+
+@pytest.fixture(scope="session")
+def samples(lab, images):
+    """busybox in the four shapes that clients tell apart."""
+    directory = lab.directory("samples")
+    return {"docker": images[0], "index": images[1],
+            "oci": make_oci(directory), "zstd": make_zstd(directory)}
+
+
+@pytest.fixture(scope="module")
+def filled_doors(two_doors, samples):
+    """Two doors to sample/docker:1, sample/index:1, …"""
+    for kind, image in samples.items():
+        image = replace(image, tag="1")
+        push_image(two_doors.address, image, f"sample/{kind}")
+    return two_doors

@@ -3,22 +3,15 @@
 import pytest
 
 from lab.copiers import COPIERS
-from lab.images import make_oci, make_zstd
 from lab.layouts import read_layout, write_layout
 
 
 @pytest.fixture(scope="module")
-def layouts(module_scene, images):
-    directory = module_scene.directory("samples")
-    samples = {"image": make_oci(directory), "index": images[1],
-               "zstd": make_zstd(directory)}
-    return {name: write_layout(module_scene.directory("layout") / name, image)
-            for name, image in samples.items()}
-
-
-@pytest.fixture(params=["plain", "secure"])
-def endpoint(request, two_doors):
-    return getattr(two_doors, request.param)
+def layouts(module_scene, samples):
+    """Not of Docker's types, which no program reads from an OCI layout."""
+    directory = module_scene.directory("layouts")
+    return {kind: write_layout(directory / kind, samples[kind])
+            for kind in ("oci", "index", "zstd")}
 
 
 @pytest.fixture(params=COPIERS)
@@ -26,8 +19,7 @@ def copier(request, scene, endpoint):
     return COPIERS[request.param](scene, endpoint)
 
 
-def test_each_copies_an_image_an_index_and_zstd(request, copier, layouts,
-                                                two_doors):
+def test_each_copies_an_image_an_index_and_zstd(copier, layouts):
     for kind, layout in layouts.items():
         name = f"{type(copier).__name__.lower()}/{kind}:1"
         copier.push(layout, name)

@@ -1,0 +1,76 @@
+"""podman and buildah on one store, which is all their own."""
+
+import json
+
+from .mounts import on_overlay
+from .process import run
+
+# This laboratory's kernel and limits suit neither podman's choice of runtime
+# nor of ulimits; nothing is shared with the machine's own containers.
+CONTAINERS = """\
+[containers]
+netns = "host"
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "none"
+runtime = "runc"
+tmp_dir = "{home}/tmp"
+volume_path = "{home}/volumes"
+"""
+STORAGE = """\
+[storage]
+driver = "{driver}"
+graphroot = "{home}/store"
+runroot = "{home}/run"
+"""
+
+
+class Podman:
+    def __init__(self, lab, endpoint):
+        self._lab = lab
+        self._endpoint = endpoint
+        home = lab.directory("podman")
+        driver = "vfs" if on_overlay(home) else "overlay"
+        self._variables = {
+            "CONTAINERS_CONF": self._write(home / "containers.conf",
+                                           CONTAINERS.format(home=home)),
+            "CONTAINERS_STORAGE_CONF": self._write(
+                home / "storage.conf",
+                STORAGE.format(home=home, driver=driver))}
+
+    @staticmethod
+    def _write(path, text):
+        path.write_text(text)
+        return str(path)
+
+    @property
+    def trust(self):
+        return f"--cert-dir={self._endpoint.trust}" if self._endpoint.trust \
+            else "--tls-verify=false"
+
+    def run(self, *arguments):
+        return run(self._lab, "podman", *arguments, **self._variables)
+
+    def buildah(self, *arguments):
+        return run(self._lab, "buildah", *arguments, **self._variables)
+
+    def name(self, name):
+        """The image's, at the endpoint."""
+        return f"{self._endpoint.host}/{name}"
+
+    def pull(self, name):
+        """The digest of the image's configuration."""
+        return "sha256:" + self.run("pull", "--quiet", self.trust,
+                                    self.name(name)).strip()
+
+    def push(self, local, name, *options):
+        self.run("push", "--quiet", self.trust, *options, local,
+                 self.name(name))
+
+    def layers(self, local):
+        return json.loads(self.run("image", "inspect", local))[0][
+            "RootFS"]["Layers"]
+
+    def forget(self):
+        self.run("image", "rm", "--all", "--force")
