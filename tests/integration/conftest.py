@@ -11,7 +11,22 @@ from lab.fakehub import FakeHub
 from lab.hub import Hub
 from lab.images import make_images, make_oci, make_zstd
 from lab.pusher import push_image
-from lab.registry import Registry
+from lab.registry import Registry, sanitized
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "heavy: only for the program as it is released")
+
+
+def pytest_collection_modifyitems(items):
+    """A sanitizer finds nothing in more of the same bytes."""
+    if not sanitized():
+        return
+    skip = pytest.mark.skip(reason="heavy: not with a sanitizer")
+    for item in items:
+        if item.get_closest_marker("heavy"):
+            item.add_marker(skip)
 
 
 @pytest.fixture(scope="session")

@@ -104,7 +104,7 @@ def test_umoci_changes_an_image_that_skopeo_carries(podman, scene, endpoint,
     (bundle / "rootfs" / "unpacked").touch()
     run(scene, "umoci", "repack", "--image", f"{layout}:changed", bundle)
     skopeo.run("copy", f"oci:{layout}:changed",
-               f"docker://{endpoint.host}/umoci/app:1", direction="dest-")
+               f"docker://{endpoint.host}/umoci/app:1", side="dest-")
 
     podman.pull("umoci/app:1")
     assert "/unpacked" in podman.run(

@@ -42,7 +42,7 @@ class Containerd:
         self._find(endpoint.host, text)
 
     def copy_in(self, reference):
-        """Takes all platforms, unpacks none."""
+        """All platforms."""
         self.run("images", "pull", "--hosts-dir", self._hosts,
                  "--all-platforms", "--snapshotter", self._snapshots,
                  reference)

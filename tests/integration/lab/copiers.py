@@ -41,19 +41,21 @@ class Crane(Copier):
 class Oras(Copier):
     """POST, then one PUT."""
 
-    def run(self, *arguments, direction=""):
-        trust = f"--{direction}ca-file={self._endpoint.ca}" \
-            if self._endpoint.trust else f"--{direction}plain-http"
-        return run(self._lab, go_tool("oras"), *arguments, trust)
+    def run(self, *arguments, sides=("",)):
+        """`sides` of a copy that are here: "from-", "to-"."""
+        trust = [f"--{side}ca-file={self._endpoint.ca}"
+                 if self._endpoint.trust else f"--{side}plain-http"
+                 for side in sides]
+        return run(self._lab, go_tool("oras"), *arguments, *trust)
 
     def push(self, layout, name):
         self.run("cp", "--from-oci-layout", layout.reference,
-                 self._reference(name), direction="to-")
+                 self._reference(name), sides=["to-"])
 
     def pull(self, name):
         output = self._output()
         self.run("cp", "--to-oci-layout", self._reference(name),
-                 f"{output}:pulled", direction="from-")
+                 f"{output}:pulled", sides=["from-"])
         return output
 
 
@@ -83,23 +85,23 @@ class Regctl(Copier):
 class SkopeoCopier(Copier):
     """POST, PATCH with a length, PUT."""
 
-    def run(self, *arguments, direction=""):
-        trust = f"--{direction}cert-dir={self._endpoint.trust}" \
-            if self._endpoint.trust else f"--{direction}tls-verify=false"
-        verb, *rest = arguments
+    def run(self, verb, *arguments, side=""):
+        """`side` of a copy that is here: "src-" or "dest-"."""
+        trust = f"--{side}cert-dir={self._endpoint.trust}" \
+            if self._endpoint.trust else f"--{side}tls-verify=false"
         return run(self._lab, "skopeo", "--insecure-policy", verb, trust,
-                   *rest)
+                   *arguments)
 
     def push(self, layout, name):
         self.run("copy", "--all", "--preserve-digests",
                  f"oci:{layout.reference}",
-                 f"docker://{self._reference(name)}", direction="dest-")
+                 f"docker://{self._reference(name)}", side="dest-")
 
     def pull(self, name):
         output = self._output()
         self.run("copy", "--all", "--preserve-digests",
                  f"docker://{self._reference(name)}", f"oci:{output}:pulled",
-                 direction="src-")
+                 side="src-")
         return output
 
 

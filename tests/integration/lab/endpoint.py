@@ -14,5 +14,9 @@ class Endpoint:
         return self.trust / "ca.crt"
 
     @property
+    def scheme(self):
+        return "https" if self.trust else "http"
+
+    @property
     def url(self):
-        return ("https://" if self.trust else "http://") + self.host
+        return f"{self.scheme}://{self.host}"

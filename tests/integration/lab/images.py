@@ -139,6 +139,7 @@ def zstd_layer(path, files):
 
 
 def file_blob(path, **more):
+    """The file as a blob."""
     with open(path, "rb") as data:
         digest = hashlib.file_digest(data, "sha256").hexdigest()
     return Blob("sha256:" + digest, path.stat().st_size, path, **more)

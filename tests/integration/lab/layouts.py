@@ -4,8 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from .content import digest_of
-from .images import Blob, Image, descriptor, encode
+from .images import Blob, Image, descriptor, encode, file_blob
 
 NAME = "org.opencontainers.image.ref.name"
 
@@ -46,6 +45,6 @@ def read_layout(directory):
     entries = json.loads((directory / "index.json").read_bytes())["manifests"]
     named = [entry for entry in entries if "annotations" in entry]
     entry, = named or entries
-    sound = {path.name for path in (directory / "blobs" / "sha256").iterdir()
-             if digest_of(path.read_bytes()) == "sha256:" + path.name}
-    return entry["digest"], {"sha256:" + name for name in sound}
+    blobs = (directory / "blobs" / "sha256").iterdir()
+    return entry["digest"], {blob.digest for blob in map(file_blob, blobs) if
+                             blob.digest == "sha256:" + blob.path.name}
