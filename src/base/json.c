@@ -119,6 +119,7 @@ static void large_enter(void)
 
 static void large_leave(void)
 {
+	mem_give_back();
 	hold_mutex(&large_lock);
 	large_here--;
 	pthread_cond_signal(&large_left);

@@ -8,6 +8,14 @@
 #pragma once
 #include <stddef.h>
 
+/*
+ * To be called once, before there are threads: what is large goes back to the
+ * system as soon as it is freed.
+ */
+void mem_settle(void);
+/* What was freed in small pieces does, too; takes some milliseconds. */
+void mem_give_back(void);
+
 void *mem_alloc(size_t size);	     /* zeroed */
 void *mem_grow(void *, size_t size); /* what is new is not zeroed */
 char *mem_text(const char *);	     /* a copy; null gives null */

@@ -211,6 +211,7 @@ int serve_run(struct config *config, struct err *e)
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 
+	mem_settle();
 	log_open(config->log_level);
 	house.api.settings =
 		current_open(api_settings_open(config), api_settings_close);
