@@ -1,11 +1,9 @@
 """A full disk: it serves what it has, says what it cannot, and recovers."""
 
-import os
-
 import pytest
 
 from lab.content import content, digest_of
-from lab.process import run
+from lab.disk import fill, make_room, small_disk
 from lab.pusher import push_blob, with_digest
 from lab.waiting import wait_until
 
@@ -15,10 +13,7 @@ PUSHED = content("pushed", 100_000)
 
 @pytest.fixture
 def disk(scene):
-    """A small disk; disk / "filler" is what others may have on it."""
-    disk = scene.directory("disk")
-    run(scene, "mount", "-t", "tmpfs", "-o", "size=16m", "disk", disk)
-    return disk
+    return small_disk(scene)
 
 
 @pytest.fixture
@@ -50,18 +45,6 @@ def paths(image):
             for each in references] + \
         [f"/v2/{image.repository}/blobs/{layer.digest}"
          for layer in image.layers]
-
-
-def fill(disk, but=0):
-    """Until not one more byte has room; `but` bytes are given back."""
-    with open(disk / "filler", "ab", buffering=0) as filler:
-        for size in 1 << 20, 1 << 12, 1:
-            try:
-                while filler.write(bytes(size)):
-                    pass
-            except OSError:
-                pass
-        filler.truncate(filler.tell() - but)
 
 
 def serves_what_it_has(registry):
@@ -112,7 +95,7 @@ def test_where_room_is_made_pushes_and_misses_work_again(registry, upstream,
     fill(disk, but=room)
     assert is_full(push(registry, "too large", 4 * MIB))
     assert serves_what_it_has(registry)
-    os.unlink(disk / "filler")
+    make_room(disk)
 
     assert registry.ask("GET", "/readyz").status == 200
     for number in range(5):
@@ -139,7 +122,7 @@ def test_killed_on_a_full_disk_it_starts_again(registry, disk):
     wait_until(lambda: answers(registry), "it to answer")
     assert serves_what_it_has(registry)
 
-    os.unlink(disk / "filler")
+    make_room(disk)
     assert push(registry, "room").status == 201
 
 

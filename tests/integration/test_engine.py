@@ -189,24 +189,6 @@ def test_http_1_0_is_answered_and_closed(wire):
     assert wire.ends()
 
 
-def test_a_slow_head_is_cut(registry):
-    with registry.connect(timeout=25) as wire:
-        begun = time.monotonic()
-        wire.send(b"GET /v2/ HTTP/1.1\r\n")
-        ended = False
-        while not ended:
-            try:
-                wire.send(b"X-Slow: a\r\n")
-            except OSError:
-                break
-            wire.socket.settimeout(1)
-            try:
-                ended = wire.socket.recv(4096) is not None
-            except TimeoutError:
-                assert time.monotonic() - begun < 20
-    assert registry.ask("GET", "/v2/").status == 200
-
-
 # ---------------------------------------------------------------------- TLS
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2,
@@ -250,25 +232,6 @@ def test_tls_1_1_is_refused(registry, certificate):
     context.set_ciphers("ALL:@SECLEVEL=0")
     with pytest.raises((ssl.SSLError, ConnectionError)):
         Wire(registry.tls, tls=context)
-
-
-def test_a_tls_hello_on_the_plain_port_is_400_and_the_end(wire):
-    hello = ssl.MemoryBIO()
-    client = ssl.create_default_context().wrap_bio(
-        ssl.MemoryBIO(), hello, server_hostname="localhost")
-    with pytest.raises(ssl.SSLWantReadError):
-        client.do_handshake()
-    wire.send(hello.read())
-    assert wire.answer().status == 400
-    assert wire.ends()
-
-
-def test_plain_http_on_the_tls_port_does_not_hurt(registry, certificate):
-    with Wire(registry.tls) as wire:
-        wire.send(HEAD + b"\r\n")
-        wire.read(4096)
-    with Wire(registry.tls, tls=trusting(certificate[0])) as wire:
-        assert wire.ask("GET", "/v2/").status == 200
 
 
 def test_a_new_certificate_is_taken_on_sighup(scene):

@@ -123,8 +123,8 @@ def chunks(body, *headers):
 
 def head(*lines):
     """A GET whose head goes on with these lines, byte for byte."""
-    return b"GET /v2/ HTTP/1.1\r\nHost: x\r\n" + b"\r\n".join(lines) + \
-        b"\r\n\r\n"
+    return b"GET /v2/ HTTP/1.1\r\nHost: x\r\n" + \
+        b"".join(line + b"\r\n" for line in lines) + b"\r\n"
 
 
 def target(text):
