@@ -5,10 +5,12 @@
 
 static const struct verb verbs[] = {
 	{ "serve", "be a registry and a mirror, on one port", cli_serve,
-	  cli_serve_help },
-	{ "help", "tell about a verb", cli_help, cli_help_help },
+	  .help = cli_serve_help },
+	{ "config", "check or show how it is configured", cli_config,
+	  cli_config_help, cli_config_verbs },
+	{ "help", "tell about a verb", cli_help, .help = cli_help_help },
 	{ "version", "tell which version this is", cli_version,
-	  cli_version_help },
+	  .help = cli_version_help },
 	{ 0 },
 };
 

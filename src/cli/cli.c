@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "base/near.h"
 #include "cli/inside.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_LOCKED = 3 };
@@ -25,7 +26,19 @@ static int exit_status(enum err_kind kind)
 	return EXIT_FAILED;
 }
 
-const struct verb *verb_find(const struct verb *verbs, const char *name)
+void verb_list(const struct verb *verbs, struct buf *out)
+{
+	for (const struct verb *verb = verbs; verb->name; verb++)
+		buf_addf(out, "%s%s", verb == verbs ? "" : ", ", verb->name);
+}
+
+void verb_print(const struct verb *verbs, struct buf *out)
+{
+	for (; verbs->name; verbs++)
+		buf_addf(out, "  %-10s %s\n", verbs->name, verbs->summary);
+}
+
+static const struct verb *verb_find(const struct verb *verbs, const char *name)
 {
 	for (const struct verb *verb = verbs; verb->name; verb++)
 		if (strcmp(verb->name, name) == 0)
@@ -33,15 +46,44 @@ const struct verb *verb_find(const struct verb *verbs, const char *name)
 	return NULL;
 }
 
-int verb_refuse(const struct verb *verbs, const char *name, struct err *e)
+static int verb_refuse(const struct verb *verbs, const char *name,
+		       struct err *e)
 {
+	const char *nearest = NULL;
+	size_t least = NEAR_NONE;
 	auto_buf struct buf names = { 0 };
 
 	for (const struct verb *verb = verbs; verb->name; verb++)
-		buf_addf(&names, "%s%s", names.len ? ", " : "", verb->name);
+		if (near_improves(span_of(verb->name), span_of(name), &least))
+			nearest = verb->name;
+	if (nearest)
+		return err_set(e, ERR_USAGE,
+			       "there is no verb \"%.60s\"; did you mean "
+			       "\"%s\"?",
+			       name, nearest);
+	verb_list(verbs, &names);
 	return err_set(e, ERR_USAGE,
 		       "there is no verb \"%.60s\"; there are: %s", name,
 		       names.at);
+}
+
+static bool is_help(const char *arg)
+{
+	return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
+}
+
+int verb_choose(const struct verb *verbs, char *const **args,
+		const struct verb **out, struct err *e)
+{
+	const struct verb *verb = verb_find(verbs, **args);
+
+	if (!verb)
+		return verb_refuse(verbs, **args, e);
+	const char *next = *++*args;
+	*out = verb;
+	if (!verb->verbs || !next || is_help(next))
+		return 0;
+	return verb_choose(verb->verbs, args, out, e);
 }
 
 int args_end(char *const *args, struct err *e)
@@ -58,11 +100,6 @@ int print_out(const struct buf *text, struct err *e)
 	    fflush(stdout) == 0)
 		return 0;
 	return err_sys(e, "standard output");
-}
-
-static bool is_help(const char *arg)
-{
-	return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
 }
 
 /* Asked anywhere behind the verb, help is all that is given. */
@@ -90,15 +127,20 @@ static int dispatch(const struct verb *verbs, char *const *argv, struct err *e)
 		return err_set(e, ERR_USAGE,
 			       "a verb is missing; try \"private-registry "
 			       "serve\", or \"private-registry --help\"");
-	struct call call = { .verbs = verbs, .args = argv + 2 };
-	const char *name = argv[1];
-	if (is_help(name))
-		name = "help";
-	else if (strcmp(name, "--version") == 0)
-		name = "version";
-	const struct verb *verb = verb_find(verbs, name);
-	if (!verb)
-		return verb_refuse(verbs, name, e);
+	char *const *args = argv + 1;
+	const struct verb *verb = NULL;
+	if (is_help(*args))
+		verb = verb_find(verbs, "help");
+	else if (strcmp(*args, "--version") == 0)
+		verb = verb_find(verbs, "version");
+	if (verb)
+		args++;
+	else if (verb_choose(verbs, &args, &verb, e) < 0)
+		return -1;
+	struct call call = {
+		.verbs = verb->verbs ? verb->verbs : verbs,
+		.args = args,
+	};
 	return run(verb, &call, e);
 }
 

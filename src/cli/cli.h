@@ -12,7 +12,7 @@ struct verb;
 
 /* What was typed: `args` stand behind the verb and end in null. */
 struct call {
-	const struct verb *verbs;
+	const struct verb *verbs; /* the table; of a group, the group's */
 	char *const *args;
 };
 
@@ -25,7 +25,13 @@ struct verb {
 
 	/* The text of --help. */
 	void (*help)(const struct call *, struct buf *);
+
+	/* It is a group: one of these follows. Its `run` says so. */
+	const struct verb *verbs;
 };
+
+/* check, show, docs: how the configuration is written. */
+extern const struct verb cli_config_verbs[];
 
 /*
  * Runs the verb that argv names, of a table that ends in an empty row.
@@ -35,10 +41,12 @@ struct verb {
 int cli_main(const struct verb *verbs, char *const *argv) may_wait;
 
 int cli_serve(const struct call *, struct err *) may_wait must_check;
+int cli_config(const struct call *, struct err *) must_check;
 int cli_help(const struct call *, struct err *) may_wait must_check;
 int cli_version(const struct call *, struct err *) may_wait must_check;
 
 void cli_serve_help(const struct call *, struct buf *);
+void cli_config_help(const struct call *, struct buf *);
 void cli_help_help(const struct call *, struct buf *);
 void cli_version_help(const struct call *, struct buf *);
 

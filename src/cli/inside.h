@@ -4,11 +4,18 @@
 #pragma once
 #include "cli/cli.h"
 
-/* The verb of that name; null if there is none. */
-const struct verb *verb_find(const struct verb *verbs, const char *name);
+/*
+ * The verb that the words at `args` name, within its group if it has one; the
+ * words go, but for those behind it. ERR_USAGE with the verbs that there are.
+ */
+int verb_choose(const struct verb *verbs, char *const **args,
+		const struct verb **out, struct err *) must_check;
 
-/* ERR_USAGE that names the verbs that there are. */
-int verb_refuse(const struct verb *verbs, const char *name, struct err *);
+/* "serve, help, version" */
+void verb_list(const struct verb *verbs, struct buf *out);
+
+/* Each with its summary, a line each. */
+void verb_print(const struct verb *verbs, struct buf *out);
 
 /* ERR_USAGE if anything was typed behind a verb that takes nothing. */
 int args_end(char *const *args, struct err *) must_check;
@@ -18,6 +25,10 @@ int args_end(char *const *args, struct err *) must_check;
  * and any key of the configuration, as --key VALUE or --key=VALUE.
  */
 int options_load(char *const *args, struct config **out, struct err *)
+	may_wait must_check;
+
+/* The same configuration, as config_show writes it. */
+int options_show(char *const *args, struct buf *out, struct err *)
 	may_wait must_check;
 
 /* To standard output, all of it. */

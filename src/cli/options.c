@@ -74,13 +74,32 @@ static int options_parse(char *const *args, struct options *options,
 	return 0;
 }
 
+static struct config_source source_of(const struct options *options)
+{
+	return (struct config_source){
+		.path = options->file,
+		.env = environ,
+		.flags = (const char *const *)options->flags,
+		.flag_count = options->count,
+	};
+}
+
 int options_load(char *const *args, struct config **out, struct err *e)
 {
 	auto_with(options_free) struct options options = { 0 };
 
 	if (options_parse(args, &options, e) < 0)
 		return -1;
-	return config_load(options.file, environ,
-			   (const char *const *)options.flags, options.count,
-			   out, e);
+	struct config_source source = source_of(&options);
+	return config_load(&source, out, e);
+}
+
+int options_show(char *const *args, struct buf *out, struct err *e)
+{
+	auto_with(options_free) struct options options = { 0 };
+
+	if (options_parse(args, &options, e) < 0)
+		return -1;
+	struct config_source source = source_of(&options);
+	return config_show(&source, out, e);
 }

@@ -63,8 +63,7 @@ static void print_overview(const struct verb *verbs, struct buf *out)
 		      "the others.\n"
 		      "\n"
 		      "Verbs\n");
-	for (const struct verb *verb = verbs; verb->name; verb++)
-		buf_addf(out, "  %-10s %s\n", verb->name, verb->summary);
+	verb_print(verbs, out);
 	buf_addf(
 		out,
 		"\n"
@@ -77,18 +76,19 @@ static void print_overview(const struct verb *verbs, struct buf *out)
 int cli_help(const struct call *call, struct err *e)
 {
 	auto_buf struct buf out = { 0 };
-	const char *name = call->args[0];
+	struct call about = *call;
+	const struct verb *verb;
 
-	if (!name) {
+	if (!*call->args) {
 		print_overview(call->verbs, &out);
 		return print_out(&out, e);
 	}
-	if (args_end(call->args + 1, e) < 0)
+	if (verb_choose(call->verbs, &about.args, &verb, e) < 0 ||
+	    args_end(about.args, e) < 0)
 		return -1;
-	const struct verb *verb = verb_find(call->verbs, name);
-	if (!verb)
-		return verb_refuse(call->verbs, name, e);
-	verb->help(call, &out);
+	if (verb->verbs)
+		about.verbs = verb->verbs;
+	verb->help(&about, &out);
 	return print_out(&out, e);
 }
 

@@ -21,7 +21,8 @@ static int check_beside(const struct settings *settings,
 	const struct key *key = key_named(other);
 	auto_buf struct buf name = { 0 };
 
-	if (text_at(settings, key, index))
+	const struct setting *beside = settings_find(settings, key, index);
+	if (text_at(settings, key, index) || (beside && beside->wrong))
 		return 0;
 	key_spell(key, setting->place, index, &name);
 	return setting_refuse(setting, e, "is set, but %s is not; write both",
@@ -61,10 +62,15 @@ static int check_needs(const struct settings *settings,
 	return 0;
 }
 
+static bool is_same(const char *a, const char *b)
+{
+	return a && b && strcmp(a, b) == 0;
+}
+
 static bool is_upstream(const struct config *config, const char *name)
 {
 	for (size_t i = 0; i < config->upstream_count; i++)
-		if (strcmp(config->upstreams[i].name, name) == 0)
+		if (is_same(config->upstreams[i].name, name))
 			return true;
 	return false;
 }
@@ -101,7 +107,7 @@ static int check_once(const struct settings *settings,
 	for (; index[0] < setting->index[0]; index[0]++) {
 		auto_buf struct buf other = { 0 };
 
-		if (strcmp(text_at(settings, setting->key, index), name) != 0)
+		if (!is_same(text_at(settings, setting->key, index), name))
 			continue;
 		key_spell(setting->key, setting->place, index, &other);
 		return setting_refuse(setting, e,
@@ -124,7 +130,8 @@ static int check_file(const struct settings *settings,
 			      path, strerror(errno));
 }
 
-int settings_check(const struct settings *settings, struct err *e)
+static int check(const struct settings *settings, const struct setting *setting,
+		 struct err *e)
 {
 	static int (*const checks[])(const struct settings *,
 				     const struct setting *, struct err *) = {
@@ -132,9 +139,20 @@ int settings_check(const struct settings *settings, struct err *e)
 		check_once,    check_file,
 	};
 
-	for (size_t c = 0; c < array_size(checks); c++)
-		for (size_t i = 0; i < settings->count; i++)
-			if (checks[c](settings, &settings->at[i], e) < 0)
-				return -1;
+	for (size_t i = 0; i < array_size(checks); i++)
+		if (checks[i](settings, setting, e) < 0)
+			return -1;
+	return 0;
+}
+
+int settings_check(struct settings *settings, struct err *e)
+{
+	for (size_t i = 0; i < settings->count; i++) {
+		const struct setting *setting = &settings->at[i];
+
+		if (!setting->wrong && check(settings, setting, e) < 0 &&
+		    settings_note(settings, e) < 0)
+			return -1;
+	}
 	return 0;
 }

@@ -14,7 +14,7 @@
 #define DOCKER_HUB_URL "https://registry-1.docker.io"
 #define CONFIG_VARIABLE ENVIRONMENT_PREFIX "CONFIG"
 
-static void settings_free(struct settings *settings)
+void settings_free(struct settings *settings)
 {
 	free(settings->at);
 	if (settings->config)
@@ -62,6 +62,7 @@ static int load_defaults(struct settings *settings, struct err *e)
 
 static int load_item(const struct yaml_item *item, void *arg, struct err *e)
 {
+	struct settings *settings = arg;
 	struct setting setting = {
 		.place = PLACE_FILE,
 		.file = item->file,
@@ -69,9 +70,11 @@ static int load_item(const struct yaml_item *item, void *arg, struct err *e)
 	};
 
 	setting.key = key_find(span_of(item->key), PLACE_FILE, setting.index);
-	if (!setting.key)
-		return refuse_unknown(&setting, span_of(item->key), e);
-	return settings_set(arg, &setting, span_of(item->value), e);
+	int failed = setting.key ?
+			     settings_set(settings, &setting,
+					  span_of(item->value), e) :
+			     refuse_unknown(&setting, span_of(item->key), e);
+	return failed ? settings_note(settings, e) : 0;
 }
 
 static const char *variable_value(char *const *env, const char *name)
@@ -194,24 +197,47 @@ static int load_hub(struct settings *settings, struct err *e)
 	return settings_set(settings, &setting, SPAN(DOCKER_HUB), e);
 }
 
-int config_load(const char *path, char *const *env, const char *const *flags,
-		size_t flag_count, struct config **out, struct err *e)
+int settings_load(struct settings *settings, const struct config_source *source,
+		  struct err *e)
 {
-	auto_with(settings_free) struct settings settings = {
-		.config = mem_alloc(sizeof(struct config)),
-	};
+	const char *path = source->path;
 
+	settings->config = mem_alloc(sizeof(struct config));
 	if (!path)
-		path = variable_value(env, CONFIG_VARIABLE);
-	if (load_defaults(&settings, e) < 0 ||
-	    load_file(&settings, path, e) < 0 ||
-	    load_environment(&settings, env, e) < 0 ||
-	    load_flags(&settings, flags, flag_count, e) < 0 ||
-	    load_hub(&settings, e) < 0 || load_urls(&settings, e) < 0 ||
-	    settings_check(&settings, e) < 0)
+		path = variable_value(source->env, CONFIG_VARIABLE);
+	if (load_defaults(settings, e) < 0 ||
+	    load_file(settings, path, e) < 0 ||
+	    load_environment(settings, source->env, e) < 0 ||
+	    load_flags(settings, source->flags, source->flag_count, e) < 0 ||
+	    load_hub(settings, e) < 0 || load_urls(settings, e) < 0)
+		return -1;
+	return settings_check(settings, e);
+}
+
+int config_load(const struct config_source *source, struct config **out,
+		struct err *e)
+{
+	auto_with(settings_free) struct settings settings = { 0 };
+
+	if (settings_load(&settings, source, e) < 0)
 		return -1;
 	*out = steal_ptr(&settings.config);
 	return 0;
+}
+
+size_t config_check(const char *path, struct buf *problems)
+{
+	auto_with(settings_free) struct settings settings = {
+		.problems = problems,
+	};
+	struct config_source source = { .path = path };
+	struct err e;
+
+	/* What ends it is one more: the file itself cannot be read on. */
+	if (settings_load(&settings, &source, &e) < 0 &&
+	    settings_note(&settings, &e) < 0)
+		return 1;
+	return settings.problem_count;
 }
 
 void config_close(struct config **config)

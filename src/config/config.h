@@ -64,17 +64,35 @@ struct config {
 	enum config_missing missing_blobs;
 };
 
+/* Where it may be written, in rising order. */
+struct config_source {
+	const char *path; /* null: PRIVATE_REGISTRY_CONFIG of `env`, or none */
+	char *const *env; /* as environ; null: empty */
+	const char *const *flags; /* as they are typed: "--drain=1m" */
+	size_t flag_count;
+};
+
 /*
- * Defaults, then the file `path` (null: PRIVATE_REGISTRY_CONFIG of `env`, or
- * none), then `env` (as environ), then `flags` as they are typed
- * ("--drain=1m"; one without a value is refused), then checks of what must
- * fit together. Relative paths in the file start at the file's directory.
+ * Defaults, then the places in their order, then checks of what must fit
+ * together. Relative paths in the file start at the file's directory.
  */
-int config_load(const char *path, char *const *env, const char *const *flags,
-		size_t flag_count, struct config **out, struct err *)
+int config_load(const struct config_source *, struct config **out, struct err *)
 	may_wait must_check;
 void config_close(struct config **);
 DEFINE_AUTO(config, config_close)
 
+/* All that is wrong with the file alone, a line each; returns how many. */
+size_t config_check(const char *path, struct buf *problems) may_wait;
+
+/*
+ * Every value that is set, as a file of configuration, with where it was
+ * written as a comment behind it.
+ */
+int config_show(const struct config_source *, struct buf *out, struct err *)
+	may_wait must_check;
+
 /* The table as options, in 80 columns: name, form, help, default. */
 void config_print_keys(struct buf *);
+
+/* The table in Markdown: the last section of docs/configuration.md. */
+void config_print_page(struct buf *);

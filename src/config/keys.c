@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 
+#include "base/near.h"
 #include "config/config.h"
 
 static const struct list listen = {
@@ -59,6 +60,7 @@ static const struct list urls = {
 /* clang-format off */
 const struct key keys[] = {
 	{ "data", DIRECTORY, IN_CONFIG(data), .initial = "./data",
+	  .fixed = true,
 	  .help = "where everything is kept",
 	  .section = "General" },
 	{ "drain", DURATION, IN_CONFIG(drain_ms), .initial = "30s",
@@ -86,10 +88,11 @@ const struct key keys[] = {
 		  "in there is that upstream's; several: repeat it, or use "
 		  "commas",
 	  .fills = &listen,
+	  .fixed = true,
 	  .section = "Listening" },
-	{ "listen[].address", ADDRESS, IN_LISTEN(address),
+	{ "listen[].address", ADDRESS, IN_LISTEN(address), .fixed = true,
 	  .help = "a port of all addresses, or one address and its port" },
-	{ "listen[].upstream", UPSTREAM, IN_LISTEN(upstream),
+	{ "listen[].upstream", UPSTREAM, IN_LISTEN(upstream), .fixed = true,
 	  .help = "every name that comes in there is this upstream's" },
 	{ "listen[].tls.certificate", FILE_PATH, IN_LISTEN(tls.certificate),
 	  .help = "makes it HTTPS; PEM, with its chain",
@@ -134,8 +137,9 @@ const struct key keys[] = {
 	  .help = "a registry to mirror; docker.io always is; several: repeat "
 		  "it, or use commas",
 	  .fills = &upstreams,
+	  .fixed = true,
 	  .option = "--upstream" },
-	{ "mirror.upstreams[].name", HOST, IN_UPSTREAM(name),
+	{ "mirror.upstreams[].name", HOST, IN_UPSTREAM(name), .fixed = true,
 	  .help = "as in the names of its images" },
 	{ "mirror.upstreams[].urls[]", URL, &urls, 0,
 	  .help = "where it answers, the best first; without any: https:// "
@@ -251,59 +255,17 @@ const struct key *key_named(const char *name)
 	return key;
 }
 
-#define NEAR_LEN 63 /* longer words are near to none */
-#define NEAR_EDITS 3
-
-/* One letter of a spelling; '#' is any digit. */
-static bool is_same(char spelled, char c)
-{
-	return spelled == c || (spelled == '#' && isdigit((unsigned char)c));
-}
-
-/*
- * Levenshtein's distance. `row` holds, for the part of `text` seen so far,
- * the edits from each beginning of `spelled`.
- */
-static size_t edits(struct span spelled, struct span text)
-{
-	size_t row[NEAR_LEN + 1];
-
-	for (size_t i = 0; i <= spelled.len; i++)
-		row[i] = i;
-	for (size_t j = 0; j < text.len; j++) {
-		size_t corner = row[0]++;
-
-		for (size_t i = 0; i < spelled.len; i++) {
-			size_t best =
-				corner + !is_same(spelled.at[i], text.at[j]);
-
-			corner = row[i + 1];
-			if (best > corner + 1)
-				best = corner + 1;
-			if (best > row[i] + 1)
-				best = row[i] + 1;
-			row[i + 1] = best;
-		}
-	}
-	return row[spelled.len];
-}
-
 const struct key *key_near(struct span text, enum place place)
 {
 	const struct key *nearest = NULL;
-	size_t least = NEAR_EDITS + 1;
+	size_t least = NEAR_NONE;
 
-	if (text.len > NEAR_LEN)
-		return NULL;
 	for (size_t i = 0; i < key_count; i++) {
 		auto_buf struct buf spelled = { 0 };
 
 		key_spell(&keys[i], place, NULL, &spelled);
-		size_t distance = edits(buf_span(&spelled), text);
-		if (distance >= least || 2 * distance >= text.len)
-			continue;
-		least = distance;
-		nearest = &keys[i];
+		if (near_improves(buf_span(&spelled), text, &least))
+			nearest = &keys[i];
 	}
 	return nearest;
 }
@@ -326,6 +288,27 @@ bool key_parse(const struct key *key, struct span value, void *slot)
 	if (key->type == CHOICE)
 		return choice_parse(span_of(key->choices), value, slot);
 	return types[key->type].parse(value, slot);
+}
+
+static struct span choice_at(struct span choices, unsigned index)
+{
+	for (; index > 0; index--)
+		span_cut(&choices, '|');
+	return span_cut(&choices, '|');
+}
+
+bool key_print(const struct key *key, const void *slot, struct buf *out)
+{
+	if (key->type == CHOICE)
+		buf_add(out, choice_at(span_of(key->choices),
+				       *(const unsigned *)slot));
+	else if (types[key->type].print)
+		types[key->type].print(slot, out);
+	else if (*(char *const *)slot)
+		buf_addf(out, "%s", *(char *const *)slot);
+	else
+		return false;
+	return key->type != SIZE || *(const int64_t *)slot > 0;
 }
 
 const char *key_form(const struct key *key)

@@ -32,6 +32,7 @@ struct key {
 	const struct list *fills; /* it is the short form of this list */
 	const char *option;	  /* a shorter name as an option */
 	const char *section;	  /* of --help, that begins with this key */
+	bool fixed; /* what it says at the start holds to the end */
 };
 
 extern const struct key keys[];
@@ -61,6 +62,9 @@ const struct key *key_near(struct span text, enum place);
 
 /* Is it a value of the key? Then it is stored, as types.h says. */
 bool key_parse(const struct key *, struct span value, void *slot);
+
+/* Writes the value so that it can be parsed again; false: it is not set. */
+bool key_print(const struct key *, const void *slot, struct buf *out);
 
 /* "DURATION": how its value looks. */
 const char *key_form(const struct key *);

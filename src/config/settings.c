@@ -24,7 +24,7 @@ static char *list_array(const struct list *list, const void *holder)
 	return array;
 }
 
-static size_t list_length(const struct list *list, const void *holder)
+size_t list_length(const struct list *list, const void *holder)
 {
 	return *(const size_t *)((const char *)holder + list->count_at);
 }
@@ -36,8 +36,7 @@ static void list_store(const struct list *list, void *holder, char *array,
 	*(size_t *)((char *)holder + list->count_at) = count;
 }
 
-static void *list_element(const struct list *list, const void *holder,
-			  size_t index)
+void *list_element(const struct list *list, const void *holder, size_t index)
 {
 	return list_array(list, holder) + index * list->size;
 }
@@ -72,18 +71,22 @@ static void list_free(const struct list *list, void *holder)
 	list_store(list, holder, NULL, 0);
 }
 
+bool key_opens(const struct key *key, const struct list *holding)
+{
+	return key->list && key->list->parent == holding &&
+	       strcmp(key->list->first, key->name) == 0;
+}
+
 /* Texts by their own rows; a list by the row of its first key. */
 void holder_free(const struct list *holding, void *holder)
 {
 	for (size_t i = 0; i < key_count; i++) {
 		const struct key *key = &keys[i];
-		const struct list *list = key->list;
 
-		if (list == holding && type_is_text(key->type))
+		if (key->list == holding && type_is_text(key->type))
 			free(*(char **)((char *)holder + key->at));
-		else if (list && list->parent == holding &&
-			 strcmp(list->first, key->name) == 0)
-			list_free(list, holder);
+		else if (key_opens(key, holding))
+			list_free(key->list, holder);
 	}
 }
 
@@ -107,15 +110,32 @@ void *settings_slot(const struct settings *settings, const struct key *key,
 
 /* --------------------------------------------------------------- settings */
 
+static void setting_spell(const struct setting *setting, struct buf *out)
+{
+	key_spell(setting->within ? setting->within : setting->key,
+		  setting->place, setting->index, out);
+}
+
+void setting_locate(const struct setting *setting, struct buf *out)
+{
+	if (setting->place == PLACE_FILE)
+		buf_addf(out, "%s:%u", setting->file, setting->line);
+	else if (setting->place == PLACE_DEFAULT)
+		buf_addf(out, "default");
+	else
+		setting_spell(setting, out);
+}
+
 /* registry.yaml:7: "drain", PRIVATE_REGISTRY_DRAIN, --drain. */
 static void setting_print(const struct setting *setting, struct buf *out)
 {
 	bool in_file = setting->place == PLACE_FILE;
 
-	if (in_file)
-		buf_addf(out, "%s:%u: \"", setting->file, setting->line);
-	key_spell(setting->within ? setting->within : setting->key,
-		  setting->place, setting->index, out);
+	if (in_file) {
+		setting_locate(setting, out);
+		buf_addf(out, ": \"");
+	}
+	setting_spell(setting, out);
 	if (in_file)
 		buf_addf(out, "\"");
 }
@@ -141,13 +161,32 @@ static bool is_for(const struct setting *setting, const struct key *key,
 	       memcmp(setting->index, index, sizeof(setting->index)) == 0;
 }
 
-static void remember(struct settings *settings, const struct setting *setting)
+static struct setting *find(const struct settings *settings,
+			    const struct key *key, const size_t *index)
 {
 	for (size_t i = 0; i < settings->count; i++)
-		if (is_for(&settings->at[i], setting->key, setting->index)) {
-			settings->at[i] = *setting;
-			return;
-		}
+		if (is_for(&settings->at[i], key, index))
+			return &settings->at[i];
+	return NULL;
+}
+
+const struct setting *settings_find(const struct settings *settings,
+				    const struct key *key, const size_t *index)
+{
+	return find(settings, key, index);
+}
+
+/* In the order in which they were written; the last word on a value only. */
+static void remember(struct settings *settings, const struct setting *setting)
+{
+	struct setting *end = settings->at + settings->count;
+	struct setting *before = find(settings, setting->key, setting->index);
+
+	if (before) {
+		memmove(before, before + 1,
+			(size_t)(end - before - 1) * sizeof(*before));
+		settings->count--;
+	}
 	settings->at = mem_grow(settings->at,
 				(settings->count + 1) * sizeof(*settings->at));
 	settings->at[settings->count++] = *setting;
@@ -217,8 +256,13 @@ static int value_set(struct settings *settings, const struct setting *setting,
 	auto_buf struct buf path = { 0 };
 
 	if (!key_parse(setting->key, value_located(setting, value, &path),
-		       slot))
+		       slot)) {
+		struct setting wrong = *setting;
+
+		wrong.wrong = true;
+		remember(settings, &wrong);
 		return refuse_value(setting, value, e);
+	}
 	remember(settings, setting);
 	return 0;
 }
@@ -267,6 +311,15 @@ static int element_set(struct settings *settings, const struct setting *whole,
 			setting.key->list,
 			list_element(list, settings->config, setting.index[0]));
 	return value_set(settings, &setting, span_trim(second), e);
+}
+
+int settings_note(struct settings *settings, const struct err *e)
+{
+	if (!settings->problems)
+		return -1;
+	buf_addf(settings->problems, "%s\n", e->message);
+	settings->problem_count++;
+	return 0;
 }
 
 int settings_set(struct settings *settings, const struct setting *setting,

@@ -15,13 +15,29 @@ struct setting {
 		*within;  /* the short form it was written in, or null */
 	const char *file; /* PLACE_FILE: and the line */
 	unsigned line;
+	bool wrong; /* it was refused */
 };
 
 struct settings {
 	struct config *config;
 	struct setting *at; /* of each value, the one that has the last word */
 	size_t count;
+	struct buf *problems; /* where they go, a line each; null: the first
+				 one ends it */
+	size_t problem_count;
 };
+
+/* Everything that config_load does, but for giving the result away. */
+int settings_load(struct settings *, const struct config_source *, struct err *)
+	may_wait must_check;
+void settings_free(struct settings *);
+
+/* Is the error only one of several problems? Then it is kept; 0. */
+int settings_note(struct settings *, const struct err *) must_check;
+
+/* Who has the last word on that value; null: the default. */
+const struct setting *settings_find(const struct settings *, const struct key *,
+				    const size_t *index);
 
 /* The only way in. Takes places in rising order. ERR_USAGE. */
 int settings_set(struct settings *, const struct setting *, struct span value,
@@ -38,6 +54,19 @@ void *settings_slot(const struct settings *, const struct key *,
 int setting_refuse(const struct setting *, struct err *, const char *format,
 		   ...) printf_like(3, 4);
 
+/*
+ * "registry.yaml:7", "PRIVATE_REGISTRY_DRAIN", "--drain" or "default": where
+ * it is written.
+ */
+void setting_locate(const struct setting *, struct buf *out);
+
+/* Of a list in what holds it: how many elements, and one of them. */
+size_t list_length(const struct list *, const void *holder);
+void *list_element(const struct list *, const void *holder, size_t index);
+
+/* Is it the first key of a list in what that list, or null, holds? */
+bool key_opens(const struct key *, const struct list *holding);
+
 /* Gives back what the values of one holder (null list: struct config) own. */
 void holder_free(const struct list *, void *holder);
 
@@ -45,4 +74,4 @@ void holder_free(const struct list *, void *holder);
  * ERR_USAGE unless what was written fits together, and names files that can
  * be read.
  */
-int settings_check(const struct settings *, struct err *) may_wait must_check;
+int settings_check(struct settings *, struct err *) may_wait must_check;

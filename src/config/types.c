@@ -27,59 +27,85 @@ static bool filled_parse(struct span value, void *slot)
 	return value.len > 0 && text_store(value, slot);
 }
 
+/* Of a quantity; rising. */
 struct unit {
 	const char *name;
 	int64_t factor;
 };
 
+static const struct unit durations[] = {
+	{ "ms", 1 },	      { "s", 1000 },	 { "m", 60 * 1000 },
+	{ "h", 3600 * 1000 }, { "d", 86400000 }, { NULL, 0 },
+};
+
+static const struct unit sizes[] = {
+	{ "B", 1 },
+	{ "KB", 1000 },
+	{ "KiB", 1 << 10 },
+	{ "MB", 1000000 },
+	{ "MiB", 1 << 20 },
+	{ "GB", 1000000000 },
+	{ "GiB", 1 << 30 },
+	{ "TB", INT64_C(1000000000000) },
+	{ "TiB", INT64_C(1) << 40 },
+	{ NULL, 0 },
+};
+
 /* Digits and one of the units, -1 if it is anything else or too much. */
-static int64_t quantity(struct span value, const struct unit *units,
-			size_t count, int64_t max)
+static int64_t quantity_parse(struct span value, const struct unit *unit,
+			      int64_t max)
 {
 	size_t digits = 0;
 
 	while (digits < value.len && isdigit((unsigned char)value.at[digits]))
 		digits++;
 	int64_t number = span_decimal(span_make(value.at, digits));
-	struct span unit = span_from(value, digits);
+	struct span name = span_from(value, digits);
 
-	for (size_t i = 0; i < count; i++)
-		if (span_is(unit, units[i].name))
-			return number <= max / units[i].factor ?
-				       number * units[i].factor :
+	for (; unit->name; unit++)
+		if (span_is(name, unit->name))
+			return number <= max / unit->factor ?
+				       number * unit->factor :
 				       -1;
 	return -1;
 }
 
+/* In the largest unit that leaves it whole. */
+static void quantity_print(int64_t value, const struct unit *unit,
+			   struct buf *out)
+{
+	const struct unit *best = unit;
+
+	for (; unit->name; unit++)
+		if (value > 0 && value % unit->factor == 0)
+			best = unit;
+	buf_addf(out, "%lld%s", (long long)(value / best->factor), best->name);
+}
+
 static bool duration_parse(struct span value, void *slot)
 {
-	static const struct unit units[] = {
-		{ "ms", 1 },	      { "s", 1000 },	 { "m", 60 * 1000 },
-		{ "h", 3600 * 1000 }, { "d", 86400000 },
-	};
-	int64_t ms = quantity(value, units, array_size(units), DURATION_MAX);
+	int64_t ms = quantity_parse(value, durations, DURATION_MAX);
 
 	*(int64_t *)slot = ms;
 	return ms >= 0;
 }
 
+static void duration_print(const void *slot, struct buf *out)
+{
+	quantity_print(*(const int64_t *)slot, durations, out);
+}
+
 static bool size_parse(struct span value, void *slot)
 {
-	static const struct unit units[] = {
-		{ "B", 1 },
-		{ "KB", 1000 },
-		{ "MB", 1000000 },
-		{ "GB", 1000000000 },
-		{ "TB", INT64_C(1000000000000) },
-		{ "KiB", 1 << 10 },
-		{ "MiB", 1 << 20 },
-		{ "GiB", 1 << 30 },
-		{ "TiB", INT64_C(1) << 40 },
-	};
-	int64_t bytes = quantity(value, units, array_size(units), INT64_MAX);
+	int64_t bytes = quantity_parse(value, sizes, INT64_MAX);
 
 	*(int64_t *)slot = bytes;
 	return bytes > 0;
+}
+
+static void size_print(const void *slot, struct buf *out)
+{
+	quantity_print(*(const int64_t *)slot, sizes, out);
 }
 
 static bool number_parse(struct span value, void *slot)
@@ -88,6 +114,11 @@ static bool number_parse(struct span value, void *slot)
 
 	*(int64_t *)slot = number;
 	return number >= 1 && number <= NUMBER_MAX;
+}
+
+static void number_print(const void *slot, struct buf *out)
+{
+	buf_addf(out, "%lld", (long long)*(const int64_t *)slot);
 }
 
 static bool holds_only(struct span text, const char *letters)
@@ -190,12 +221,13 @@ const struct type_row types[TYPE_COUNT] = {
 			filled_parse },
 	[DURATION] = { "DURATION", "duration",
 		       "write a number with a unit, like 1s or 500ms",
-		       duration_parse },
+		       duration_parse, duration_print },
 	[SIZE] = { "SIZE", "size",
 		   "write a number with a unit, like 10GiB or 500MB",
-		   size_parse },
+		   size_parse, size_print },
 	[NUMBER] = { "NUMBER", "number from 1 to 10000",
-		     "write one in digits, like 64", number_parse },
+		     "write one in digits, like 64", number_parse,
+		     number_print },
 	[ADDRESS] = { "ADDRESS", "address to listen on",
 		      "write a port, like :5000, or host and port, like "
 		      "127.0.0.1:5000",
@@ -215,8 +247,7 @@ const struct type_row types[TYPE_COUNT] = {
 
 bool type_is_text(enum type type)
 {
-	return types[type].parse && type != DURATION && type != SIZE &&
-	       type != NUMBER;
+	return types[type].parse && !types[type].print;
 }
 
 bool type_is_path(enum type type)

@@ -3,6 +3,7 @@
  */
 #pragma once
 #include "base/attr.h"
+#include "base/buf.h"
 #include "base/span.h"
 
 enum type {
@@ -34,6 +35,9 @@ struct type_row {
 	 * it is none of this type.
 	 */
 	bool (*parse)(struct span, void *slot);
+
+	/* Writes it as it can be parsed again. Null: it is a text. */
+	void (*print)(const void *slot, struct buf *out);
 };
 
 extern const struct type_row types[TYPE_COUNT];

@@ -74,7 +74,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 
 	check(write(fd, bytes, size) == (ssize_t)size);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (config_load(path, NULL, NULL, 0, &config, &e) < 0)
+	if (config_load(&(struct config_source){ .path = path }, &config, &e) <
+	    0)
 		check(e.kind == ERR_USAGE && *e.message);
 	else
 		check_config(config);

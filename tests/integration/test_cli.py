@@ -33,12 +33,13 @@ def sentence(call):
 
 # ------------------------------------------------------------------- --help
 
-@pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"],
-                                       ["-h"]])
+@pytest.mark.parametrize("arguments", [
+    ["--help"], ["serve", "--help"], ["-h"], ["config", "--help"],
+    ["help", "config", "check"], ["config", "show", "-h"]])
 def test_help_is_asked_for_and_readable(call, arguments):
     status, out, err = call(*arguments)
     assert (status, err) == (0, "")
-    assert "serve" in out
+    assert "private-registry" in out
     assert max(len(line) for line in out.splitlines()) <= 80
     assert not any(line.endswith(" ") for line in out.splitlines())
 
@@ -58,7 +59,11 @@ def test_it_tells_its_version(call):
 
 WRONG = {
     "an unknown verb": (["brew"], "brew"),
+    "an unknown verb of a group": (["config", "brew"], "check, show"),
+    "a verb almost right": (["sevre"], "serve"),
     "no verb": ([], "--help"),
+    "no verb of a group": (["config"], "check, show"),
+    "no file to check": (["config", "check"], "FILE"),
     "an unknown option": (["serve", "--colour"], "colour"),
     "an option without its value": (["serve", "--config"], "config"),
     "a word too many": (["serve", "now"], "now"),

@@ -35,9 +35,12 @@ int serve_run(struct config *config, struct err *e)
 }
 
 static const struct verb verbs[] = {
-	{ "serve", "be a registry", cli_serve, cli_serve_help },
-	{ "help", "tell about a verb", cli_help, cli_help_help },
-	{ "version", "tell the version", cli_version, cli_version_help },
+	{ "serve", "be a registry", cli_serve, .help = cli_serve_help },
+	{ "config", "check or show", cli_config, cli_config_help,
+	  cli_config_verbs },
+	{ "help", "tell about a verb", cli_help, .help = cli_help_help },
+	{ "version", "tell the version", cli_version,
+	  .help = cli_version_help },
 	{ 0 },
 };
 
@@ -189,10 +192,27 @@ static void an_unknown_verb_is_answered_with_those_there_are(void **state)
 	(void)state;
 	call("brew", NULL);
 	assert_refused("private-registry: there is no verb \"brew\"; there "
-		       "are: serve, help, version\n");
+		       "are: serve, config, help, version\n");
 	call("help", "brew", NULL);
 	assert_refused("private-registry: there is no verb \"brew\"; there "
-		       "are: serve, help, version\n");
+		       "are: serve, config, help, version\n");
+	call("config", "brew", NULL);
+	assert_refused("private-registry: there is no verb \"brew\"; there "
+		       "are: check, show, docs\n");
+	call("config", NULL);
+	assert_refused("private-registry: a verb is missing behind "
+		       "\"config\"; there are: check, show, docs\n");
+}
+
+static void what_was_meant_is_guessed(void **state)
+{
+	(void)state;
+	call("serv", NULL);
+	assert_refused("private-registry: there is no verb \"serv\"; did you "
+		       "mean \"serve\"?\n");
+	call("config", "chek", "x", NULL);
+	assert_refused("private-registry: there is no verb \"chek\"; did you "
+		       "mean \"check\"?\n");
 }
 
 static void a_word_too_many_is_refused(void **state)
@@ -277,6 +297,22 @@ static void each_verb_has_help(void **state)
 	}
 }
 
+static void each_verb_of_a_group_has_help(void **state)
+{
+	(void)state;
+	for (const struct verb *verb = cli_config_verbs; verb->name; verb++) {
+		char first[sizeof(said.out)];
+
+		call("help", "config", verb->name, NULL);
+		assert_readable();
+		assert_non_null(strstr(said.out, verb->name));
+		memcpy(first, said.out, sizeof(first));
+		call("config", verb->name, "--help", NULL);
+		assert_readable();
+		assert_string_equal(said.out, first);
+	}
+}
+
 static void help_outweighs_what_is_wrong(void **state)
 {
 	(void)state;
@@ -308,11 +344,13 @@ int main(void)
 		row(the_exit_status_says_how_it_ended),
 		row(without_a_verb_it_says_which_to_try),
 		row(an_unknown_verb_is_answered_with_those_there_are),
+		row(what_was_meant_is_guessed),
 		row(a_word_too_many_is_refused),
 		row(an_option_without_its_value_is_refused),
 		row(an_unknown_option_is_refused_whatever_follows),
 		row(help_names_each_verb),
 		row(each_verb_has_help),
+		row(each_verb_of_a_group_has_help),
 		row(help_outweighs_what_is_wrong),
 		row(the_version_is_told),
 	};

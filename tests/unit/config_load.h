@@ -59,8 +59,14 @@ static inline int load(struct written written, struct config **out,
 	size_t count = words(flag_text, flags, array_size(flags));
 	if (written.file)
 		write_file(FILE_NAME, written.file);
-	return config_load(written.file ? FILE_NAME : NULL, env,
-			   (const char *const *)flags, count, out, e);
+	return config_load(
+		&(struct config_source){
+			.path = written.file ? FILE_NAME : NULL,
+			.env = env,
+			.flags = (const char *const *)flags,
+			.flag_count = count,
+		},
+		out, e);
 }
 
 static inline struct config *loaded(struct written written)

@@ -99,7 +99,9 @@ static void paths_in_the_file_start_at_the_file(void **state)
 	auto_free char *expected = fill("%s/images", here);
 
 	write_file(FILE_NAME, "data: images\n");
-	assert_int_equal(config_load(file, NULL, NULL, 0, &config, &e), 0);
+	assert_int_equal(config_load(&(struct config_source){ .path = file },
+				     &config, &e),
+			 0);
 	assert_string_equal(config->data, expected);
 }
 
@@ -303,6 +305,158 @@ static void bad_values_are_refused(void **state)
 	}
 }
 
+/* ------------------------------------------------------------------- check */
+
+static void every_problem_of_a_file_is_told(void **state)
+{
+	(void)state;
+	auto_buf struct buf problems = { 0 };
+
+	write_file(FILE_NAME, "datta: /x\n"
+			      "drain: soon\n"
+			      "listen:\n"
+			      "  - address: nowhere\n"
+			      "    tls: {key: /dev/null}\n"
+			      "  - upstream: a.b\n"
+			      "mirror: {default: c.d}\n");
+	assert_int_equal(config_check(FILE_NAME, &problems), 6);
+	assert_string_equal(
+		problems.at, FILE_NAME
+		":1: there is no key \"datta\"; did you mean "
+		"\"data\"?\n" FILE_NAME
+		":2: \"drain\" is \"soon\", which is no duration; "
+		"write a number with a unit, like 1s or 500ms\n" FILE_NAME
+		":4: \"listen[0].address\" is \"nowhere\", which is no address "
+		"to listen on; write a port, like :5000, or host and port, "
+		"like 127.0.0.1:5000\n" FILE_NAME
+		":5: \"listen[0].tls.key\" is set, but "
+		"listen[0].tls.certificate is not; write both\n" FILE_NAME
+		":6: \"listen[1].upstream\" is set, but listen[1].address is "
+		"not; write both\n" FILE_NAME
+		":7: \"mirror.default\" is \"c.d\", which is no upstream here; "
+		"add it to mirror.upstreams\n");
+}
+
+static void a_file_that_cannot_be_read_on_is_a_problem_too(void **state)
+{
+	(void)state;
+	auto_buf struct buf problems = { 0 };
+
+	write_file(FILE_NAME, "drain: x\ndata: a\ndata: b\n");
+	assert_int_equal(config_check(FILE_NAME, &problems), 2);
+	assert_non_null(strstr(problems.at, ":3: \"data\" stands here twice"));
+	assert_int_equal(config_check("none.yaml", &problems), 1);
+	write_file(FILE_NAME, "data: x\n");
+	assert_int_equal(config_check(FILE_NAME, &problems), 0);
+}
+
+/* -------------------------------------------------------------------- show */
+
+#define FULL                                                       \
+	"drain: 90s\n"                                             \
+	"listen:\n"                                                \
+	"  - address: ':1'\n"                                      \
+	"    tls:\n"                                               \
+	"      certificate: /dev/null\n"                           \
+	"      key: /dev/null\n"                                   \
+	"      more: [{certificate: /dev/zero, key: /dev/zero}]\n" \
+	"      client_ca: /dev/null\n"                             \
+	"trusted_proxies: ['::1', 10.0.0.0/8]\n"                   \
+	"limits: {blob_size: 1536MiB}\n"                           \
+	"mirror:\n"                                                \
+	"  default: ''\n"                                          \
+	"  upstreams:\n"                                           \
+	"    - name: a.b\n"                                        \
+	"      urls: ['http://c', 'http://d']\n"                   \
+	"      username: \"\\\"\\\\ \\x01: #\"\n"                  \
+	"      password_file: /dev/null\n"
+
+/* What the file of that name, or nothing, shows. */
+static void show(const char *path, struct buf *out)
+{
+	struct err e;
+
+	if (config_show(&(struct config_source){ .path = path }, out, &e) < 0)
+		fail_msg("%s", e.message);
+}
+
+/* Without the comments, which name lines. */
+static void strip(struct buf *shown)
+{
+	char *to = shown->at;
+
+	for (char *from = shown->at; *from;) {
+		size_t line = strcspn(from, "\n");
+		char *comment = memmem(from, line, " # ", 3);
+		size_t kept = comment ? (size_t)(comment - from) : line;
+
+		memmove(to, from, kept);
+		to += kept;
+		from += line + (from[line] == '\n');
+	}
+	*to = '\0';
+}
+
+static void what_is_shown_can_be_loaded_and_shows_the_same(void **state)
+{
+	static const char *const files[] = { FULL, "" };
+
+	(void)state;
+	for (size_t i = 0; i < array_size(files); i++) {
+		auto_buf struct buf first = { 0 };
+		auto_buf struct buf second = { 0 };
+
+		write_file(FILE_NAME, files[i]);
+		show(FILE_NAME, &first);
+		write_file(FILE_NAME, first.at);
+		show(FILE_NAME, &second);
+		strip(&first);
+		strip(&second);
+		assert_string_equal(first.at, second.at);
+	}
+}
+
+static void a_value_is_shown_with_the_place_where_it_was_written(void **state)
+{
+	static const char *const lines[][2] = {
+		{ "\ndrain: 5s ", ENV "DRAIN\n" },
+		{ "\n  level: debug ", "--log-level\n" },
+		{ "\n  - address: \":1\" ", "--listen\n" },
+		{ "\n  patience: 2s ", FILE_NAME ":2\n" },
+		{ "\n    - name: a.b ", FILE_NAME ":3\n" },
+		{ "\n        - \"https://a.b\" ", "default\n" },
+		{ "\n    - name: docker.io ", "default\n" },
+	};
+	char *env[] = { (char[]){ ENV "DRAIN=5s" }, NULL };
+	const char *flags[] = { "--log-level=debug", "--listen=:1" };
+	struct config_source source = { FILE_NAME, env, flags, 2 };
+
+	(void)state;
+	auto_buf struct buf out = { 0 };
+	struct err e;
+	write_file(FILE_NAME, "mirror:\n  patience: 2s\n  upstreams: a.b\n");
+	assert_int_equal(config_show(&source, &out, &e), 0);
+	for (size_t i = 0; i < array_size(lines); i++) {
+		const char *line = strstr(out.at, lines[i][0]);
+
+		assert_non_null(line);
+		line = strstr(line, " # ") + strlen(" # ");
+		assert_memory_equal(line, lines[i][1], strlen(lines[i][1]));
+	}
+}
+
+/* So config show has nothing to mask: what is secret is in a file. */
+static void no_key_holds_a_secret(void **state)
+{
+	static const char *const words[] = { "password", "secret", "token" };
+
+	(void)state;
+	for (size_t i = 0; i < key_count; i++)
+		for (size_t w = 0; w < array_size(words); w++)
+			if (strstr(keys[i].name, words[w]))
+				assert_int_equal(keys[i].type, FILE_PATH);
+}
+
 /* -------------------------------------------------------------------- help */
 
 static void help_fits_in_80_columns(void **state)
@@ -353,23 +507,22 @@ static void read_page(struct buf *page)
 		fail_msg("%s", e.message);
 }
 
-static void the_page_holds_what_help_prints(void **state)
+static void the_page_ends_with_every_key(void **state)
 {
 	(void)state;
 	auto_buf struct buf page = { 0 };
-	auto_buf struct buf block = { 0 };
+	auto_buf struct buf keys_part = { 0 };
 
 	read_page(&page);
-	buf_addf(&block, "```text\n");
-	config_print_keys(&block);
-	buf_addf(&block, "```\n");
-	if (!strstr(page.at, block.at))
-		fail_msg("docs/configuration.md lacks:\n%s", block.at);
+	config_print_page(&keys_part);
+	if (!span_ends(buf_span(&page), keys_part.at))
+		fail_msg("from \"## All keys\" on, docs/configuration.md is "
+			 "not what \"private-registry config docs\" prints");
 }
 
 static void the_example_of_the_page_loads(void **state)
 {
-	static const char *const files[] = { "cert.pem", "key.pem",
+	static const char *const files[] = { "cert.pem", "key.pem", "ca.pem",
 					     "password" };
 
 	(void)state;
@@ -405,9 +558,17 @@ int main(void)
 		cmocka_unit_test(what_kubernetes_says_of_a_service_is_not_ours),
 		cmocka_unit_test(what_is_wrong_is_said_with_place_and_remedy),
 		cmocka_unit_test(bad_values_are_refused),
+		cmocka_unit_test(every_problem_of_a_file_is_told),
+		cmocka_unit_test(
+			a_file_that_cannot_be_read_on_is_a_problem_too),
+		cmocka_unit_test(
+			what_is_shown_can_be_loaded_and_shows_the_same),
+		cmocka_unit_test(
+			a_value_is_shown_with_the_place_where_it_was_written),
+		cmocka_unit_test(no_key_holds_a_secret),
 		cmocka_unit_test(help_fits_in_80_columns),
 		cmocka_unit_test(help_has_each_key_once),
-		cmocka_unit_test(the_page_holds_what_help_prints),
+		cmocka_unit_test(the_page_ends_with_every_key),
 		cmocka_unit_test(the_example_of_the_page_loads),
 	};
 

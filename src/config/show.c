@@ -1,0 +1,180 @@
+/*
+ * A configuration as YAML: the table is walked, list by list, and of each key
+ * only what the one before it has not yet said is written.
+ */
+#include "config/config.h"
+#include "config/settings.h"
+
+#define MARGIN 39 /* where comments begin */
+
+struct show {
+	const struct settings *settings;
+	struct buf *out;
+	struct buf before; /* the key that was shown last, with its positions */
+};
+
+/* "mirror", "upstreams", "[0]", "name"; SPAN_NONE at the end. */
+static struct span part_cut(struct span *path)
+{
+	size_t len = 0;
+
+	if (path->len == 0)
+		return SPAN_NONE;
+	do
+		len++;
+	while (len < path->len && !strchr(".[", path->at[len]));
+	struct span part = span_make(path->at, len);
+	*path = span_from(*path, len);
+	if (span_starts(*path, "."))
+		*path = span_from(*path, 1);
+	return part;
+}
+
+/* Takes what both begin with off; returns how many parts that is. */
+static size_t skip_common(struct span before, struct span *path)
+{
+	size_t depth = 0;
+
+	for (;; depth++) {
+		struct span rest = *path;
+		struct span part = part_cut(&rest);
+
+		if (!span_eq(part, part_cut(&before)))
+			return depth;
+		*path = rest;
+	}
+}
+
+static void show_path(struct show *show, struct span path)
+{
+	size_t depth = skip_common(buf_span(&show->before), &path);
+	bool begun = false; /* the line, by the dash of a list */
+
+	while (path.len > 0) {
+		struct span part = part_cut(&path);
+
+		if (!begun)
+			buf_addf(show->out, "%*s", (int)(2 * depth), "");
+		begun = part.at[0] == '[';
+		if (begun)
+			buf_addf(show->out, "- ");
+		else
+			buf_addf(show->out, "%.*s:%s", SPAN_ARG(part),
+				 path.len > 0 ? "\n" : " ");
+		depth++;
+	}
+}
+
+static bool is_plain(struct span value)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789./_-";
+
+	for (size_t i = 0; i < value.len; i++)
+		if (!strchr(letters, value.at[i]))
+			return false;
+	return value.len > 0 && value.at[0] != '-';
+}
+
+/* Within double quotes, YAML knows \xNN for any byte that is not fit to be. */
+static void show_text(struct buf *out, struct span value)
+{
+	if (is_plain(value)) {
+		buf_add(out, value);
+		return;
+	}
+	buf_addf(out, "\"");
+	for (size_t i = 0; i < value.len; i++) {
+		unsigned char c = (unsigned char)value.at[i];
+
+		if (c == '"' || c == '\\')
+			buf_addf(out, "\\%c", c);
+		else if (c < ' ' || c == 0x7f)
+			buf_addf(out, "\\x%02x", c);
+		else
+			buf_addf(out, "%c", c);
+	}
+	buf_addf(out, "\"");
+}
+
+static void show_origin(struct show *show, size_t line, const struct key *key,
+			const size_t *index)
+{
+	const struct setting *setting =
+		settings_find(show->settings, key, index);
+	size_t column = show->out->len - line;
+
+	buf_addf(show->out, "%*s # ",
+		 column < MARGIN ? (int)(MARGIN - column) : 0, "");
+	if (setting)
+		setting_locate(setting, show->out);
+	else
+		buf_addf(show->out, "default");
+	buf_addf(show->out, "\n");
+}
+
+/* By default, and of no use without another key, which is not there. */
+static bool is_idle(const struct show *show, const struct key *key,
+		    const size_t *index)
+{
+	if (!key->needs[0] || settings_find(show->settings, key, index))
+		return false;
+	return !*(char **)settings_slot(show->settings,
+					key_named(key->needs[0]), index);
+}
+
+static void show_value(struct show *show, const struct key *key,
+		       const void *holder, const size_t *index)
+{
+	auto_buf struct buf value = { 0 };
+	auto_buf struct buf path = { 0 };
+
+	if (is_idle(show, key, index) ||
+	    !key_print(key, (const char *)holder + key->at, &value))
+		return;
+	key_spell(key, PLACE_FILE, index, &path);
+	show_path(show, buf_span(&path));
+	const char *newline = memrchr(show->out->at, '\n', show->out->len);
+	size_t line = (size_t)(newline + 1 - show->out->at);
+	show_text(show->out, buf_span(&value));
+	show_origin(show, line, key, index);
+	buf_clear(&show->before);
+	buf_add(&show->before, buf_span(&path));
+}
+
+/* Everything in one holder; `depth` positions are known. */
+static void show_holder(struct show *show, const struct list *holding,
+			const void *holder, size_t *index, size_t depth)
+{
+	for (size_t i = 0; i < key_count; i++) {
+		const struct key *key = &keys[i];
+
+		if (key->list == holding && !key->fills)
+			show_value(show, key, holder, index);
+		if (!key_opens(key, holding))
+			continue;
+		for (size_t n = 0; n < list_length(key->list, holder); n++) {
+			index[depth] = n;
+			show_holder(show, key->list,
+				    list_element(key->list, holder, n), index,
+				    depth + 1);
+		}
+		index[depth] = 0;
+	}
+}
+
+int config_show(const struct config_source *source, struct buf *out,
+		struct err *e)
+{
+	auto_with(settings_free) struct settings settings = { 0 };
+	struct show show = { .settings = &settings, .out = out };
+	size_t index[KEY_DEPTH] = { 0 };
+
+	if (settings_load(&settings, source, e) < 0)
+		return -1;
+	buf_addf(out, "# What holds, and where each value was written.\n");
+	show_holder(&show, NULL, settings.config, index, 0);
+	buf_free(&show.before);
+	return 0;
+}
