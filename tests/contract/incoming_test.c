@@ -59,6 +59,28 @@ static void a_fetch_is_read_while_it_grows_but_for_its_tail(void **state)
 	assert_true(lab_has(lab, upstream("nginx"), text));
 }
 
+static void a_fetch_may_be_of_either_algorithm(void **state)
+{
+	struct lab *lab = *state;
+	const char *text = big_text(lab);
+	struct digest digest = hash_of(DIGEST_SHA512, span_of(text));
+	struct repository nginx = upstream("nginx");
+	struct incoming *incoming;
+	struct err e;
+
+	lab_open(lab);
+	for (int half = 0; half < 2; half++) {
+		OK(incoming_open_fetch(lab->store, &nginx, &digest, BIG,
+				       &incoming, &e),
+		   e);
+		assert_int_equal(incoming_length(incoming), half * BIG / 2);
+		more(incoming, text + half * BIG / 2, BIG / 2);
+		if (half == 0)
+			incoming_leave(&incoming);
+	}
+	OK(incoming_commit(&incoming, &digest, &e), e);
+}
+
 static void wrong_bytes_are_never_whole(void **state)
 {
 	struct lab *lab = *state;
@@ -304,6 +326,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LAB_TEST(a_fetch_is_read_while_it_grows_but_for_its_tail),
+		LAB_TEST(a_fetch_may_be_of_either_algorithm),
 		LAB_TEST(wrong_bytes_are_never_whole),
 		LAB_TEST(more_than_was_said_is_refused),
 		LAB_TEST(a_fetch_goes_on_after_a_restart),
