@@ -73,7 +73,8 @@ def test_each_value_is_shown_with_where_it_was_written(call, file):
 
 
 def test_what_is_shown_is_a_configuration(call, file):
-    _, out, _ = call("config", "show", "--upstream", "ghcr.io=http://h:1")
+    _, out, _ = call("config", "show", "--upstream", "ghcr.io=http://h:1",
+                     "--data", "/data")
     file.write_text(out)
     assert call("config", "check", file)[0] == 0
     again = call("config", "show", "--config", file)[1]
