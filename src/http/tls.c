@@ -68,6 +68,7 @@ static SSL_CTX *context_open(void)
 	SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE |
 					     SSL_OP_NO_RENEGOTIATION |
 					     SSL_OP_NO_COMPRESSION |
+					     SSL_OP_ENABLE_KTLS |
 					     SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS |
 					  SSL_MODE_ENABLE_PARTIAL_WRITE |
