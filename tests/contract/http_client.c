@@ -21,6 +21,7 @@ static void secure(struct client *client, const struct client_as *who)
 		context = SSL_CTX_new(TLS_client_method());
 	SSL *ssl = client->ssl = SSL_new(context);
 	SSL_set_fd(ssl, client->fd);
+	SSL_set_max_proto_version(ssl, who->version);
 	if (who->host)
 		SSL_set_tlsext_host_name(ssl, who->host);
 	if (who->certificate) {

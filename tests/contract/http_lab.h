@@ -101,6 +101,7 @@ struct client client_open(struct lab *, unsigned door);
 /* Through TLS to SECURE, as who the files say (null: as nobody). */
 struct client_as {
 	const char *host; /* the server that it means; null: it names none */
+	int version;	  /* of TLS; 0: the best */
 	const char *certificate, *key;
 };
 struct client client_open_as(struct lab *, const struct client_as *);

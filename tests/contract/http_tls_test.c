@@ -3,6 +3,7 @@
  * is another one, and which clients get in.
  */
 #include <fcntl.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -75,6 +76,19 @@ static void a_slow_handshake_is_cut(void **state)
 	auto_client struct client slow = client_open_raw(lab, SECURE);
 	client_send(&slow, "\x16\x03", 2);
 	client_sees_fin(&slow); /* a reset will do: a byte was not read */
+}
+
+static void tls_1_2_serves_the_same(void **state)
+{
+	struct client_as old = { .version = TLS1_2_VERSION };
+	auto_client struct client client = client_open_as(*state, &old);
+	auto_answer struct answer answer = client_get(&client, "/file");
+
+	assert_true(answer_is_pattern(&answer, LARGE));
+	client_say(&client, "PUT /echo HTTP/1.1\r\nHost: a\r\n"
+			    "Content-Length: 3\r\n\r\nxyz");
+	auto_answer struct answer echo = client_answer(&client, false);
+	assert_true(answer_is(&echo, 200, "xyz"));
 }
 
 /* ------------------------------------------------------------ names */
@@ -364,6 +378,7 @@ int main(void)
 		promise(http_on_the_tls_port_is_told_so),
 		promise(a_part_of_a_tls_record_holds_up_nobody),
 		promise(a_slow_handshake_is_cut),
+		promise(tls_1_2_serves_the_same),
 		promise(each_name_is_shown_its_certificate),
 		promise(a_chosen_certificate_serves_like_the_first),
 		promise(a_reload_is_for_new_connections),
