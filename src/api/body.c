@@ -75,7 +75,7 @@ int body_store(struct request *req, struct incoming *incoming,
 	size_t filled;
 	int more;
 
-	if (req->body_size > bounds->most)
+	if (bounds->size > bounds->most)
 		return too_large(bounds->most, e);
 	do {
 		more = fill(req, piece, &filled, &why);

@@ -17,8 +17,8 @@ struct body_bounds {
 
 /*
  * The whole body to the end of an arrival. ERR_SIZE_INVALID: it is longer or
- * shorter than it should be; ERR_TOO_LARGE, known from Content-Length before
- * a byte is read. Bytes that came before a failure are in the arrival.
+ * shorter than it should be; ERR_TOO_LARGE, before a byte is read if `size`
+ * says so. Bytes that came before a failure are in the arrival.
  */
 int body_store(struct request *, struct incoming *, const struct body_bounds *,
 	       struct err *) may_wait must_check;

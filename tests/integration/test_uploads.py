@@ -502,12 +502,10 @@ def limited(module_scene):
                     arguments=["--limits.blob_size=1MB"]).start()
 
 
-def expecting(wire, method, target, size):
+def expecting(wire, method, target, *headers):
     """A request with a body, of which nothing is sent before it is asked."""
-    length = "Transfer-Encoding: chunked" if size is None else \
-        f"Content-Length: {size}"
-    wire.send(f"{method} {target} HTTP/1.1\r\nHost: x\r\n{length}\r\n"
-              "Expect: 100-continue\r\n\r\n".encode())
+    wire.send("\r\n".join([f"{method} {target} HTTP/1.1", "Host: x", *headers,
+                           "Expect: 100-continue", "", ""]).encode())
     return wire.answer()
 
 
@@ -529,10 +527,14 @@ def nothing_arrives(registry):
 
 
 @pytest.mark.parametrize("shape", [one_post, a_patch, a_put])
-def test_a_blob_too_large_is_refused_before_it_is_sent(limited, name, shape):
+@pytest.mark.parametrize("headers", [
+    [f"Content-Length: {LIMIT + 1}"],
+    [f"Content-Range: 0-{LIMIT}", "Transfer-Encoding: chunked"]])
+def test_a_blob_too_large_is_refused_before_it_is_sent(limited, name, shape,
+                                                       headers):
     with limited.connect() as wire:
         method, target = shape(wire, name)
-        answer = expecting(wire, method, target, LIMIT + 1)
+        answer = expecting(wire, method, target, *headers)
     assert answer.status == 413 and answer.code == "SIZE_INVALID"
     assert str(LIMIT) in answer.json["errors"][0]["message"]
     assert nothing_arrives(limited)
@@ -571,7 +573,7 @@ def test_chunks_count_together(limited, name):
 def test_a_manifest_too_large_is_refused_before_it_is_sent(registry, name):
     with registry.connect() as wire:
         answer = expecting(wire, "PUT", f"/v2/{name}/manifests/1",
-                           (4 << 20) + 1)
+                           f"Content-Length: {(4 << 20) + 1}")
         assert answer.status == 413 and answer.code == "SIZE_INVALID"
     with registry.connect() as wire:
         answer = ask_chunked(wire, "PUT", f"/v2/{name}/manifests/1",
@@ -582,7 +584,7 @@ def test_a_manifest_too_large_is_refused_before_it_is_sent(registry, name):
 
 def test_within_the_limit_the_client_is_asked_to_go_on(limited, name):
     with limited.connect() as wire:
-        answer = expecting(wire, *a_patch(wire, name), 5)
+        answer = expecting(wire, *a_patch(wire, name), "Content-Length: 5")
         assert answer.status == 100
         wire.send(b"hello")
         assert wire.answer().status == 202
