@@ -16,6 +16,11 @@ static void check(bool promise)
 		abort();
 }
 
+static bool are_apart(struct range a, struct range b)
+{
+	return a.start >= b.start + b.length || b.start >= a.start + a.length;
+}
+
 /* The last byte has a position, and so has the one behind it. */
 static void check_range(struct range range)
 {
@@ -38,6 +43,9 @@ static void try_range(struct span text)
 			check_range(ranges.parts[p]);
 			check(ranges.parts[p].length <=
 			      sizes[i] - ranges.parts[p].start);
+			for (size_t q = 0; q < p; q++)
+				check(are_apart(ranges.parts[p],
+						ranges.parts[q]));
 		}
 	}
 }
