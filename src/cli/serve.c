@@ -176,7 +176,7 @@ static void reload(struct house *house)
 {
 	struct err e;
 
-	if (http_reload(house->http, &e) < 0)
+	if (http_reload(house->http, house->doors, &e) < 0)
 		log_say(LOG_ERROR, "reload", "%s; the old ones stay in use",
 			e.message);
 	else

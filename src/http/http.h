@@ -224,11 +224,14 @@ int http_open(const struct http_options *, struct http **out, struct err *)
 unsigned http_port(const struct http *, size_t index);
 
 /*
- * Reads certificates, keys and authorities again; those that are wrong stay
- * as they were, and the first of them is the error. Files that changed are
- * read again without this, a few seconds later.
+ * Takes over the certificates and the authorities of `doors`, which are those
+ * of http_open in all else; each stays plain or does not. They must live until
+ * others are taken over. All files are read anew, and if one is wrong (it is
+ * the error) nothing changes. Files that changed are read again without this,
+ * each by itself, a few seconds later.
  */
-int http_reload(struct http *, struct err *) may_wait must_check;
+int http_reload(struct http *, const struct http_door *doors, struct err *)
+	may_wait must_check;
 
 /*
  * Stops accepting, closes idle connections, lets the others end their

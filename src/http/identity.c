@@ -35,12 +35,17 @@ struct pair {
 	struct stamps seen;	    /* at the last look */
 };
 
-struct identity {
+/* All of a door, as it was given at once. */
+struct pairs {
 	const struct http_door *door;
-	pthread_mutex_t reading; /* held by who reads files */
-	pthread_mutex_t lock;	 /* guards contexts of pairs */
 	size_t count;
-	struct pair pairs[];
+	struct pair at[];
+};
+
+struct identity {
+	pthread_mutex_t reading; /* held by who reads files */
+	pthread_mutex_t lock;	 /* guards `now`, and contexts of pairs */
+	struct pairs *now;	 /* changed only with `reading`, too */
 };
 
 /* ------------------------------------------------------------ files */
@@ -54,13 +59,13 @@ static struct stamp stamp_of(const char *path)
 	return (struct stamp){ st.st_dev, st.st_ino, st.st_size, st.st_ctim };
 }
 
-static struct stamps stamps_of(const struct identity *identity,
+static struct stamps stamps_of(const struct http_door *door,
 			       const struct pair *pair)
 {
 	return (struct stamps){ {
 		stamp_of(pair->given->certificate),
 		stamp_of(pair->given->key),
-		stamp_of(identity->door->client_ca),
+		stamp_of(door->client_ca),
 	} };
 }
 
@@ -80,14 +85,13 @@ static bool same(const struct stamps *a, const struct stamps *b)
 }
 
 /* `now` from before, so that a change while we read is another one. */
-static int read_pair(struct identity *identity, struct pair *pair,
-		     struct stamps now, struct err *e)
+static int read_pair(struct identity *identity, const struct http_door *door,
+		     struct pair *pair, struct stamps now, struct err *e)
 {
 	struct ssl_ctx_st *context;
 
 	pair->read = pair->seen = now;
-	if (tls_context_open(pair->given, identity->door, identity, &context,
-			     e) < 0)
+	if (tls_context_open(pair->given, door, identity, &context, e) < 0)
 		return -1;
 	pthread_mutex_lock(&identity->lock);
 	struct ssl_ctx_st *old = pair->context;
@@ -98,16 +102,17 @@ static int read_pair(struct identity *identity, struct pair *pair,
 	return 0;
 }
 
-static void look(struct identity *identity, struct pair *pair)
+static void look(struct identity *identity, const struct http_door *door,
+		 struct pair *pair)
 {
-	struct stamps now = stamps_of(identity, pair);
+	struct stamps now = stamps_of(door, pair);
 	bool rests = same(&now, &pair->seen);
 	struct err e;
 
 	pair->seen = now;
 	if (!rests || same(&now, &pair->read))
 		return;
-	if (read_pair(identity, pair, now, &e) < 0)
+	if (read_pair(identity, door, pair, now, &e) < 0)
 		log_say(LOG_ERROR, "certificate",
 			"%s; the old one stays in use", e.message);
 	else
@@ -119,43 +124,75 @@ void identity_look(struct identity *identity)
 {
 	thread_may_wait("identity_look");
 	hold_mutex(&identity->reading);
-	for (size_t i = 0; i < identity->count; i++)
-		look(identity, &identity->pairs[i]);
+	struct pairs *pairs = identity->now;
+
+	for (size_t i = 0; i < pairs->count; i++)
+		look(identity, pairs->door, &pairs->at[i]);
 }
 
-int identity_reload(struct identity *identity, struct err *e)
+void pairs_close(struct pairs **pointer)
 {
-	int failed = 0;
-	struct err next;
+	struct pairs *pairs = steal_ptr(pointer);
 
-	thread_may_wait("identity_reload");
-	hold_mutex(&identity->reading);
-	for (size_t i = 0; i < identity->count; i++) {
-		struct pair *pair = &identity->pairs[i];
-		struct stamps now = stamps_of(identity, pair);
+	if (!pairs)
+		return;
+	for (size_t i = 0; i < pairs->count; i++)
+		if (pairs->at[i].context)
+			tls_context_drop(&pairs->at[i].context);
+	free(pairs);
+}
 
-		if (read_pair(identity, pair, now, failed ? &next : e) < 0)
-			failed = -1;
+int identity_read(struct identity *identity, const struct http_door *door,
+		  struct pairs **out, struct err *e)
+{
+	size_t count = door->certificate_count;
+	struct pairs *pairs =
+		mem_alloc(sizeof(*pairs) + count * sizeof(*pairs->at));
+
+	thread_may_wait("identity_read");
+	pairs->door = door;
+	pairs->count = count;
+	for (size_t i = 0; i < count; i++) {
+		struct pair *pair = &pairs->at[i];
+
+		pair->given = &door->certificates[i];
+		if (read_pair(identity, door, pair, stamps_of(door, pair), e) <
+		    0) {
+			pairs_close(&pairs);
+			return -1;
+		}
 	}
-	return failed;
+	*out = pairs;
+	return 0;
+}
+
+void identity_change(struct identity *identity, struct pairs **next)
+{
+	thread_may_wait("identity_change");
+	hold_mutex(&identity->reading);
+	struct pairs *old = identity->now;
+
+	pthread_mutex_lock(&identity->lock);
+	identity->now = steal_ptr(next);
+	pthread_mutex_unlock(&identity->lock);
+	pairs_close(&old);
 }
 
 /* ------------------------------------------------------------ choosing */
 
 /* Locked. */
-static const struct pair *choose(const struct identity *identity,
-				 const char *host)
+static const struct pair *choose(const struct pairs *pairs, const char *host)
 {
-	for (size_t i = 0; host && i < identity->count; i++)
-		if (tls_context_is_for(identity->pairs[i].context, host))
-			return &identity->pairs[i];
-	return identity->pairs;
+	for (size_t i = 0; host && i < pairs->count; i++)
+		if (tls_context_is_for(pairs->at[i].context, host))
+			return &pairs->at[i];
+	return pairs->at;
 }
 
 struct ssl_ctx_st *identity_take(struct identity *identity, const char *host)
 {
 	hold_mutex(&identity->lock);
-	return tls_context_keep(choose(identity, host)->context);
+	return tls_context_keep(choose(identity->now, host)->context);
 }
 
 /* ------------------------------------------------------------ life */
@@ -163,17 +200,11 @@ struct ssl_ctx_st *identity_take(struct identity *identity, const char *host)
 int identity_open(const struct http_door *door, struct identity **out,
 		  struct err *e)
 {
-	size_t count = door->certificate_count;
-	struct identity *identity =
-		mem_alloc(sizeof(*identity) + count * sizeof(*identity->pairs));
+	struct identity *identity = mem_alloc(sizeof(*identity));
 
-	identity->door = door;
-	identity->count = count;
 	pthread_mutex_init(&identity->reading, NULL);
 	pthread_mutex_init(&identity->lock, NULL);
-	for (size_t i = 0; i < count; i++)
-		identity->pairs[i].given = &door->certificates[i];
-	if (identity_reload(identity, e) < 0) {
+	if (identity_read(identity, door, &identity->now, e) < 0) {
 		identity_close(&identity);
 		return -1;
 	}
@@ -187,9 +218,7 @@ void identity_close(struct identity **pointer)
 
 	if (!identity)
 		return;
-	for (size_t i = 0; i < identity->count; i++)
-		if (identity->pairs[i].context)
-			tls_context_drop(&identity->pairs[i].context);
+	pairs_close(&identity->now);
 	pthread_mutex_destroy(&identity->reading);
 	pthread_mutex_destroy(&identity->lock);
 	free(identity);

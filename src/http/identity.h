@@ -7,18 +7,25 @@
 
 struct http_door;
 struct identity;
+struct pairs;
 struct ssl_ctx_st;
 
-/* `door` must outlive it. ERR_USAGE naming the file that is wrong. */
+/*
+ * `door` must live until another one is taken. ERR_USAGE naming the file that
+ * is wrong.
+ */
 int identity_open(const struct http_door *, struct identity **out, struct err *)
 	may_wait must_check;
 void identity_close(struct identity **);
 
-/*
- * Reads all files again. What is wrong stays as it was, and the first of them
- * is the error.
- */
-int identity_reload(struct identity *, struct err *) may_wait must_check;
+/* Reads the files of a door, but nothing changes before identity_change. */
+int identity_read(struct identity *, const struct http_door *,
+		  struct pairs **out, struct err *) may_wait must_check;
+/* Takes what was read, and its door. */
+void identity_change(struct identity *, struct pairs **) may_wait;
+/* Gives back what was read for nothing. */
+void pairs_close(struct pairs **);
+
 /*
  * Reads again what has changed, if it is the same as at the last look: what
  * is still being written is left alone. Logs.

@@ -173,16 +173,22 @@ unsigned http_port(const struct http *http, size_t index)
 	return http->doors[index].port;
 }
 
-int http_reload(struct http *http, struct err *e)
+int http_reload(struct http *http, const struct http_door *doors, struct err *e)
 {
+	struct pairs **read =
+		mem_array(http->open_doors, sizeof(struct pairs *));
 	int failed = 0;
-	struct err next;
 
+	for (size_t i = 0; i < http->open_doors && !failed; i++)
+		if (http->doors[i].identity)
+			failed = identity_read(http->doors[i].identity,
+					       &doors[i], &read[i], e);
 	for (size_t i = 0; i < http->open_doors; i++)
-		if (http->doors[i].identity &&
-		    identity_reload(http->doors[i].identity,
-				    failed ? &next : e) < 0)
-			failed = -1;
+		if (!failed && read[i])
+			identity_change(http->doors[i].identity, &read[i]);
+		else
+			pairs_close(&read[i]);
+	free(read);
 	return failed;
 }
 

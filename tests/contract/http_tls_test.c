@@ -94,7 +94,7 @@ static void tls_1_2_serves_the_same(void **state)
 /* ------------------------------------------------------------ names */
 
 /* The second door's second certificate, for b.test and everything in c.test. */
-static void add_second(struct lab *lab, const struct http_options *options)
+static void write_second(struct lab *lab)
 {
 	lab->certificates[1] =
 		(struct http_certificate){ lab_file(lab, "second.pem"),
@@ -105,6 +105,11 @@ static void add_second(struct lab *lab, const struct http_options *options)
 			  lab->certificates[1].certificate,
 			  lab->certificates[1].key);
 	lab->doors[SECURE].certificate_count = 2;
+}
+
+static void add_second(struct lab *lab, const struct http_options *options)
+{
+	write_second(lab);
 	lab_reopen(lab, options);
 }
 
@@ -146,7 +151,7 @@ static void a_reload_is_for_new_connections(void **state)
 	struct err e;
 
 	lab_certify(lab, "second");
-	assert_int_equal(http_reload(lab->http, &e), 0);
+	assert_int_equal(http_reload(lab->http, lab->doors, &e), 0);
 	auto_client struct client new = client_open(lab, SECURE);
 	assert_peer(&old, "first");
 	assert_peer(&new, "second");
@@ -162,7 +167,7 @@ static void a_bad_certificate_changes_nothing(void **state)
 	struct err e;
 
 	assert_int_equal(truncate(lab->certificate, 10), 0);
-	assert_int_equal(http_reload(lab->http, &e), -1);
+	assert_int_equal(http_reload(lab->http, lab->doors, &e), -1);
 	assert_int_equal(e.kind, ERR_USAGE);
 	assert_non_null(strstr(e.message, lab->certificate));
 	auto_client struct client client = client_open(lab, SECURE);
@@ -173,17 +178,35 @@ static void a_bad_certificate_changes_nothing(void **state)
 static void a_bad_certificate_holds_no_other_back(void **state)
 {
 	struct lab *lab = *state;
-	struct err e;
 
-	add_second(lab, &(struct http_options){ 0 });
+	add_second(lab, &(struct http_options){ .renew_ms = 20 });
 	assert_int_equal(truncate(lab->certificate, 10), 0);
 	certificate_write(&(struct subject){ "third", "DNS:b.test", NULL },
 			  lab->certificates[1].certificate,
 			  lab->certificates[1].key);
-	assert_int_equal(http_reload(lab->http, &e), -1);
-	assert_non_null(strstr(e.message, lab->certificate));
+	await_shown(lab, "b.test", "third");
 	assert_true(is_shown(lab, NULL, "first"));
-	assert_true(is_shown(lab, "b.test", "third"));
+}
+
+static void a_reload_may_bring_other_certificates(void **state)
+{
+	struct lab *lab = *state;
+	static struct http_door more[LAB_DOORS], none[LAB_DOORS];
+	struct err e;
+
+	memcpy(none, lab->doors, sizeof(none));
+	write_second(lab);
+	memcpy(more, lab->doors, sizeof(more));
+	assert_int_equal(http_reload(lab->http, more, &e), 0);
+	assert_true(is_shown(lab, "b.test", "second"));
+	assert_int_equal(http_reload(lab->http, none, &e), 0);
+	assert_true(is_shown(lab, "b.test", "first"));
+
+	assert_int_equal(truncate(lab->certificates[1].key, 10), 0);
+	assert_int_equal(http_reload(lab->http, more, &e), -1);
+	assert_non_null(strstr(e.message, lab->certificates[1].key));
+	assert_true(is_shown(lab, NULL, "first"));
+	assert_true(is_shown(lab, "b.test", "first"));
 }
 
 static void changed_files_are_read_again(void **state)
@@ -362,7 +385,7 @@ static void other_authorities_are_read_again_too(void **state)
 	assert_int_equal(rename(lab_file(lab, "others.pem"),
 				lab->doors[SECURE].client_ca),
 			 0);
-	assert_int_equal(http_reload(lab->http, &e), 0);
+	assert_int_equal(http_reload(lab->http, lab->doors, &e), 0);
 	auto_client struct client alice = client_open_as(lab, &parties.alice);
 	assert_true(client_hears_alert(&alice, "unknown ca"));
 	auto_client struct client mallory =
@@ -384,6 +407,7 @@ int main(void)
 		promise(a_reload_is_for_new_connections),
 		promise(a_bad_certificate_changes_nothing),
 		promise(a_bad_certificate_holds_no_other_back),
+		promise(a_reload_may_bring_other_certificates),
 		promise(changed_files_are_read_again),
 		promise(a_link_to_another_file_is_a_change),
 		promise(half_a_pair_changes_nothing_and_is_told_once),
