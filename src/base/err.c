@@ -82,6 +82,8 @@ int err_set(struct err *e, enum err_kind kind, const char *format, ...)
 
 static enum err_kind kind_of(int sys)
 {
+	if (sys == EMFILE || sys == ENFILE)
+		return ERR_BUSY;
 	return sys == ENOSPC || sys == EDQUOT ? ERR_NO_SPACE : ERR_IO;
 }
 

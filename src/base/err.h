@@ -68,7 +68,8 @@ int err_set(struct err *, enum err_kind, const char *format, ...)
 
 /*
  * The same from errno: appends its text, and chooses the kind by it (no
- * space and over quota: ERR_NO_SPACE, everything else: ERR_IO).
+ * space and over quota: ERR_NO_SPACE; no descriptors: ERR_BUSY; everything
+ * else: ERR_IO).
  */
 int err_sys(struct err *, const char *format, ...) printf_like(2, 3);
 

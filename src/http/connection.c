@@ -15,7 +15,14 @@
 #include "http/server.h"
 #include "http/tls.h"
 
-enum { LINGER_LIMIT = 16 * 1024 * 1024 }; /* bytes thrown away after our FIN */
+/*
+ * A client may read our answer only after it has written everything; closing
+ * before that would make a reset of it, which takes the answer away.
+ */
+enum {
+	LINGER_MS = 10 * 1000, /* and less when it is silent: TIMEOUT_LINGER */
+	LINGER_TURN = 16       /* reads */
+};
 
 void connection_enter(struct connection *c, enum connection_state state)
 {
@@ -71,8 +78,17 @@ static void report(const struct exchange *x)
 static enum next part(struct connection *c, bool whole)
 {
 	wire_finish(&c->wire, whole);
+	c->linger_until_ms = c->home->now_ms + LINGER_MS;
 	connection_enter(c, CONNECTION_LINGER);
 	return NEXT_STEP;
+}
+
+/* A FIN would say that the body is whole. */
+static enum next tear(struct connection *c)
+{
+	wire_tear(&c->wire);
+	connection_enter(c, CONNECTION_LINGER);
+	return NEXT_CLOSE;
 }
 
 /* The response was sent, or is cut. Others have their turn between requests. */
@@ -83,8 +99,10 @@ static enum next finish(struct connection *c)
 	report(x);
 	if (x->cut || !x->keep) {
 		bool whole = !x->cut;
+		bool torn = x->cut && x->unframed;
+
 		return_exchange(c);
-		return part(c, whole);
+		return torn ? tear(c) : part(c, whole);
 	}
 	if (x->filled > x->taken) {
 		exchange_reset(x);
@@ -195,15 +213,15 @@ static enum next step_send(struct connection *c)
 
 static enum next step_linger(struct connection *c)
 {
-	while (c->discarded < LINGER_LIMIT) {
+	for (int i = 0; i < LINGER_TURN; i++) {
 		ssize_t n = wire_discard(&c->wire);
 		if (n == WIRE_WAIT)
 			return NEXT_SOCKET;
 		if (n <= 0)
-			break;
-		c->discarded += (unsigned)n;
+			return NEXT_CLOSE;
+		c->renew = true;
 	}
-	return NEXT_CLOSE;
+	return c->home->now_ms < c->linger_until_ms ? NEXT_TURN : NEXT_CLOSE;
 }
 
 static const struct {
@@ -293,7 +311,7 @@ void connection_cut(struct connection *c)
 		c->exchange->cut = true;
 		return connection_run(c);
 	case CONNECTION_LINGER:
-		return;
+		return connection_run(c);
 	default:
 		return connection_close(&c);
 	}

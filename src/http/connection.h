@@ -52,11 +52,11 @@ struct connection {
 	struct exchange *exchange;
 	struct wire wire;
 	enum connection_state state;
-	unsigned lane;	    /* to go to, with NEXT_LANE */
-	unsigned discarded; /* while lingering */
-	bool armed;	    /* in epoll */
-	bool renew;	    /* the deadline starts again at the next wait */
-	char *client;	    /* see struct request */
+	unsigned lane; /* to go to, with NEXT_LANE */
+	int64_t linger_until_ms;
+	bool armed;   /* in epoll */
+	bool renew;   /* the deadline starts again at the next wait */
+	char *client; /* see struct request */
 	char peer[56];
 };
 

@@ -81,7 +81,7 @@ void exchange_reset(struct exchange *x)
 	x->frame = (struct frame){ .state = FRAME_ENDED };
 	x->pace = (struct pace){ 0 };
 	x->received = x->started_us = 0;
-	x->old = x->expects = x->keep = x->cut = false;
+	x->old = x->expects = x->keep = x->cut = x->unframed = false;
 	number(x);
 }
 

@@ -70,10 +70,11 @@ struct exchange {
 	struct response response;
 	struct sending sending;
 
-	bool old;     /* HTTP/1.0 */
-	bool keep;    /* the connection may be used again */
-	bool expects; /* 100 Continue, not sent yet */
-	bool cut;     /* ends before its last byte */
+	bool old;      /* HTTP/1.0 */
+	bool keep;     /* the connection may be used again */
+	bool expects;  /* 100 Continue, not sent yet */
+	bool cut;      /* ends before its last byte */
+	bool unframed; /* the body ends with the connection */
 	int64_t started_us;
 	int64_t received;   /* bytes of body */
 	struct frame frame; /* of the request's body */

@@ -154,7 +154,8 @@ void respond_parts(struct response *, int fd, int64_t size,
 /*
  * Takes one reference. Sends from `offset` as the bytes come: `length` bytes,
  * or with -1 to the end (chunked while the size is unknown). If it breaks, the
- * connection is cut by FIN before the last byte.
+ * connection is cut by FIN before the last byte; by a reset when only the end
+ * of the connection would say that it was the last (HTTP/1.0, size unknown).
  */
 void respond_growing(struct response *, int status, struct growing *,
 		     int64_t offset, int64_t length);

@@ -129,10 +129,11 @@ static void set_options(int fd)
 			   &options[i].value, sizeof(options[i].value));
 }
 
+/* `address` without a host is IPv4 and IPv6 on one socket. */
 static int listen_on(const struct addrinfo *info, const char *address,
 		     struct err *e)
 {
-	static const int no = 0;
+	int one_family = *address != ':';
 	auto_fd int fd = socket(info->ai_family,
 				SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
@@ -140,7 +141,8 @@ static int listen_on(const struct addrinfo *info, const char *address,
 		return err_sys(e, "listen address %s", address);
 	set_options(fd);
 	if (info->ai_family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one_family,
+			   sizeof(one_family));
 	if (bind(fd, info->ai_addr, info->ai_addrlen) < 0 ||
 	    listen(fd, BACKLOG) < 0)
 		return bind_failed(address, e);
@@ -177,11 +179,38 @@ static struct reactor *place(struct reactor *self)
 	return best;
 }
 
+static bool is_full(const struct http *http)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < http->reactor_count; i++)
+		count += http->reactors[i].connections;
+	return count >= http->most;
+}
+
+/* Who has been idle for longest makes room. */
+static void make_room(struct reactor *r)
+{
+	enum { SPARED_MS = 1000 }; /* its next request may be on its way */
+	struct link *idle = &r->waiting[TIMEOUT_IDLE];
+	int64_t due_ms =
+		r->now_ms + r->http->timeouts_ms[TIMEOUT_IDLE] - SPARED_MS;
+
+	for (int i = 0; i < AT_ONCE && !list_is_empty(idle); i++) {
+		struct connection *c =
+			container_of(idle->next, struct connection, link);
+		if (c->due_ms > due_ms)
+			return;
+		connection_close(&c);
+	}
+}
+
 static void out_of_descriptors(struct reactor *r)
 {
 	static _Atomic int64_t said_ms;
 	int64_t last = said_ms;
 
+	make_room(r);
 	porches_close(r);
 	r->closed_until_ms = r->now_ms + CLOSED_MS;
 	if (last && r->now_ms - last < 60 * 1000)
@@ -192,6 +221,13 @@ static void out_of_descriptors(struct reactor *r)
 			"the limit of open files");
 }
 
+static void accept_failed(struct reactor *r)
+{
+	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
+	    errno == ENOBUFS)
+		out_of_descriptors(r);
+}
+
 static void porch_ready(struct source *source, uint32_t events)
 {
 	struct porch *porch = container_of(source, struct porch, source);
@@ -199,16 +235,14 @@ static void porch_ready(struct source *source, uint32_t events)
 	struct sockaddr_storage address;
 
 	(void)events;
-	for (int i = 0; i < AT_ONCE; i++) {
+	if (is_full(r->http))
+		return out_of_descriptors(r);
+	for (int i = 0; i < AT_ONCE && !is_full(r->http); i++) {
 		socklen_t len = sizeof(address);
 		int fd = accept4(porch->door->fd, (void *)&address, &len,
 				 SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0) {
-			if (errno == EMFILE || errno == ENFILE ||
-			    errno == ENOMEM || errno == ENOBUFS)
-				out_of_descriptors(r);
-			return;
-		}
+		if (fd < 0)
+			return accept_failed(r);
 		struct reactor *home = place(r);
 		struct connection *c =
 			connection_open(fd, &address, porch->door, home);

@@ -8,8 +8,9 @@
 struct reactor;
 
 /*
- * A listening socket on "host:port", "[v6]:port" or ":port" (every address of
- * this host, IPv4 too); -1: ERR_USAGE with the address and the remedy.
+ * A listening socket on just the address of "host:port" or "[v6]:port", or on
+ * ":port" (every address of this host, IPv4 and IPv6); -1: ERR_USAGE with the
+ * address and the remedy.
  */
 int listener_open(const char *address, unsigned *port_out, struct err *)
 	may_wait must_check;

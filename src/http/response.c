@@ -240,8 +240,9 @@ void response_start(struct exchange *x)
 	assert(res->status && !res->later);
 	x->keep = exchange_skip_body(x) && x->keep && !http->draining;
 	x->sending.chunked = streams && res->length < 0 && !x->old;
-	if (streams && res->length < 0 && x->old && !head)
-		x->keep = false; /* the body ends with the connection */
+	x->unframed = streams && res->length < 0 && x->old && !head;
+	if (x->unframed)
+		x->keep = false;
 	write_head(x);
 	if (head || has_no_body(res->status))
 		x->sending.ended = true;

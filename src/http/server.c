@@ -5,6 +5,7 @@
  */
 #include "http/server.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -52,14 +53,20 @@ static void fill_in(struct http_options *options)
 	options->renew_ms = value_or(options->renew_ms, 2 * 1000);
 }
 
-static void raise_descriptor_limit(void)
+/*
+ * As many descriptors as there may be: three quarters for connections, the
+ * rest for what they ask for.
+ */
+static unsigned raise_descriptor_limit(void)
 {
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return;
+		abort(); /* it takes a wrong pointer */
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
+	rlim_t most = limit.rlim_cur / 4 * 3;
+	return most < UINT_MAX ? (unsigned)most : UINT_MAX;
 }
 
 static int open_door(struct door *door, const struct http_door *given,
@@ -152,7 +159,7 @@ int http_open(const struct http_options *options, struct http **out,
 	http->timeouts_ms[TIMEOUT_IDLE] = http->options.idle_ms;
 	http->timeouts_ms[TIMEOUT_STALL] = http->options.stall_ms;
 	http->timeouts_ms[TIMEOUT_LINGER] = LINGER_MS;
-	raise_descriptor_limit();
+	http->most = raise_descriptor_limit();
 	if (open_doors(http, e) < 0) {
 		close_doors(http);
 		free(http);

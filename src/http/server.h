@@ -33,6 +33,8 @@ struct http {
 	atomic_bool ending;
 	int stop; /* readable once `cutting`: wakes workers out of wire_wait */
 
+	unsigned most; /* connections at once; more wait in the backlog */
+
 	/* Guards the choice of a reactor; `emptied`: one connection less. */
 	pthread_mutex_t lock;
 	pthread_cond_t emptied;

@@ -108,6 +108,13 @@ void wire_finish(struct wire *wire, bool whole)
 	shutdown(wire->fd, SHUT_WR);
 }
 
+void wire_tear(struct wire *wire)
+{
+	static const struct linger now = { .l_onoff = 1 };
+
+	setsockopt(wire->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
 ssize_t wire_discard(struct wire *wire)
 {
 	char unused[64 * 1024];

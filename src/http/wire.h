@@ -55,6 +55,8 @@ ssize_t wire_send_file(struct wire *, int file, int64_t offset, size_t size)
  * otherwise a TLS client sees that it was cut.
  */
 void wire_finish(struct wire *, bool whole);
+/* Makes wire_close end both sides by a reset. */
+void wire_tear(struct wire *);
 /*
  * Throws away what the peer still sends: bytes, 0 at its end, or WIRE_….
  * After wire_finish.

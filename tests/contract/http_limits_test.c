@@ -137,6 +137,28 @@ static void a_body_that_stops_coming_is_a_timeout(void **state)
 	assert_true(client_sees_fin(&client));
 }
 
+/* A KB a second is a byte a millisecond. */
+static void a_body_that_hardly_comes_is_slow(void **state)
+{
+	struct lab *lab = *state;
+	ssize_t sent = 1;
+
+	lab_reopen(lab, &(struct http_options){ .stall_ms = 200 });
+	auto_client struct client client = client_open(lab, PLAIN);
+	client_say(&client, "PUT /count HTTP/1.1\r\nHost: a\r\n"
+			    "Content-Length: 1000000\r\n\r\n");
+	while (sent > 0) {
+		struct pollfd answer = { .fd = client.fd, .events = POLLIN };
+
+		if (poll(&answer, 1, 20) > 0)
+			break;
+		sent = send(client.fd, "x", 1, MSG_NOSIGNAL);
+	}
+	auto_answer struct answer answer = client_answer(&client, false);
+	assert_true(answer_is(&answer, 408, "slow"));
+	assert_true(client_sees_fin(&client));
+}
+
 static void a_body_that_ends_early_is_closed(void **state)
 {
 	struct lab *lab = *state;
@@ -347,6 +369,7 @@ int main(void)
 		promise(an_idle_connection_is_closed),
 		promise(a_client_that_does_not_read_is_cut),
 		promise(a_body_that_stops_coming_is_a_timeout),
+		promise(a_body_that_hardly_comes_is_slow),
 		promise(a_body_that_ends_early_is_closed),
 		promise(over_the_limit_requests_wait_for_their_turn),
 		promise(who_waits_too_long_for_a_lane_gets_503),

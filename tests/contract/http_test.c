@@ -257,6 +257,28 @@ static void an_early_answer_is_seen_and_ends_by_fin(void **state)
 	assert_true(client_sees_fin(&client));
 }
 
+static void who_reads_only_after_writing_sees_the_answer(void **state)
+{
+	struct lab *lab = *state;
+	enum { TIMES = 40 }; /* more than any buffer holds */
+
+	for (unsigned door = 0; door < LAB_DOORS; door++) {
+		auto_client struct client client = client_open(lab, door);
+
+		client_say(&client,
+			   "PUT /refuse HTTP/1.1\r\nHost: a\r\n"
+			   "Content-Length: %d\r\n\r\n",
+			   TIMES * LARGE);
+		for (int i = 0; i < TIMES; i++)
+			assert_int_equal(
+				client_send(&client, lab->large, LARGE), LARGE);
+		auto_answer struct answer answer =
+			client_answer(&client, false);
+		assert_true(answer_is(&answer, 403, "no"));
+		assert_true(client_sees_fin(&client));
+	}
+}
+
 static void an_unread_body_that_is_here_costs_no_connection(void **state)
 {
 	auto_client struct client client = client_open(*state, PLAIN);
@@ -393,6 +415,22 @@ static void a_file_that_breaks_ends_by_fin_before_the_last_byte(void **state)
 	assert_true(lab_await_done(lab, 1).cut);
 }
 
+/* Without chunks a FIN would be the end of the file. */
+static void an_http_1_0_client_sees_a_reset_when_a_file_breaks(void **state)
+{
+	struct lab *lab = *state;
+	auto_client struct client client = client_open(lab, PLAIN);
+	struct err why;
+
+	client_say(&client, "GET /unsized HTTP/1.0\r\n\r\n");
+	lab_grow(lab, 1000);
+	assert_true(client_receives(&client, 1000));
+	(void)err_set(&why, ERR_CORRUPT, "as it was meant to");
+	growing_break(lab->growing, &why);
+	assert_false(client_sees_fin(&client));
+	assert_true(lab_await_done(lab, 1).cut);
+}
+
 static void a_file_shorter_than_promised_is_cut(void **state)
 {
 	struct lab *lab = *state;
@@ -511,6 +549,7 @@ int main(void)
 		promise(a_client_may_wait_for_100_continue),
 		promise(a_refused_client_is_not_told_to_continue),
 		promise(an_early_answer_is_seen_and_ends_by_fin),
+		promise(who_reads_only_after_writing_sees_the_answer),
 		promise(an_unread_body_that_is_here_costs_no_connection),
 		promise(a_stream_that_breaks_has_no_end),
 		promise(a_file_that_is_too_short_has_no_end),
@@ -520,6 +559,7 @@ int main(void)
 		promise(a_growing_file_is_sent_as_it_grows),
 		promise(a_file_of_unknown_size_comes_in_chunks),
 		promise(a_file_that_breaks_ends_by_fin_before_the_last_byte),
+		promise(an_http_1_0_client_sees_a_reset_when_a_file_breaks),
 		promise(a_file_shorter_than_promised_is_cut),
 		promise(a_client_that_leaves_while_waiting_is_noticed),
 		promise(more_cores_than_64_are_no_trouble),

@@ -44,6 +44,7 @@ static void a_full_disk_is_told_from_a_broken_one(void **state)
 	} rows[] = {
 		{ ENOSPC, ERR_NO_SPACE },
 		{ EDQUOT, ERR_NO_SPACE },
+		{ EMFILE, ERR_BUSY },
 		{ EIO, ERR_IO },
 	};
 	struct err e;
