@@ -8,6 +8,7 @@
  */
 #include "base/json.h"
 
+#include <ctype.h>
 #include <jansson.h>
 
 #include "base/buf.h"
@@ -96,11 +97,11 @@ static int limits_check(struct span text, const struct json_limits *limits,
 			       limits->bytes);
 	text_count(text, &state);
 	if (state.tokens > limits->tokens)
-		return err_set(e, ERR_TOO_LARGE,
+		return err_set(e, ERR_REQUEST,
 			       "JSON: more than %zu values and keys",
 			       limits->tokens);
 	if (state.deepest > limits->depth)
-		return err_set(e, ERR_TOO_LARGE, "JSON: nested deeper than %zu",
+		return err_set(e, ERR_REQUEST, "JSON: nested deeper than %zu",
 			       limits->depth);
 	return text.len > LARGE_BYTES || state.tokens > LARGE_TOKENS;
 }
@@ -189,6 +190,53 @@ const struct json_value *json_get(const struct json_value *value,
 				  const char *key)
 {
 	return outside(json_object_get(inside(value), key));
+}
+
+/*
+ * What Go's decoder takes for one letter: the cases of ASCII, and two letters
+ * that are no ASCII. Adds the bytes that were read to both lengths.
+ */
+static bool letter_alike(const char **a, const char **b)
+{
+	static const struct {
+		const char *odd;
+		char letter;
+	} odd[] = { { "\u017f", 's' }, { "\u212a", 'k' } };
+
+	for (size_t i = 0; i < array_size(odd); i++) {
+		size_t len = strlen(odd[i].odd);
+
+		if (strncmp(*a, odd[i].odd, len) == 0 &&
+		    tolower((unsigned char)**b) == odd[i].letter) {
+			*a += len;
+			(*b)++;
+			return true;
+		}
+	}
+	return tolower((unsigned char)*(*a)++) ==
+	       tolower((unsigned char)*(*b)++);
+}
+
+static bool key_alike(const char *key, const char *wanted)
+{
+	while (*key && *wanted)
+		if (!letter_alike(&key, &wanted))
+			return false;
+	return *key == *wanted;
+}
+
+const char *json_key_alike(const struct json_value *object, const char *wanted)
+{
+	json_t *from = (json_t *)(uintptr_t)inside(object);
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(from, key, value)
+	{
+		if (strcmp(key, wanted) != 0 && key_alike(key, wanted))
+			return key;
+	}
+	return NULL;
 }
 
 size_t json_count(const struct json_value *value)

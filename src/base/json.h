@@ -2,9 +2,9 @@
  * base/json.h: JSON of strangers (RFC 8259), strictly.
  *
  * A document is counted before it is parsed: tokens cost far more memory than
- * their bytes. What is above a limit: ERR_TOO_LARGE. Duplicate keys, invalid
- * UTF-8, "\u0000", trailing bytes, a root that is neither object nor array:
- * ERR_REQUEST.
+ * their bytes. Above the limit of bytes: ERR_TOO_LARGE. Too many tokens, too
+ * deep, duplicate keys, invalid UTF-8, "\u0000", trailing bytes, a root that is
+ * neither object nor array: ERR_REQUEST.
  */
 #pragma once
 #include "base/attr.h"
@@ -39,6 +39,11 @@ const struct json_value *json_root(const struct json *);
 bool json_is_object(const struct json_value *);
 bool json_is_array(const struct json_value *);
 const struct json_value *json_get(const struct json_value *, const char *key);
+/*
+ * A key that Go's decoder, which has no regard for case, would read as
+ * `wanted` although it is another one; null if there is none.
+ */
+const char *json_key_alike(const struct json_value *object, const char *wanted);
 size_t json_count(const struct json_value *); /* of an array */
 const struct json_value *json_at(const struct json_value *, size_t index);
 struct span json_text(const struct json_value *); /* SPAN_NONE */

@@ -89,6 +89,28 @@ static int bytes_parse(struct span bytes, struct json **out, struct err *e)
 	return -1;
 }
 
+/*
+ * Many clients are written in Go, whose decoder takes "Layers" for "layers":
+ * they would see another image than others do.
+ */
+static int keys_check(const struct json_value *root, struct err *e)
+{
+	static const char *const members[] = {
+		"schemaVersion", "mediaType", "artifactType", "config",
+		"layers",	 "manifests", "subject",
+	};
+
+	for (size_t i = 0; i < array_size(members); i++) {
+		const char *key = json_key_alike(root, members[i]);
+
+		if (key)
+			return err_set(e, ERR_MANIFEST_INVALID,
+				       "\"%s\" is written \"%s\"", members[i],
+				       key);
+	}
+	return 0;
+}
+
 static int schema_check(const struct json_value *root, struct span media_type,
 			struct err *e)
 {
@@ -302,7 +324,7 @@ int manifest_parse(struct span bytes, struct span media_type,
 		return -1;
 
 	const struct json_value *root = json_root(json);
-	if (schema_check(root, media_type, e) < 0 ||
+	if (schema_check(root, media_type, e) < 0 || keys_check(root, e) < 0 ||
 	    type_decide(root, media_type, out, e) < 0 ||
 	    artifact_type_read(root, out, e) < 0 ||
 	    descriptors_read(root, arena, out, e) < 0 ||

@@ -334,13 +334,8 @@ def test_a_manifest_under_a_wrong_digest_is_refused(wire, name):
     assert put.status == 400 and put.code == "DIGEST_INVALID"
 
 
-TOO_LARGE = {"bytes": b" " * (5 << 20), "depth": b'{"a":' * 9999,
-             "values": b"[" + b"{}," * 1_000_000 + b"{}]"}
-
-
-@pytest.mark.parametrize("in_what", TOO_LARGE)
-def test_a_manifest_too_large_is_413(wire, name, in_what):
-    put = wire.ask("PUT", f"/v2/{name}/manifests/v1", TOO_LARGE[in_what],
+def test_a_manifest_too_large_is_413(wire, name):
+    put = wire.ask("PUT", f"/v2/{name}/manifests/v1", b" " * (5 << 20),
                    Content_Type=OCI["manifest"])
     assert put.status == 413 and put.code == "SIZE_INVALID"
 

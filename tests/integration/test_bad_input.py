@@ -210,7 +210,7 @@ TABLE.answered(400, "DIGEST_INVALID", LIVES, {
     "a manifest under no digits": put(image(), to="sha256:"),
 })
 
-TABLE.answered(413, "SIZE_INVALID", LIVES, {
+TABLE.answered(400, "MANIFEST_INVALID", LIVES, {
     "JSON nested a million deep in lists": put(b"[" * DEEP),
     "JSON nested a million deep and closed": put(b"[" * DEEP + b"]" * DEEP),
     "JSON nested in objects":

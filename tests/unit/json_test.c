@@ -153,11 +153,11 @@ static void tokens_are_limited_before_anything_is_parsed(void **state)
 	(void)state;
 	assert_int_equal(refusal(SPAN("{\"a\":[1,true]}"), &limits), ERR_NONE);
 	assert_int_equal(refusal(SPAN("{\"a\":[1,true,-2.5]}"), &limits),
-			 ERR_TOO_LARGE);
+			 ERR_REQUEST);
 
 	while (many.len < 4 * 1024 * 1024)
 		buf_add(&many, SPAN("{}"));
-	assert_int_equal(refusal(buf_span(&many), &wide), ERR_TOO_LARGE);
+	assert_int_equal(refusal(buf_span(&many), &wide), ERR_REQUEST);
 }
 
 static void depth_is_limited(void **state)
@@ -166,8 +166,7 @@ static void depth_is_limited(void **state)
 
 	(void)state;
 	assert_int_equal(refusal(SPAN("[[[]],[[]]]"), &limits), ERR_NONE);
-	assert_int_equal(refusal(SPAN("[{\"a\":[[]]}]"), &limits),
-			 ERR_TOO_LARGE);
+	assert_int_equal(refusal(SPAN("[{\"a\":[[]]}]"), &limits), ERR_REQUEST);
 }
 
 static void what_stands_in_a_text_is_not_counted(void **state)
@@ -179,7 +178,7 @@ static void what_stands_in_a_text_is_not_counted(void **state)
 				 &limits),
 			 ERR_NONE);
 	assert_int_equal(refusal(SPAN("{\"a\":\"\\\\\",\"b\":[]}"), &limits),
-			 ERR_TOO_LARGE);
+			 ERR_REQUEST);
 }
 
 static void texts_are_quoted_for_any_reader(void **state)
