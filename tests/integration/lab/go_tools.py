@@ -1,7 +1,8 @@
 """Clients that exist as Go modules, built once into build/go/.
 
 Each is pinned to a version, which is a part of its file's name. Nothing is
-fetched again once it is built. As a program this builds them all:
+fetched again once it is built. As a program this builds them all, and tells
+which tests will be skipped:
 
     python3 tests/integration/lab/go_tools.py
 """
@@ -89,6 +90,7 @@ def main():
     if not GO:
         print(f"Go is not installed: tests of {', '.join(TOOLS)} are skipped")
         return
+    print(f"Building with Go, once: {', '.join(TOOLS)}", flush=True)
     for name in TOOLS:
         try:
             go_tool(name)
