@@ -2,7 +2,8 @@
  * Uploads: POST, GET, PATCH, PUT, DELETE. distribution-spec, "Pushing blobs".
  *
  * An upload goes on from request to request by its key, and has one writer at
- * a time: who comes second is refused. What an answer says is here is durable.
+ * a time: who comes second is refused. What an answer says is here
+ * outlives this process; what a 201 says, also a loss of power.
  *
  * A request that breaks off leaves what came of it. Of one that is refused
  * nothing is taken; when the blob would be too large, all of it goes.
@@ -44,11 +45,9 @@ static void answer_upload(struct call *call, const struct incoming *incoming)
 static void fail_upload(struct call *call, struct incoming **incoming,
 			const struct err *e)
 {
-	struct err ignored;
-
 	if (e->kind == ERR_TOO_LARGE)
 		incoming_drop(incoming);
-	else if (incoming_sync(*incoming, &ignored) == 0)
+	else if (!incoming_is_broken(*incoming))
 		upload_headers(call, span_of(incoming_key(*incoming)),
 			       incoming_length(*incoming));
 	fail(call, e);
@@ -249,7 +248,7 @@ void upload_patch(struct call *call)
 
 	if (resume(call, &incoming, &e) < 0)
 		return fail(call, &e);
-	if (append(call, incoming, &e) < 0 || incoming_sync(incoming, &e) < 0)
+	if (append(call, incoming, &e) < 0)
 		return fail_upload(call, &incoming, &e);
 	answer_upload(call, incoming);
 }

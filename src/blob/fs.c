@@ -2,7 +2,7 @@
  * Blobs as files: <root>/blobs/<algorithm>/<2 digits>/<all digits>.<id>
  *
  * A commit makes durable the bytes, then the name, in this order. Directories
- * are made by the first blob that needs them, each synced into its parent.
+ * are made by the first blob that needs them.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -12,11 +12,14 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "blob/backend.h"
 
 struct blob_fs {
 	struct blob_store store;
-	int root; /* <root>/blobs */
+	int root;			/* <root>/blobs */
+	pthread_mutex_t lock;		/* held to make a directory */
+	bool looked[DIGEST_ALGORITHMS]; /* into it; by `lock` */
 	/* Directories whose names are known to be durable. */
 	atomic_bool durable[DIGEST_ALGORITHMS][256];
 };
@@ -67,29 +70,56 @@ static bool name_parse_blob(enum digest_algorithm algorithm, const char *name,
 /* ---------------------------------------------------------------- commit */
 
 /*
- * The directory of a blob, made if need be: "sha256", then "sha256/ab". One
- * that is there need not be durable: another commit may be making it just
- * now, or was killed when it had. So the first commit in each syncs the way.
+ * The directory of an algorithm. What is in it need not be durable, if whoever
+ * made it was killed: so the first look into it after a start syncs the way.
  */
+static int parent_open(struct blob_fs *fs, enum digest_algorithm algorithm,
+		       struct err *e)
+{
+	const char *name = digest_algorithm_text(algorithm);
+
+	if (io_make_dir_at(fs->root, name, e) < 0)
+		return -1;
+	auto_fd int parent =
+		io_open_at(fs->root, name, O_RDONLY | O_DIRECTORY, e);
+	if (parent < 0)
+		return -1;
+	if (!fs->looked[algorithm] &&
+	    (io_sync(fs->root, e) < 0 || io_sync(parent, e) < 0))
+		return -1;
+	fs->looked[algorithm] = true;
+	return steal_fd(&parent);
+}
+
+/* The directory of a blob, durably. */
+static int dir_make(struct blob_fs *fs, const struct digest *digest,
+		    const struct blob_path *path, struct err *e)
+{
+	hold_mutex(&fs->lock);
+	auto_fd int parent = parent_open(fs, digest->algorithm, e);
+
+	if (parent < 0)
+		return -1;
+	if (io_make_dir_at(parent, strchr(path->dir, '/') + 1, e) < 0) {
+		fs->looked[digest->algorithm] = false;
+		return -1;
+	}
+	fs->durable[digest->algorithm][digest->bytes[0]] = true;
+	return io_open_at(fs->root, path->dir, O_RDONLY | O_DIRECTORY, e);
+}
+
+/* Somebody may have tidied it up, since it was empty. */
 static int dir_need(struct blob_fs *fs, const struct digest *digest,
 		    const struct blob_path *path, struct err *e)
 {
-	const char *algorithm = digest_algorithm_text(digest->algorithm);
-	atomic_bool *durable =
-		&fs->durable[digest->algorithm][digest->bytes[0]];
+	if (fs->durable[digest->algorithm][digest->bytes[0]]) {
+		int dir = io_open_at(fs->root, path->dir,
+				     O_RDONLY | O_DIRECTORY, e);
 
-	if (io_make_dir_at(fs->root, algorithm, e) < 0)
-		return -1;
-	auto_fd int parent =
-		io_open_at(fs->root, algorithm, O_RDONLY | O_DIRECTORY, e);
-	if (parent < 0)
-		return -1;
-	if (io_make_dir_at(parent, path->dir + strlen(algorithm) + 1, e) < 0)
-		return -1;
-	if (!*durable && (io_sync(fs->root, e) < 0 || io_sync(parent, e) < 0))
-		return -1;
-	*durable = true;
-	return io_open_at(fs->root, path->dir, O_RDONLY | O_DIRECTORY, e);
+		if (dir >= 0 || e->sys != ENOENT)
+			return dir;
+	}
+	return dir_make(fs, digest, path, e);
 }
 
 /* What an earlier attempt of the same incarnation has left gives way. */
@@ -250,8 +280,11 @@ static int fs_list(struct blob_store *store, blob_visit visit, void *arg,
 
 static void fs_close(struct blob_store *store)
 {
-	close(fs_of(store)->root);
-	free(store);
+	struct blob_fs *fs = fs_of(store);
+
+	close(fs->root);
+	pthread_mutex_destroy(&fs->lock);
+	free(fs);
 }
 
 static const struct blob_backend fs_backend = {
@@ -274,6 +307,7 @@ int blob_fs_open(const char *root, struct blob_store **out, struct err *e)
 
 	struct blob_fs *fs = mem_alloc(sizeof(*fs));
 	fs->store.backend = &fs_backend;
+	pthread_mutex_init(&fs->lock, NULL);
 	fs->root = steal_fd(&blobs);
 	*out = &fs->store;
 	return 0;

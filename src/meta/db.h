@@ -99,7 +99,14 @@ struct span row_bytes(const struct rows *, int column); /* null: SPAN_NONE */
 
 /* ---------------------------------------------------------- transactions */
 
-int db_begin(struct db *, struct err *) must_check;
+/* What its commit is to be worth. */
+enum db_promise {
+	DB_DURABLE, /* it is on the disk */
+	DB_SOON	    /* it survives this process; a loss of power only from the
+		       next durable commit on, and then with all before it */
+};
+
+int db_begin(struct db *, enum db_promise, struct err *) must_check;
 int db_commit(struct db *, struct err *) must_check;
 void db_rollback(struct db *); /* fine if there is none */
 

@@ -23,6 +23,7 @@
 
 struct db {
 	sqlite3 *handle;
+	enum db_promise promise; /* as the engine has it */
 	struct {
 		const char *sql;
 		sqlite3_stmt *statement;
@@ -197,8 +198,31 @@ struct span row_bytes(const struct rows *rows, int column)
 
 /* ---------------------------------------------------------- transactions */
 
-int db_begin(struct db *db, struct err *e)
+static int script(sqlite3 *handle, const char *text, struct err *e)
 {
+	int code = sqlite3_exec(handle, text, NULL, NULL, NULL);
+
+	return code == SQLITE_OK ? 0 : db_fail(handle, code, e);
+}
+
+/* The engine takes this between transactions only. */
+static int promise(struct db *db, enum db_promise promise, struct err *e)
+{
+	if (promise == db->promise)
+		return 0;
+	if (script(db->handle,
+		   promise == DB_DURABLE ? "PRAGMA synchronous = FULL" :
+					   "PRAGMA synchronous = NORMAL",
+		   e) < 0)
+		return -1;
+	db->promise = promise;
+	return 0;
+}
+
+int db_begin(struct db *db, enum db_promise wanted, struct err *e)
+{
+	if (promise(db, wanted, e) < 0)
+		return -1;
 	return db_do(db, "BEGIN IMMEDIATE", DB_NO_ARGS, e);
 }
 
@@ -244,13 +268,6 @@ int db_step(struct db *db, int *out, struct err *e)
 		return -1;
 	*out = found ? (int)row_number(&rows, 0) : 0;
 	return 0;
-}
-
-static int script(sqlite3 *handle, const char *text, struct err *e)
-{
-	int code = sqlite3_exec(handle, text, NULL, NULL, NULL);
-
-	return code == SQLITE_OK ? 0 : db_fail(handle, code, e);
 }
 
 int db_step_take(struct db *db, int number, const char *text, struct err *e)

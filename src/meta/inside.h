@@ -65,6 +65,12 @@ typedef int (*verb_run)(struct db *, void *arg, struct err *);
 /* Runs it and waits until it is durable. `arg` may live on the stack. */
 int meta_write(struct meta *, verb_run, void *arg, struct err *)
 	may_wait must_check;
+/*
+ * The same for what nobody is told to be kept: it waits for no disk, and a
+ * loss of power may take it, until something else was written durably.
+ */
+int meta_write_soon(struct meta *, verb_run, void *arg, struct err *)
+	may_wait must_check;
 
 struct writer;
 
@@ -72,10 +78,23 @@ struct writer;
 struct writer *writer_open(struct db *);
 /* What is queued is done first. */
 void writer_close(struct writer **);
-int writer_run(struct writer *, verb_run, void *arg, struct err *)
-	may_wait must_check;
+int writer_run(struct writer *, enum db_promise, verb_run, void *arg,
+	       struct err *) may_wait must_check;
 /* How many were tried so far; those whose verbs have returned are counted. */
 uint64_t writer_commits(const struct writer *);
+
+/* ------------------------------------------------------------- numbers */
+
+/* Numbers that were set aside, durably, and not yet given out. */
+struct ids {
+	pthread_mutex_t lock; /* guards both */
+	uint64_t next;
+	uint64_t end;
+};
+
+struct ids *meta_ids(struct meta *);
+/* One that was never given out before, nor will be. */
+int id_take(struct meta *, uint64_t *out, struct err *) may_wait must_check;
 
 /* -------------------------------------------------------------- values */
 

@@ -22,6 +22,7 @@
 struct meta {
 	char *path;
 	struct writer *writer;
+	struct ids ids;
 	struct reader readers[READERS];
 };
 
@@ -109,7 +110,7 @@ static int schema_update(struct db *db, struct err *e)
 			       at, newest);
 	if (at == newest)
 		return 0;
-	if (db_begin(db, e) < 0)
+	if (db_begin(db, DB_DURABLE, e) < 0)
 		return -1;
 	if (steps_take(db, e) < 0 || db_commit(db, e) < 0) {
 		db_rollback(db);
@@ -151,6 +152,7 @@ int meta_open(const char *path, struct meta **out, struct err *e)
 	struct meta *meta = mem_alloc(sizeof(*meta));
 	meta->path = mem_text(path);
 	meta->writer = writer_open(db);
+	pthread_mutex_init(&meta->ids.lock, NULL);
 	for (size_t i = 0; i < READERS; i++)
 		pthread_mutex_init(&meta->readers[i].lock, NULL);
 	*out = meta;
@@ -169,6 +171,7 @@ void meta_close(struct meta **pointer)
 		recent_free(&meta->readers[i].recent);
 	}
 	writer_close(&meta->writer);
+	pthread_mutex_destroy(&meta->ids.lock);
 	free(meta->path);
 	free(meta);
 }
@@ -214,7 +217,18 @@ void reader_give(struct reader **pointer)
 int meta_write(struct meta *meta, verb_run run, void *arg, struct err *e)
 {
 	thread_may_wait("meta_write");
-	return writer_run(meta->writer, run, arg, e);
+	return writer_run(meta->writer, DB_DURABLE, run, arg, e);
+}
+
+int meta_write_soon(struct meta *meta, verb_run run, void *arg, struct err *e)
+{
+	thread_may_wait("meta_write_soon");
+	return writer_run(meta->writer, DB_SOON, run, arg, e);
+}
+
+struct ids *meta_ids(struct meta *meta)
+{
+	return &meta->ids;
 }
 
 /* ---------------------------------------------------------------- values */

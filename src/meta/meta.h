@@ -254,7 +254,10 @@ struct meta_session {
 	int64_t size;	      /* of a fetch; -1 unknown */
 };
 
-/* Makes a session; fills in `id` and `key`. */
+/*
+ * Makes a session; fills in `id` and `key`. It outlives this process at once,
+ * a loss of power only once something else was written behind it.
+ */
 int meta_session_put(struct meta *, struct meta_session *, struct err *)
 	may_wait must_check;
 

@@ -1,6 +1,9 @@
 /*
- * Sessions: arrivals under way. Their ids come from one counter and are never
- * used again, since each may become the incarnation of a blob.
+ * Sessions: arrivals under way. Their ids are never used again, since each may
+ * become the incarnation of a blob.
+ *
+ * A new session waits for no disk: nothing of content is acknowledged yet, and
+ * if a loss of power takes its row, its file goes at the next start.
  */
 #include "meta/inside.h"
 
@@ -10,36 +13,20 @@
 
 /* ------------------------------------------------------------------- put */
 
-static int id_next(struct db *db, int64_t *out, struct err *e)
-{
-	auto_rows struct rows row;
-	int found = db_find(db,
-			    "UPDATE state SET next_id = next_id + 1"
-			    " RETURNING next_id - 1",
-			    DB_NO_ARGS, &row, e);
-
-	if (found == 1)
-		*out = row_number(&row, 0);
-	return found < 0 ? -1 : 0;
-}
-
 static int session_put(struct db *db, void *arg, struct err *e)
 {
 	struct meta_session *session = arg;
 	struct digest_row digest = digest_row(&session->digest);
-	int64_t repository, id = 0;
+	int64_t repository;
 
 	if (repository_need(db, &session->repository, &repository, e) < 0)
 		return -1;
-	if (id_next(db, &id, e) < 0)
-		return -1;
-	session->id = (uint64_t)id;
 	return db_do(db,
 		     "INSERT INTO session"
 		     " (id, key, repository, digest, size, touched) VALUES"
 		     " ($1, $2, $3, $4, $5, (SELECT epoch FROM state))",
-		     DB_ARGS(db_number(id), db_text(session->key),
-			     db_number(repository),
+		     DB_ARGS(db_number((int64_t)session->id),
+			     db_text(session->key), db_number(repository),
 			     session->is_fetch ? db_digest(&digest) : db_null(),
 			     db_number(session->size)),
 		     e);
@@ -52,7 +39,9 @@ int meta_session_put(struct meta *meta, struct meta_session *session,
 
 	random_bytes(random, sizeof(random));
 	hex_print(random, sizeof(random), session->key);
-	return meta_write(meta, session_put, session, e);
+	if (id_take(meta, &session->id, e) < 0)
+		return -1;
+	return meta_write_soon(meta, session_put, session, e);
 }
 
 /* ------------------------------------------------------------------ find */
@@ -153,7 +142,7 @@ int meta_session_find(struct meta *meta, const struct repository *repository,
 		return -1;
 	if (found == 0)
 		return upload_unknown(repository, e);
-	return stale ? meta_write(meta, upload_renew, out, e) : 0;
+	return stale ? meta_write_soon(meta, upload_renew, out, e) : 0;
 }
 
 static int fetch_unknown(const struct digest *digest, struct err *e)

@@ -201,19 +201,9 @@ int incoming_restart(struct incoming *incoming, struct err *e)
 	return 0;
 }
 
-int incoming_sync(struct incoming *incoming, struct err *e)
+bool incoming_is_broken(const struct incoming *incoming)
 {
-	thread_may_wait("incoming_sync");
-	if (incoming->broken)
-		return broken(e);
-	if (io_sync(incoming->fd, e) < 0) {
-		incoming->broken = true;
-		return -1;
-	}
-	if (!incoming->named && io_sync(incoming->store->arrivals, e) < 0)
-		return -1;
-	incoming->named = true;
-	return 0;
+	return incoming->broken;
 }
 
 /* ------------------------------------------------------------- verifying */

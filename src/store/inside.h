@@ -23,7 +23,6 @@ struct incoming {
 	enum digest_algorithm algorithm; /* of its hasher */
 	struct hasher *hasher;		 /* null: not open yet */
 	struct growing *growing;	 /* of a fetch */
-	bool named;			 /* the name of its file is durable */
 	bool broken; /* the disk failed under it: only to drop */
 	bool held;   /* somebody is at it; of a fetch, always */
 	TAILQ_ENTRY(incoming) link;

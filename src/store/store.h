@@ -166,11 +166,8 @@ int incoming_cut(struct incoming *, int64_t length, struct err *)
  */
 int incoming_restart(struct incoming *, struct err *) must_check;
 
-/*
- * Makes what was written so far durable. After a failure it can only be
- * dropped.
- */
-int incoming_sync(struct incoming *, struct err *) may_wait must_check;
+/* The disk has failed under it: what was written before may not count. */
+bool incoming_is_broken(const struct incoming *);
 
 /*
  * A fetch can be read while it grows; borrowed. The last 64 KiB are held back

@@ -64,7 +64,39 @@ static void push_on(void *arg)
 	}
 }
 
-static void child_main(struct lab *lab, int acknowledgements)
+static const char half[] = "half a layer";
+
+/* An upload that goes on later; says its key once the write was acknowledged.
+ */
+static int upload_leave(struct client *client, char *key_out, size_t room,
+			struct err *e)
+{
+	struct repository app = { .name = { "app" } };
+	struct incoming *incoming;
+
+	if (incoming_open_upload(client->lab->store, &app, &incoming, e) < 0)
+		return -1;
+	snprintf(key_out, room, "%s", incoming_key(incoming));
+	int failed = incoming_write(incoming, span_of(half), e);
+	incoming_leave(&incoming);
+	return failed;
+}
+
+static void leave_on(void *arg)
+{
+	struct client *client = arg;
+	char key[33];
+	struct err e;
+
+	for (;;) {
+		if (upload_leave(client, key, sizeof(key), &e) < 0 ||
+		    write(client->acknowledgements, key, sizeof(key)) < 0)
+			_exit(1);
+	}
+}
+
+static void child_main(struct lab *lab, void (*work)(void *),
+		       int acknowledgements)
 {
 	static struct client clients[CLIENTS];
 	struct err e;
@@ -77,8 +109,7 @@ static void child_main(struct lab *lab, int acknowledgements)
 			.number = i,
 			.acknowledgements = acknowledgements,
 		};
-		thread_start(&clients[i].thread, "client", push_on,
-			     &clients[i]);
+		thread_start(&clients[i].thread, "client", work, &clients[i]);
 	}
 	for (;;)
 		pause();
@@ -153,7 +184,7 @@ static void what_was_acknowledged_survives_a_kill_at_any_moment(void **state)
 		assert_int_equal(pipe(pipes), 0);
 		pid_t child = fork();
 		if (child == 0)
-			child_main(lab, pipes[1]);
+			child_main(lab, push_on, pipes[1]);
 		close(pipes[1]);
 		kill_after(child, pipes[0], 1 + i * 7, rounds);
 		close(pipes[0]);
@@ -165,6 +196,59 @@ static void what_was_acknowledged_survives_a_kill_at_any_moment(void **state)
 		assert_int_equal(lab_files(lab, "incoming"),
 				 lab_number(lab,
 					    "SELECT count(*) FROM session"));
+		lab_close(lab);
+	}
+}
+
+/* The same for keys: returns how many there are. */
+static int kill_after_keys(pid_t child, int pipe, int count, char (*keys)[33],
+			   int most)
+{
+	int n = 0;
+
+	while (n < most &&
+	       read(pipe, keys[n], sizeof(keys[n])) == sizeof(keys[n])) {
+		if (++n == count)
+			kill(child, SIGKILL);
+	}
+	return n;
+}
+
+static void expect_upload(struct lab *lab, const char *key)
+{
+	struct repository app = local("app");
+	struct incoming *incoming;
+	struct err e;
+
+	OK(incoming_resume_upload(lab->store, &app, span_of(key), &incoming,
+				  &e),
+	   e);
+	assert_int_equal(incoming_length(incoming), strlen(half));
+	incoming_leave(&incoming);
+}
+
+static void what_came_of_an_upload_survives_a_kill_at_any_moment(void **state)
+{
+	enum { MOST = 10000 };
+	struct lab *lab = *state;
+	auto_free char(*keys)[33] = mem_alloc(MOST * sizeof(*keys));
+	int pipes[2];
+
+	for (int i = 0; i < KILLS; i++) {
+		assert_int_equal(pipe(pipes), 0);
+		pid_t child = fork();
+		if (child == 0)
+			child_main(lab, leave_on, pipes[1]);
+		close(pipes[1]);
+		int count =
+			kill_after_keys(child, pipes[0], 1 + i * 7, keys, MOST);
+		close(pipes[0]);
+		assert_int_equal(waitpid(child, NULL, 0), child);
+
+		lab_open(lab);
+		assert_true(count > i * 7);
+		for (int k = 0; k < count; k++)
+			expect_upload(lab, keys[k]);
 		lab_close(lab);
 	}
 }
@@ -228,6 +312,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LAB_TEST(what_was_acknowledged_survives_a_kill_at_any_moment),
+		LAB_TEST(what_came_of_an_upload_survives_a_kill_at_any_moment),
 		LAB_TEST(of_many_that_start_at_once_one_serves),
 	};
 

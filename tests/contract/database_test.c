@@ -5,6 +5,7 @@
 #include "store_lab.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -93,7 +94,7 @@ static void a_peek_does_not_wait_for_a_writer(void **state)
 	lab_push(lab, local("app"), "layer");
 	database_path(lab, path, sizeof(path));
 	OK(db_open(path, DB_WRITER, &db, &e), e);
-	OK(db_begin(db, &e), e);
+	OK(db_begin(db, DB_DURABLE, &e), e);
 	OK(db_do(db, "DELETE FROM link", DB_NO_ARGS, &e), e);
 	assert_true(sees(lab->meta, "layer"));
 	db_rollback(db);
@@ -119,6 +120,35 @@ static void a_failed_write_changes_nothing_and_the_next_one_works(void **state)
 	assert_int_equal(e.kind, ERR_IO);
 	session_new(lab->meta);
 	assert_int_equal(lab_number(lab, "SELECT count(*) FROM session"), 1);
+}
+
+/* Of the database: "" the file, "-wal" its log. */
+static void copy_part(struct lab *lab, const char *part, const char *from,
+		      const char *to)
+{
+	char command[300];
+
+	snprintf(command, sizeof(command), "cp %s/registry%s%s %s/registry%s%s",
+		 lab->path, from, part, lab->path, to, part);
+	assert_int_equal(system(command), 0);
+}
+
+static void a_number_that_a_loss_of_power_took_is_not_given_again(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_open(lab);
+	session_new(lab->meta);
+	copy_part(lab, "", ".db", ".old");
+	copy_part(lab, "-wal", ".db", ".old");
+	struct meta_session lost = session_new(lab->meta);
+	lab_close(lab);
+
+	copy_part(lab, "", ".old", ".db");
+	copy_part(lab, "-wal", ".old", ".db");
+	lab_open(lab);
+	assert_int_equal(lab_number(lab, "SELECT count(*) FROM session"), 0);
+	assert_true(session_new(lab->meta).id > lost.id);
 }
 
 /* ------------------------------------------------------- many at a time */
@@ -208,6 +238,7 @@ int main(void)
 		LAB_TEST(what_is_no_database_is_corrupt),
 		LAB_TEST(a_peek_does_not_wait_for_a_writer),
 		LAB_TEST(a_failed_write_changes_nothing_and_the_next_one_works),
+		LAB_TEST(a_number_that_a_loss_of_power_took_is_not_given_again),
 		LAB_TEST(two_handles_of_one_database_see_each_other),
 		LAB_TEST(many_writers_share_commits_and_read_their_own_writes),
 	};

@@ -232,7 +232,7 @@ static void a_hit_needs_no_write(void **state)
 
 	snprintf(path, sizeof(path), "%s/registry.db", lab->path);
 	OK(db_open(path, DB_WRITER, &db, &e), e);
-	OK(db_begin(db, &e), e); /* nobody else can write now */
+	OK(db_begin(db, DB_DURABLE, &e), e); /* nobody else can write now */
 	OK(peek_and_close(lab, local("app"), "config", &e), e);
 	OK(peek_and_close(lab, upstream("nginx"), "layer", &e), e);
 	assert_true(lab_has_manifest(lab, local("app"), by_tag("v1")));
