@@ -8,6 +8,8 @@ static const struct verb verbs[] = {
 	  .help = cli_serve_help },
 	{ "config", "check or show how it is configured", cli_config,
 	  cli_config_help, cli_config_verbs },
+	{ "gc", "remove what nobody needs any more, now", cli_gc,
+	  .help = cli_gc_help },
 	{ "help", "tell about a verb", cli_help, .help = cli_help_help },
 	{ "version", "tell which version this is", cli_version,
 	  .help = cli_version_help },

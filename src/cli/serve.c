@@ -12,11 +12,14 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/gc.h"
 #include "config/config.h"
 
 struct house {
 	const struct config *config;
 	struct store *store;
+	struct gc_place sweeps;
+	struct control *control;
 	struct mirror_upstream *upstreams;
 	struct mirror *mirror;
 	struct http_door *doors;
@@ -131,9 +134,26 @@ static int open_house(struct house *house, struct err *e)
 	return open_doors(house, e);
 }
 
+/* Without it the registry serves as well; only gc has to wait for its end. */
+static void open_sweeps(struct house *house)
+{
+	const struct config *config = house->config;
+	struct err e;
+
+	house->sweeps = (struct gc_place){ house->store, config->gc_grace_ms };
+	store_collect(house->store, config->gc_grace_ms);
+	if (control_open(config->data, gc_answer, &house->sweeps,
+			 &house->control, &e) < 0)
+		log_say(LOG_WARN, "control", "%s", e.message);
+}
+
 /* Workers may wait for the mirror, and the mirror writes to the store. */
 static void close_house(struct house *house)
 {
+	if (house->store)
+		store_stop_sweeps(house->store);
+	if (house->control)
+		control_close(&house->control);
 	if (house->http)
 		http_close(&house->http);
 	if (house->mirror)
@@ -217,7 +237,7 @@ int serve_run(struct config *config, struct err *e)
 		current_open(api_settings_open(config), api_settings_close);
 	int failed = open_house(&house, e);
 	if (!failed) {
-		store_collect(house.store, config->gc_grace_ms);
+		open_sweeps(&house);
 		say_started(&house);
 		wait_for_end(&house, &signals);
 	}

@@ -240,6 +240,17 @@ size_t config_check(const char *path, struct buf *problems)
 	return settings.problem_count;
 }
 
+int config_duration(const char *name, struct span value, int64_t *ms_out,
+		    struct err *e)
+{
+	const struct type_row *type = &types[DURATION];
+
+	if (value.at && type->parse(value, ms_out))
+		return 0;
+	return err_set(e, ERR_USAGE, "%s is \"%.*s\", which is no %s; %s", name,
+		       SPAN_ARG(value), type->noun, type->remedy);
+}
+
 void config_close(struct config **config)
 {
 	holder_free(NULL, *config);

@@ -91,6 +91,10 @@ size_t config_check(const char *path, struct buf *problems) may_wait;
 int config_show(const struct config_source *, struct buf *out, struct err *)
 	may_wait must_check;
 
+/* A duration as it is written for keys: "5m". ERR_USAGE, of option `name`. */
+int config_duration(const char *name, struct span value, int64_t *ms_out,
+		    struct err *) must_check;
+
 /* The table as options, in 80 columns: name, form, help, default. */
 void config_print_keys(struct buf *);
 

@@ -28,8 +28,10 @@ void collector_open(struct collector *collector)
 	collector->counted_ms = clock_ms();
 }
 
-static void collector_stop(struct collector *collector)
+void store_stop_sweeps(struct store *store)
 {
+	struct collector *collector = &store->collector;
+
 	hold_mutex(&collector->lock);
 	collector->stopping = true;
 	pthread_cond_broadcast(&collector->changed);
@@ -39,7 +41,7 @@ void collector_close(struct store *store)
 {
 	struct collector *collector = &store->collector;
 
-	collector_stop(collector);
+	store_stop_sweeps(store);
 	if (collector->started)
 		thread_join(&collector->thread);
 	pthread_cond_destroy(&collector->changed);
@@ -117,13 +119,10 @@ static void count(const struct store_swept *swept)
 					       swept->files.bytes);
 }
 
-static void report(const struct store_swept *swept, int64_t began_ms)
+static void report(const struct store_swept *swept, int64_t ms)
 {
 	struct log_line line;
 
-	if (!swept->arrivals.number && !swept->links.number &&
-	    !swept->blobs.number && !swept->files.number)
-		return;
 	log_begin(&line, LOG_INFO, "sweep");
 	log_number(&line, "blobs", (int64_t)swept->blobs.number);
 	log_number(&line, "blob_bytes", swept->blobs.bytes);
@@ -132,8 +131,20 @@ static void report(const struct store_swept *swept, int64_t began_ms)
 	log_number(&line, "files", (int64_t)swept->files.number);
 	log_number(&line, "file_bytes", swept->files.bytes);
 	log_number(&line, "links", (int64_t)swept->links.number);
-	log_number(&line, "ms", clock_ms() - began_ms);
+	log_number(&line, "ms", ms);
 	log_send(&line);
+}
+
+/* Whoever sweeps without a collector tells of it in another way. */
+static void note(struct store *store, const struct store_swept *swept,
+		 int64_t ms)
+{
+	bool any = swept->arrivals.number || swept->links.number ||
+		   swept->blobs.number || swept->files.number;
+
+	count(swept);
+	if (any && store->collector.started)
+		report(swept, ms);
 }
 
 int store_sweep(struct store *store, const struct store_sweep *sweep,
@@ -156,10 +167,8 @@ int store_sweep(struct store *store, const struct store_sweep *sweep,
 	if (horizon.promised > horizon.released)
 		horizon.promised = horizon.released;
 	int failed = sweep_pass(store, sweep, &horizon, out, e);
-	if (!sweep->dry) {
-		count(out);
-		report(out, began_ms);
-	}
+	if (!sweep->dry)
+		note(store, out, clock_ms() - began_ms);
 	return failed;
 }
 

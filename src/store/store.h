@@ -250,6 +250,9 @@ struct store_swept {
 int store_sweep(struct store *, const struct store_sweep *,
 		struct store_swept *out, struct err *) may_wait must_check;
 
+/* Ends the sweep under way, soon, and lets no other begin: ERR_CLOSED. */
+void store_stop_sweeps(struct store *);
+
 /*
  * From now on, until the store closes, this is done quietly in the
  * background, with epochs of `grace_ms` (at least 1 s).

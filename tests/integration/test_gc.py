@@ -1,0 +1,272 @@
+"""What nobody needs any more goes; what somebody relies on stays."""
+
+import os
+import signal
+import subprocess
+import threading
+
+import pytest
+
+from lab.content import content
+from lab.images import OCI, Blob, Manifest, descriptor, encode
+from lab.pusher import push_blob, push_manifest, with_digest
+from lab.registry import BINARY, Registry
+from lab.waiting import wait_until
+
+FAILED, USAGE, IN_USE = 1, 2, 3
+
+
+@pytest.fixture
+def registry(scene):
+    return Registry(scene).start()
+
+
+def gc(registry, *arguments):
+    """What it says, on standard output."""
+    done = run(registry.data, *arguments)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return done.stdout
+
+
+def run(data, *arguments):
+    return subprocess.run([str(BINARY), "gc", "--data", str(data), *arguments],
+                          text=True, capture_output=True, timeout=60)
+
+
+def files(registry, directory):
+    return sorted(path for path in (registry.data / directory).rglob("*")
+                  if path.is_file())
+
+
+def push_blobs(registry, repository, *blobs):
+    with registry.connect() as wire:
+        for blob in blobs:
+            push_blob(wire, repository, blob.digest, blob.bytes())
+
+
+def image_of(config, *layers):
+    blobs = [Blob(blob.digest, blob.size) for blob in (config, *layers)]
+    return Manifest(OCI["manifest"], encode({
+        "schemaVersion": 2, "mediaType": OCI["manifest"],
+        "config": descriptor(OCI["config"], blobs[0]),
+        "layers": [descriptor(OCI["layer"], blob) for blob in blobs[1:]]}))
+
+
+def push_manifest_of(registry, repository, tag, *blobs):
+    manifest = image_of(*blobs)
+    with registry.connect() as wire:
+        push_manifest(wire, repository, tag, manifest)
+    return manifest
+
+
+def delete(registry, repository, manifest):
+    target = f"/v2/{repository}/manifests/{manifest.digest}"
+    assert registry.ask("DELETE", target).status == 202
+
+
+def pulls(registry, repository, tag, *blobs):
+    answer = registry.ask("GET", f"/v2/{repository}/manifests/{tag}")
+    return answer.status == 200 and all(
+        registry.ask("GET", f"/v2/{repository}/blobs/{blob.digest}").body
+        == blob.bytes() for blob in blobs)
+
+
+# -------------------------------------------------------------- by itself
+
+def test_an_abandoned_upload_expires(scene):
+    registry = Registry(scene, settings={"gc": {"grace": "1s"}}).start()
+    with registry.connect() as wire:
+        start = wire.ask("POST", "/v2/app/blobs/uploads/", b"")
+        assert wire.ask("PATCH", start["Location"], b"some").status == 202
+        assert len(files(registry, "incoming")) == 1
+    wait_until(lambda: not files(registry, "incoming"), "the upload to expire")
+    answer = registry.ask("GET", start["Location"])
+    assert (answer.status, answer.code) == (404, "BLOB_UPLOAD_UNKNOWN")
+    assert registry.metrics()["private_registry_swept_arrivals_total"] == 1
+
+
+def test_a_slow_upload_outlives_many_epochs(scene):
+    registry = Registry(scene, settings={"gc": {"grace": "1s"}}).start()
+    layer, doomed = content("slow", 7), content("doomed", 9)
+    push_blobs(registry, "other", doomed)
+    with registry.connect() as wire:
+        start = wire.ask("POST", "/v2/app/blobs/uploads/", b"")
+        target = with_digest(start["Location"], layer.digest)
+        wire.send(f"PUT {target} HTTP/1.1\r\nHost: x\r\n"
+                  f"Content-Length: {layer.size}\r\n\r\n".encode()
+                  + layer.bytes()[:3])
+        # Two epochs and more go by, as another blob's end shows.
+        wait_until(lambda: len(files(registry, "blobs")) == 0,
+                   "a blob to expire")
+        wire.send(layer.bytes()[3:])
+        assert wire.answer("PUT").status == 201
+        assert registry.ask(
+            "GET", f"/v2/app/blobs/{layer.digest}").body == layer.bytes()
+
+
+def test_what_is_named_outlives_many_epochs(scene):
+    registry = Registry(scene, settings={"gc": {"grace": "1s"}}).start()
+    config, layer, doomed = (content(seed, 1000) for seed in "cld")
+    push_blobs(registry, "app", config, layer, doomed)
+    push_manifest_of(registry, "app", "1", config, layer)
+    push_manifest_of(registry, "app", "1", config)      # the tag moves
+    wait_until(lambda: len(files(registry, "blobs")) == 2, "one to expire")
+    assert pulls(registry, "app", "1", config, layer)
+
+
+# ----------------------------------------------------------------- when asked
+
+def test_what_a_deleted_manifest_named_goes_at_once_if_asked_so(registry):
+    config, layer = content("config", 100), content("layer", 1_200_000)
+    push_blobs(registry, "app", config, layer)
+    manifest = push_manifest_of(registry, "app", "1", config, layer)
+    delete(registry, "app", manifest)
+
+    assert "2 blobs (1.2 MB) that no manifest names" in gc(registry)
+    assert len(files(registry, "blobs")) == 2
+    told = gc(registry, "--dry-run", "--grace", "0s")
+    assert f"1.2 MB  {layer.digest}: no repository has it" in told
+    assert f"app@{config.digest}: no manifest there names it" in told
+    assert "Would remove 2 blobs (1.2 MB), 2 links." in told
+    assert len(files(registry, "blobs")) == 2
+    assert "Removed 2 blobs (1.2 MB), 2 links." in gc(registry, "--grace=0s")
+    assert files(registry, "blobs") == []
+    assert gc(registry) == "Nothing to remove.\n"
+    metrics = registry.metrics()
+    assert metrics["private_registry_swept_blobs_total"] == 2
+    assert metrics["private_registry_swept_bytes_total"] == 1_200_100
+
+
+def test_a_push_is_not_broken_between_its_blobs_and_its_manifest(registry):
+    config, layer = content("config", 100), content("layer", 1000)
+    push_blobs(registry, "app", config, layer)
+    for _ in range(4):
+        gc(registry, "--grace", "0s")
+    push_manifest_of(registry, "app", "1", config, layer)
+    assert pulls(registry, "app", "1", config, layer)
+
+
+def test_nor_is_one_that_relies_on_what_is_just_being_deleted(registry):
+    config, layer = content("config", 100), content("layer", 1000)
+    push_blobs(registry, "app", config, layer)
+    manifest = push_manifest_of(registry, "app", "1", config, layer)
+    with registry.connect() as wire:
+        for blob in config, layer:
+            head = wire.ask("HEAD", f"/v2/app/blobs/{blob.digest}")
+            assert head.status == 200
+            assert head["Content-Length"] == str(blob.size)
+    delete(registry, "app", manifest)
+    for _ in range(4):
+        gc(registry, "--grace", "0s")
+    push_manifest_of(registry, "app", "2", config, layer)
+    assert pulls(registry, "app", "2", config, layer)
+
+
+def test_nor_an_upload_between_two_chunks(registry):
+    layer = content("layer", 1000)
+    with registry.connect() as wire:
+        start = wire.ask("POST", "/v2/app/blobs/uploads/", b"")
+        wire.ask("PATCH", start["Location"], layer.bytes()[:400])
+        for _ in range(4):
+            gc(registry, "--grace", "0s")
+        done = wire.ask("PUT", with_digest(start["Location"], layer.digest),
+                        layer.bytes()[400:])
+        assert done.status == 201
+
+
+def test_what_a_crash_left_behind_goes(registry):
+    layer = content("layer", 1000)
+    push_blobs(registry, "app", layer)
+    name = files(registry, "blobs")[0]
+    name.with_name(name.stem + ".999").write_bytes(b"left")
+    (registry.data / "incoming" / "999").write_bytes(b"left")
+    (registry.data / "incoming" / "notes").write_bytes(b"not ours")
+    assert "Removed 2 lost files (8 B)." in gc(registry)
+    assert files(registry, "blobs") == [name]
+    assert [path.name for path in files(registry, "incoming")] == ["notes"]
+
+
+def test_a_stopped_store_is_swept_as_well(registry):
+    config = content("config", 100)
+    push_blobs(registry, "app", config)
+    delete(registry, "app", push_manifest_of(registry, "app", "1", config))
+    assert registry.stop() == 0
+    assert "Would remove 1 blob (100 B), 1 link." in gc(
+        registry, "--dry-run", "--grace", "0s")
+    assert "Removed 1 blob (100 B), 1 link." in gc(registry, "--grace", "0s")
+    assert files(registry, "blobs") == []
+
+
+def test_pushes_and_pulls_go_on_meanwhile(registry):
+    """Six clients push, pull, and delete the same few images all the time."""
+    over, mistakes = threading.Event(), []
+    shared = content("shared", 5000)
+
+    def client(number):
+        own = content(f"own {number}", 3000)
+        repository = f"app{number % 2}"
+        while not over.is_set():
+            with registry.connect() as wire:
+                for blob in shared, own:
+                    path = f"/v2/{repository}/blobs/{blob.digest}"
+                    if wire.ask("HEAD", path).status != 200:
+                        push_blob(wire, repository, blob.digest, blob.bytes())
+            manifest = push_manifest_of(registry, repository, f"t{number}",
+                                        own, shared)
+            assert pulls(registry, repository, f"t{number}", own, shared)
+            delete(registry, repository, manifest)
+
+    def until_over(number):
+        try:
+            client(number)
+        except Exception as mistake:    # noqa: the test tells it
+            mistakes.append(mistake)
+            over.set()
+
+    threads = [threading.Thread(target=until_over, args=(number,))
+               for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for _ in range(40):
+        if not over.is_set():
+            gc(registry, "--grace", "0s")
+    over.set()
+    for thread in threads:
+        thread.join()
+    assert mistakes == []
+    gc(registry, "--grace", "0s")
+    assert registry.metrics()["private_registry_swept_blobs_total"] > 0
+
+
+# ------------------------------------------------------------- what is wrong
+
+def test_a_wrong_grace_is_refused(registry):
+    done = run(registry.data, "--grace", "soon")
+    assert done.returncode == USAGE and '"soon"' in done.stderr
+
+
+def test_a_directory_that_is_not_there_is_not_made(registry):
+    nowhere = registry.data / "nowhere"
+    done = run(nowhere)
+    assert done.returncode == FAILED and str(nowhere) in done.stderr
+    assert not nowhere.exists()
+
+
+def test_a_stop_does_not_wait_for_whoever_asked(registry):
+    """The listing of a dry run is not read; the registry ends all the same."""
+    layer = content("layer", 10)
+    push_blobs(registry, "app", layer)
+    name = files(registry, "blobs")[0]
+    for number in range(1000, 9000):
+        (name.parent / f"{name.stem}.{number}").touch()
+    reader, writer = os.pipe()
+    asker = subprocess.Popen(
+        [str(BINARY), "gc", "--data", str(registry.data), "--dry-run"],
+        stdout=writer, stderr=subprocess.DEVNULL)
+    os.close(writer)
+    assert os.read(reader, 1)
+    asker.send_signal(signal.SIGSTOP)
+    assert registry.stop() == 0
+    asker.send_signal(signal.SIGKILL)
+    asker.wait()
+    os.close(reader)
