@@ -181,7 +181,7 @@ static void log_request(const struct request *req,
 	log_text(&line, "id", req->id);
 	log_origin(&line, req);
 	if (req->client)
-		log_text(&line, "client", req->client);
+		log_text(&line, "subject", req->client);
 	log_text(&line, "method", method_text(req->method));
 	log_span(&line, "path", req->path);
 	log_number(&line, "status", outcome->status);

@@ -72,6 +72,28 @@ def test_ten_thousand_idle_connections_cost_little(start_registry):
     wait_until(lambda: registry.open_files() < 200, "the files to be closed")
 
 
+def test_a_crowd_leaves_descriptors_for_files_and_makes_room(scene):
+    """500 descriptors: 375 for connections, the rest for what they ask."""
+    registry = Registry(scene, before=["prlimit", "--nofile=500"]).start()
+    blob = content("few descriptors", MIB)
+    target = push(registry, blob)
+    crowd = []
+    for _ in range(600):                # more than are let in
+        wire = registry.connect()
+        wire.send(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        crowd.append(wire)
+    for wire in crowd[0], crowd[360]:
+        assert wire.answer().status == 200
+    assert crowd[360].ask("GET", target).body == blob.bytes()
+    # The idle ones at the front make room for those who wait.
+    assert crowd[-1].answer().status == 200
+    assert crowd[-1].ask("GET", target).body == blob.bytes()
+    assert registry.log_lines("accept")
+    for wire in crowd:
+        wire.close()
+    assert registry.ask("GET", target).body == blob.bytes()
+
+
 def test_a_thousand_clients_on_one_growing_file_need_no_thread_each(
         mirror, upstream):
     blob = content("growing", 4 * MIB)

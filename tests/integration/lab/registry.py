@@ -22,13 +22,14 @@ class Registry:
     """Upstreams are {name: url}; `bound` names the upstream of a second port.
 
     `mirror` adds keys to the configuration's mirror, `options` adds keys to
-    upstreams by name, `tls` is (certificate, key) of one more port, and
-    `settings` are further keys of the configuration.
+    upstreams by name, `tls` is (certificate, key) of one more port, maybe
+    with more of its keys in a dictionary, `settings` are further keys of the
+    configuration, and `before` stands in front of the program.
     """
 
     def __init__(self, lab, upstreams=None, *, bound=None, tls=None,
                  mirror=None, options=None, settings=None, data=None,
-                 arguments=()):
+                 arguments=(), before=()):
         assert BINARY.exists(), f"{BINARY} is not built"
         self._lab = lab
         home = lab.directory("registry")
@@ -36,6 +37,7 @@ class Registry:
         self.configuration = home / "config.yaml"
         self._log = home / "log"
         self._arguments = arguments
+        self._before = before
         self.address = (HOST, free_port())
         self.bound = (HOST, free_port()) if bound else None
         self.tls = (HOST, free_port()) if tls else None
@@ -55,7 +57,8 @@ class Registry:
                            "upstream": bound})
         if tls:
             listen.append({"address": "%s:%d" % self.tls,
-                           "tls": {"certificate": tls[0], "key": tls[1]}})
+                           "tls": dict(*tls[2:], certificate=tls[0],
+                                       key=tls[1])})
         entries = [dict(name=name, urls=[url], **options.get(name, {}))
                    for name, url in upstreams.items()]
         names = list(upstreams)
@@ -68,7 +71,7 @@ class Registry:
     def start(self, wait=True):
         """Starts it and waits until it is ready; returns itself."""
         self._process = Process(self._lab, [
-            BINARY, "serve", "--config", self.configuration,
+            *self._before, BINARY, "serve", "--config", self.configuration,
             *self._arguments], self._log)
         if wait:
             wait_until(self.ready, "private-registry to be ready")
