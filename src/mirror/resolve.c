@@ -38,7 +38,9 @@ static struct span without_own(const struct mirror_question *q)
 	struct span rest = q->name;
 	struct span first = span_cut(&rest, '/');
 
-	return rest.at && is_own(q, first) ? rest : q->name;
+	return rest.at && name_looks_like_host(first) && is_own(q, first) ?
+		       rest :
+		       q->name;
 }
 
 /*

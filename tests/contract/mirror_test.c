@@ -91,6 +91,25 @@ static void a_name_is_a_key_and_never_a_dial_target(void **state)
 	assert_int_equal(fake_connection_count(lab->server), 0);
 }
 
+/* As a service is called in a cluster: Docker takes no such word for a host. */
+static void a_word_that_is_our_name_is_no_host(void **state)
+{
+	struct lab *lab = *state;
+	struct mirror_question question = {
+		.rules = &rules,
+		.name = SPAN("registry/app"),
+		.host = SPAN("registry"),
+		.push = true,
+	};
+	struct mirror_target target;
+	struct err e;
+
+	assert_int_equal(mirror_resolve(lab->mirror, &question, &target, &e),
+			 0);
+	assert_string_equal(repository_text(&target.repository).s,
+			    "registry/app");
+}
+
 static void push_image(struct lab *lab, const char *name)
 {
 	struct repository local = { 0 };
@@ -466,6 +485,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		promise(a_name_is_a_key_and_never_a_dial_target),
+		promise(a_word_that_is_our_name_is_no_host),
 		promise(a_bare_name_is_local_for_good_once_it_was_pushed),
 		promise(however_many_ask_a_blob_is_fetched_once),
 		promise(wrong_bytes_are_never_whole_and_never_kept),
