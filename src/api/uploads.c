@@ -2,8 +2,8 @@
  * Uploads: POST, GET, PATCH, PUT, DELETE. distribution-spec, "Pushing blobs".
  *
  * An upload goes on from request to request by its key, and has one writer at
- * a time: who comes second is refused. What an answer says is here
- * outlives this process; what a 201 says, also a loss of power.
+ * a time: who comes second is refused. What an answer says is here outlives
+ * this process; what a 201 says, also a loss of power.
  *
  * A request that breaks off leaves what came of it. Of one that is refused
  * nothing is taken; when the blob would be too large, all of it goes.

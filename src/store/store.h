@@ -125,8 +125,8 @@ int incoming_open_fetch(struct store *, const struct repository *,
 	may_wait must_check;
 
 /*
- * How much of the upload `key` is here, in bytes, and durable; also while
- * somebody is at it. ERR_UPLOAD_UNKNOWN.
+ * How much of the upload `key` is here, in bytes; also while somebody is at
+ * it. ERR_UPLOAD_UNKNOWN.
  */
 int store_upload_length(struct store *, const struct repository *,
 			struct span key, int64_t *length_out, struct err *)

@@ -180,15 +180,6 @@ void uploads_expire(struct uploads *uploads, uint64_t id)
 
 /* ------------------------------------------------------------- looking at */
 
-/* What is told may be relied on: bytes and name are durable. */
-static int length_settle(const struct store *store, int fd, int64_t *out,
-			 struct err *e)
-{
-	if (io_size(fd, out, e) < 0 || io_sync(fd, e) < 0)
-		return -1;
-	return io_sync(store->arrivals, e);
-}
-
 int store_upload_length(struct store *store,
 			const struct repository *repository, struct span key,
 			int64_t *length_out, struct err *e)
@@ -202,7 +193,7 @@ int store_upload_length(struct store *store,
 	struct arrival_name name = arrival_name(session.id);
 	auto_fd int fd = io_open_at(store->arrivals, name.s, O_RDONLY, e);
 	if (fd >= 0)
-		return length_settle(store, fd, length_out, e);
+		return io_size(fd, length_out, e);
 	if (e->sys == ENOENT)
 		return err_set(e, ERR_UPLOAD_UNKNOWN, "the upload has ended");
 	return -1;
