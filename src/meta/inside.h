@@ -96,6 +96,27 @@ struct ids *meta_ids(struct meta *);
 /* One that was never given out before, nor will be. */
 int id_take(struct meta *, uint64_t *out, struct err *) may_wait must_check;
 
+/* --------------------------------------------------------------- stamps */
+
+/* Now, as stamps have it. */
+#define REGISTRY_TIME "(SELECT ran_ms / 1000 FROM state)"
+
+#define NOTES 8192
+
+/* Uses that are not written yet, each in the place of its hash or soon behind;
+   0 is none. Whoever looks on may find one here that is just being written. */
+struct notes {
+	_Atomic uint64_t at[NOTES];
+};
+
+struct notes *meta_notes(struct meta *);
+
+/* A manifest came, perhaps once more. */
+int stamp_put(struct db *, const struct repository *, int64_t manifest,
+	      struct err *) must_check;
+/* It was pulled, and with it everything that it names. */
+int stamp_use(struct db *, int64_t manifest, struct err *) must_check;
+
 /* -------------------------------------------------------------- values */
 
 /* A digest as the database has it: a byte for the algorithm, its bytes. */

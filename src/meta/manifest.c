@@ -21,6 +21,7 @@ static int manifest_read(const struct rows *row, struct arena *arena,
 	out->media_type = arena_copy(arena, row_text(row, 1));
 	out->bytes = arena_copy(arena, row_bytes(row, 2));
 	out->checked = row_number(row, 3);
+	out->use = (uint64_t)row_number(row, 4);
 	return digest_from_row(row_bytes(row, 0), &out->digest, e);
 }
 
@@ -29,7 +30,7 @@ static int by_tag(struct db *db, const struct repository *repository,
 {
 	return db_find(db,
 		       "SELECT manifest.digest, manifest.media_type,"
-		       " manifest.bytes, tag.checked"
+		       " manifest.bytes, tag.checked, tag.id * 2 + 1"
 		       " FROM repository"
 		       " JOIN tag ON tag.repository = repository.id"
 		       " JOIN manifest ON manifest.id = tag.manifest"
@@ -48,7 +49,7 @@ static int by_digest(struct db *db, const struct repository *repository,
 
 	return db_find(db,
 		       "SELECT manifest.digest, manifest.media_type,"
-		       " manifest.bytes, 0"
+		       " manifest.bytes, 0, manifest.id * 2"
 		       " FROM repository"
 		       " JOIN manifest ON manifest.repository = repository.id"
 		       " WHERE repository.upstream = $1"

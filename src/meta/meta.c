@@ -23,6 +23,7 @@ struct meta {
 	char *path;
 	struct writer *writer;
 	struct ids ids;
+	struct notes notes;
 	struct reader readers[READERS];
 };
 
@@ -229,6 +230,11 @@ int meta_write_soon(struct meta *meta, verb_run run, void *arg, struct err *e)
 struct ids *meta_ids(struct meta *meta)
 {
 	return &meta->ids;
+}
+
+struct notes *meta_notes(struct meta *meta)
+{
+	return &meta->notes;
 }
 
 /* ---------------------------------------------------------------- values */

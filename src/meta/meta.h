@@ -149,6 +149,7 @@ struct meta_manifest {
 	int64_t checked;	/* wall clock, s: when the tag was
 				   pushed, or last confirmed upstream;
 				   0 by digest */
+	uint64_t use;		/* for meta_use */
 };
 
 /* By tag or by digest. ERR_MANIFEST_UNKNOWN. */
@@ -217,6 +218,23 @@ struct meta_referrers {
 int meta_referrers_peek(struct meta *, const struct repository *,
 			struct meta_referrers *, struct buf *out, struct err *)
 	must_check;
+
+/* ----------------------------------------------------------------- stamps */
+
+/*
+ * What may go because nobody asked for it has its age in registry time: the
+ * seconds that the registry has run in all its life. It advances by
+ * meta_epoch_run only, so no clock of the host can make anything old.
+ *
+ * Stamped with it are manifests and tags when they are put, and when somebody
+ * pulls them: an index then with all that it names.
+ */
+
+/* Somebody was given this `use` of a manifest. Never waits. */
+void meta_use(struct meta *, uint64_t use);
+
+/* Stamps what was noted since the last time. A loss of power may take it. */
+int meta_use_flush(struct meta *, struct err *) may_wait must_check;
 
 /* ------------------------------------------------------------------ tags */
 
@@ -304,11 +322,12 @@ int meta_session_list(struct meta *, uint64_t after, struct meta_sessions *out,
 struct meta_epoch {
 	int64_t number;
 	int64_t uptime_ms; /* of it, so far */
+	int64_t ran_s;	   /* registry time: of all its life, seconds */
 };
 
 /*
- * Adds `ran_ms` to the epoch; when it has lasted `length_ms`, the next one
- * begins.
+ * Adds `ran_ms` to the epoch, and to registry time; when the epoch has lasted
+ * `length_ms`, the next one begins. A loss of power may take some of it.
  */
 int meta_epoch_run(struct meta *, int64_t ran_ms, int64_t length_ms,
 		   struct meta_epoch *out, struct err *) may_wait must_check;

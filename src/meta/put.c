@@ -177,7 +177,9 @@ static int manifest_put(struct db *db, void *arg, struct err *e)
 	    repository_take(db, repository, e) < 0 ||
 	    manifest_insert(db, repository, manifest, e) < 0 ||
 	    manifest_find(db, repository, &manifest->digest, &id, e) < 0 ||
-	    named_put(db, repository, id, put, e) < 0)
+	    named_put(db, repository, id, put, e) < 0 ||
+	    stamp_put(db, put->repository, id, e) < 0 ||
+	    stamp_use(db, id, e) < 0)
 		return -1;
 	if (manifest->has_subject &&
 	    referrer_put(db, repository, id, manifest, e) < 0)

@@ -26,8 +26,9 @@ static int epoch_run(struct db *db, void *arg, struct err *e)
 		"UPDATE state SET epoch ="
 		" CASE WHEN uptime_ms + $1 < $2 THEN epoch ELSE epoch + 1 END,"
 		" uptime_ms ="
-		" CASE WHEN uptime_ms + $1 < $2 THEN uptime_ms + $1 ELSE 0 END"
-		" RETURNING epoch, uptime_ms",
+		" CASE WHEN uptime_ms + $1 < $2 THEN uptime_ms + $1 ELSE 0 END,"
+		" ran_ms = ran_ms + $1"
+		" RETURNING epoch, uptime_ms, ran_ms / 1000",
 		DB_ARGS(db_number(run->ran_ms), db_number(run->length_ms)),
 		&row, e);
 
@@ -35,6 +36,7 @@ static int epoch_run(struct db *db, void *arg, struct err *e)
 		*run->out = (struct meta_epoch){
 			.number = row_number(&row, 0),
 			.uptime_ms = row_number(&row, 1),
+			.ran_s = row_number(&row, 2),
 		};
 	return found < 0 ? -1 : 0;
 }
@@ -44,7 +46,7 @@ int meta_epoch_run(struct meta *meta, int64_t ran_ms, int64_t length_ms,
 {
 	struct epoch_run run = { ran_ms, length_ms, out };
 
-	return meta_write(meta, epoch_run, &run, e);
+	return meta_write_soon(meta, epoch_run, &run, e);
 }
 
 /* --------------------------------------------------------------- looking */

@@ -16,11 +16,13 @@ int tag_point(struct db *db, int64_t repository, const struct tag *tag,
 	      int64_t manifest, struct err *e)
 {
 	return db_do(db,
-		     "INSERT INTO tag (repository, name, manifest, checked)"
-		     " VALUES ($1, $2, $3, $4)"
+		     "INSERT INTO tag"
+		     " (repository, name, manifest, checked, pushed)"
+		     " VALUES ($1, $2, $3, $4, " REGISTRY_TIME ")"
 		     " ON CONFLICT (repository, name) DO UPDATE SET"
 		     " manifest = excluded.manifest,"
-		     " checked = excluded.checked",
+		     " checked = excluded.checked,"
+		     " pushed = excluded.pushed",
 		     DB_ARGS(db_number(repository), db_text(tag->s),
 			     db_number(manifest), db_number(clock_wall_s())),
 		     e);

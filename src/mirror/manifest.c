@@ -22,9 +22,11 @@ static bool is_fresh(const struct mirror *mirror,
 	return age >= 0 && age * 1000 < target->rules->tag_lifetimes_ms[index];
 }
 
-static void view_manifest(const struct meta_manifest *found,
+static void view_manifest(const struct mirror *mirror,
+			  const struct meta_manifest *found,
 			  struct manifest_view *out)
 {
+	meta_use(store_meta(mirror->store), found->use);
 	*out = (struct manifest_view){
 		.digest = found->digest,
 		.media_type = found->media_type,
@@ -51,7 +53,7 @@ int pull_peek_manifest(struct mirror *mirror,
 		return err_set(e, ERR_NOT_HERE, "the tag's lifetime is over");
 	if (!local)
 		metric_add(METRIC_HITS, 1);
-	view_manifest(&found, out);
+	view_manifest(mirror, &found, out);
 	return 0;
 }
 
@@ -104,7 +106,7 @@ int pull_manifest(struct mirror *mirror, const struct mirror_target *target,
 				       arena, &old, &ignored) == 0;
 
 	if (have)
-		view_manifest(&old, out);
+		view_manifest(mirror, &old, out);
 	/* Somebody else may have asked since the peek. */
 	if (have && is_fresh(mirror, target, reference, old.checked))
 		return 0;
@@ -119,7 +121,7 @@ int pull_manifest(struct mirror *mirror, const struct mirror_target *target,
 	if (meta_manifest_peek(meta, &target->repository, reference, arena,
 			       &found, e) < 0)
 		return -1;
-	view_manifest(&found, out);
+	view_manifest(mirror, &found, out);
 	return 0;
 }
 

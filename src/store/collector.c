@@ -3,8 +3,9 @@
  *
  * Age is counted in uptime: the clock of the wall may jump, and while nothing
  * runs, no client can come back. So a thread counts the time that it runs to
- * the epoch in the database, every few minutes and at its end, and short lives
- * add up as well. After each epoch, and in between, it sweeps.
+ * the epoch in the database, every minute and at its end, and short lives add
+ * up as well; it stamps what was used meanwhile. After each epoch, and in
+ * between, it sweeps.
  *
  * It never hurries: after each piece of work it rests for as long as that
  * took.
@@ -15,7 +16,7 @@
 #include "store/inside.h"
 
 #define GRACE_LEAST_MS 1000
-#define COUNT_MS (5 * 60 * 1000)  /* a crash loses so much uptime */
+#define COUNT_MS (60 * 1000)	  /* a crash loses so much uptime */
 #define SWEEP_MS (60 * 60 * 1000) /* files that nothing knows go then, too */
 
 /* ------------------------------------------------------- opening, closing */
@@ -180,14 +181,15 @@ static void say_failed(const struct err *e)
 		log_say(LOG_WARN, "sweep", "%s", e->message);
 }
 
-/* Did another epoch begin? */
+/* What was used meanwhile is stamped. Did another epoch begin? */
 static bool epoch_began(struct store *store, struct meta_epoch *epoch)
 {
 	int64_t before = epoch->number;
 	struct err e;
 
 	hold_mutex(&store->collector.pass);
-	if (uptime_count(store, store->collector.grace_ms, epoch, &e) < 0)
+	if (uptime_count(store, store->collector.grace_ms, epoch, &e) < 0 ||
+	    meta_use_flush(store->meta, &e) < 0)
 		say_failed(&e);
 	return epoch->number != before;
 }
