@@ -10,6 +10,7 @@
  */
 #include "api/body.h"
 #include "api/call.h"
+#include "api/pushed.h"
 #include "oci/range.h"
 
 static int resume(struct call *call, struct incoming **out, struct err *e)
@@ -58,6 +59,7 @@ static void answer_blob(struct call *call, const struct digest *digest)
 	struct response *res = call->response;
 	struct digest_text text = digest_text(digest);
 
+	pushed_note(call, digest);
 	respond_header(res, "Location", "/v2/%.*s/blobs/%s",
 		       SPAN_ARG(call->path_name), text.s);
 	respond_header(res, "Docker-Content-Digest", "%s", text.s);

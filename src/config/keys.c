@@ -66,6 +66,7 @@ const struct key keys[] = {
 	{ "drain", DURATION, IN_CONFIG(drain_ms), .initial = "30s",
 	  .help = "how long a stop waits for requests under way" },
 	{ "gc.grace", DURATION, IN_CONFIG(gc_grace_ms), .initial = "24h",
+	  .fixed = true,
 	  .help = "how long abandoned uploads and blobs that no manifest "
 		  "names stay at least, and at most twice as long; counted "
 		  "while the registry runs" },

@@ -1,11 +1,19 @@
 /*
  * Links: which repository has which blob. Every way to promise a client that
  * a blob is there is noted at its link, so that no sweep takes it before a
- * manifest can name it. When one does, the promise is kept.
+ * manifest can name it. When one does, the promise is kept, if it was the only
+ * one: of several clients it may have been any.
  */
 #include "meta/inside.h"
 
 #define EPOCH "(SELECT epoch FROM state)"
+
+/* What was promised before the last epoch is forgotten. */
+#define ONE_MORE                                  \
+	" promised = CASE WHEN link.promised = 0" \
+	"  OR link.promised_in < " EPOCH " - 1"   \
+	"  THEN 1 ELSE 2 END,"                    \
+	" promised_in = " EPOCH
 
 int link_make(struct db *db, int64_t repository, const struct digest *digest,
 	      struct err *e)
@@ -13,10 +21,11 @@ int link_make(struct db *db, int64_t repository, const struct digest *digest,
 	struct digest_row key = digest_row(digest);
 
 	return db_do(db,
-		     "INSERT INTO link (digest, repository, touched, promised)"
-		     " VALUES ($1, $2, " EPOCH ", 1)"
+		     "INSERT INTO link"
+		     " (digest, repository, touched, promised, promised_in)"
+		     " VALUES ($1, $2, " EPOCH ", 1, " EPOCH ")"
 		     " ON CONFLICT (digest, repository)"
-		     " DO UPDATE SET touched = excluded.touched, promised = 1",
+		     " DO UPDATE SET touched = excluded.touched," ONE_MORE,
 		     DB_ARGS(db_digest(&key), db_number(repository)), e);
 }
 
@@ -26,8 +35,9 @@ int link_settle(struct db *db, int64_t repository, const struct digest *digest,
 	struct digest_row key = digest_row(digest);
 
 	return (int)db_change(db,
-			      "UPDATE link SET touched = " EPOCH
-			      ", promised = 0"
+			      "UPDATE link SET touched = " EPOCH ","
+			      " promised = CASE WHEN promised = 1 THEN 0"
+			      "  ELSE promised END"
 			      " WHERE digest = $1 AND repository = $2",
 			      DB_ARGS(db_digest(&key), db_number(repository)),
 			      e);
@@ -96,8 +106,7 @@ static int link_promise(struct db *db, int64_t repository,
 	struct digest_row key = digest_row(digest);
 
 	return (int)db_change(db,
-			      "UPDATE link SET touched = " EPOCH
-			      ", promised = 1"
+			      "UPDATE link SET touched = " EPOCH "," ONE_MORE
 			      " WHERE digest = $1 AND repository = $2",
 			      DB_ARGS(db_digest(&key), db_number(repository)),
 			      e);

@@ -70,7 +70,8 @@ struct meta_blob {
 	/* Only meta_blob_peek. Before a client is told "it is here", the link
 	   has to be touched if it is stale: the repository is local, no
 	   manifest names it, and it was touched in an earlier epoch. And
-	   before a push may rely on that, if it is not promised. */
+	   before a push may rely on it, unless it is promised: to several
+	   clients, in this epoch. */
 	bool stale;
 	bool promised;
 };
@@ -130,8 +131,8 @@ int meta_link_put(struct meta *, const struct repository *,
 		  const struct digest *, struct err *) may_wait must_check;
 
 /*
- * Promises the blob to a client, which keeps the link from sweeps for now.
- * ERR_BLOB_UNKNOWN if it is gone.
+ * Promises the blob to one more client, which keeps the link from sweeps for
+ * now. ERR_BLOB_UNKNOWN if it is gone.
  */
 int meta_link_touch(struct meta *, const struct repository *,
 		    const struct digest *, struct err *) may_wait must_check;

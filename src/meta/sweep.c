@@ -58,9 +58,10 @@ enum verdict { STAYS, WAITS, GOES };
 	"EXISTS (SELECT 1 FROM named"       \
 	" WHERE named.digest = link.digest" \
 	" AND named.repository = link.repository)"
-#define LINK_OLD                \
-	"(link.touched < $1 OR" \
-	" (link.promised = 0 AND link.touched < $2))"
+#define LINK_OLD                  \
+	"(link.touched < $1 OR"   \
+	" (link.touched < $2 AND" \
+	"  (link.promised = 0 OR link.promised_in < $1)))"
 
 /* What is cached may be named where it has no link. */
 #define BLOB_CACHED                                            \

@@ -63,9 +63,14 @@ static void head_layer(struct lab *lab)
 	if (store_peek_size(lab->store, &app, &digest, &size, &e) == 0)
 		return;
 	assert_int_equal(e.kind, ERR_NOT_HERE);
-	OK(store_promise(lab->store, &app, &digest, &e), e);
-	OK(store_peek_size(lab->store, &app, &digest, &size, &e), e);
 	assert_int_equal(size, strlen("layer"));
+	OK(store_promise(lab->store, &app, &digest, &e), e);
+}
+
+static void put_and_drop(struct lab *lab, const char *tag)
+{
+	lab_image(lab, local("app"), tag, "layer", NULL);
+	drop_image(lab, local("app"), "layer", NULL);
 }
 
 /* The only manifest that names it goes while the next is on its way. */
@@ -80,9 +85,48 @@ static void a_push_may_rely_on_what_is_just_being_deleted(void **state)
 	drop_image(lab, local("app"), "layer", NULL);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(sweep_now(lab).waiting.number, 1);
-	lab_image(lab, local("app"), "v2", "layer", NULL);
-	drop_image(lab, local("app"), "layer", NULL);
+	put_and_drop(lab, "v2");
 	assert_int_equal(sweep_now(lab).blobs.number, 1);
+}
+
+/* Of two that rely on it, one names it and lets it go again. */
+static void a_push_may_rely_on_what_another_push_named(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_open(lab);
+	lab_push(lab, local("app"), "layer");
+	head_layer(lab);
+	for (int i = 0; i < 3; i++) {
+		put_and_drop(lab, "v1");
+		assert_int_equal(sweep_now(lab).waiting.number, 1);
+	}
+	put_and_drop(lab, "v2");
+
+	/* Who the second one was is not known: both are forgotten by age. */
+	age(lab, 2);
+	head_layer(lab);
+	put_and_drop(lab, "v3");
+	assert_int_equal(sweep_now(lab).blobs.number, 1);
+}
+
+static void a_promise_to_several_is_written_once_an_epoch(void **state)
+{
+	struct lab *lab = *state;
+	struct repository app = local("app");
+	struct digest digest = digest_of("layer");
+	int64_t size;
+	struct err e;
+
+	lab_open(lab);
+	lab_push(lab, app, "layer");
+	lab_image(lab, app, "v1", "layer", NULL);
+	for (int i = 0; i < 2; i++) {
+		head_layer(lab);
+		head_layer(lab);
+		OK(store_peek_size(lab->store, &app, &digest, &size, &e), e);
+		age(lab, 1);
+	}
 }
 
 /* The page on which it stands is about to be removed. */
@@ -376,6 +420,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		LAB_TEST(what_was_promised_stays_until_a_manifest_names_it),
 		LAB_TEST(a_push_may_rely_on_what_is_just_being_deleted),
+		LAB_TEST(a_push_may_rely_on_what_another_push_named),
+		LAB_TEST(a_promise_to_several_is_written_once_an_epoch),
 		LAB_TEST(a_promise_between_look_and_removal_is_kept),
 		LAB_TEST(an_upload_resumed_between_look_and_removal_stays),
 		LAB_TEST(an_upload_resumed_before_its_file_went_is_unknown),

@@ -162,6 +162,30 @@ def test_nor_is_one_that_relies_on_what_is_just_being_deleted(registry):
     assert pulls(registry, "app", "2", config, layer)
 
 
+def test_nor_is_one_whose_layer_another_push_named_and_let_go(registry):
+    shared, own, other = (content(seed, 1000) for seed in ("s", "o", "p"))
+    push_blobs(registry, "app", shared, own)
+    head = registry.ask("HEAD", f"/v2/app/blobs/{shared.digest}")
+    assert head.status == 200                           # to the other push
+    delete(registry, "app",
+           push_manifest_of(registry, "app", "1", own, shared))
+    gc(registry, "--grace", "0s")
+    push_blobs(registry, "app", other)
+    push_manifest_of(registry, "app", "2", other, shared)
+    assert pulls(registry, "app", "2", other, shared)
+
+
+def test_docker_asks_for_what_it_has_pushed_and_is_no_second_client(registry):
+    config, agent = content("config", 100), "docker/20.10.24 go/go1.19.8"
+    path = "/v2/app/blobs/uploads/?digest=" + config.digest
+    push = registry.ask("POST", path, config.bytes(), User_Agent=agent)
+    assert push.status == 201
+    head = registry.ask("HEAD", push["Location"], User_Agent=agent)
+    assert (head.status, head["Content-Length"]) == (200, "100")
+    delete(registry, "app", push_manifest_of(registry, "app", "1", config))
+    assert "Removed 1 blob" in gc(registry, "--grace", "0s")
+
+
 def test_nor_an_upload_between_two_chunks(registry):
     layer = content("layer", 1000)
     with registry.connect() as wire:
