@@ -51,12 +51,15 @@ class Unavailable(pytest.skip.Exception):
 
 def go_tool(name):
     """The program's path, built if need be. Unavailable."""
-    tool = TOOLS[name]
-    program = CACHE / f"{name}-{tool.version}"
+    program = path_of(name)
     if not program.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
-        build(tool, program)
+        build(TOOLS[name], program)
     return program
+
+
+def path_of(name):
+    return CACHE / f"{name}-{TOOLS[name].version}"
 
 
 def build(tool, program):
@@ -87,15 +90,17 @@ def go(*arguments, cwd):
 
 
 def main():
-    if not GO:
-        print(f"Go is not installed: tests of {', '.join(TOOLS)} are skipped")
+    missing = [name for name in TOOLS if not path_of(name).exists()]
+    if missing and not GO:
+        print(f"Go is not installed: tests of {', '.join(missing)} "
+              "are skipped")
         return
-    print(f"Building with Go, once: {', '.join(TOOLS)}", flush=True)
-    for name in TOOLS:
+    for name in missing:
+        print(f"Building {name} with Go", flush=True)
         try:
             go_tool(name)
         except Unavailable as why:
-            print(f"{why}: tests of {name} are skipped")
+            print(f"{why}: its tests are skipped")
 
 
 if __name__ == "__main__":
