@@ -2,11 +2,17 @@
 
 import pytest
 
+from lab.content import content
 from lab.copiers import SkopeoCopier
 from lab.docker import Docker
+from lab.images import BUSYBOX, OCI, OCI_INDEX, Image, add_platform, layer
 from lab.podman import Podman
 from lab.process import run
+from lab.pusher import push_image
+from lab.registry import Registry
 
+CHUNK = 200_000
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 ECHO = "/bin/busybox", "echo", "it runs"
 
 
@@ -42,6 +48,38 @@ def test_docker_pulls_runs_pushes_and_pulls_again(docker, filled_doors,
     docker.forget()
 
 
+def test_docker_pushes_a_list_of_platforms(docker, filled_doors, samples):
+    """Its client speaks no TLS with 127.0.0.1 when it does that."""
+    host = filled_doors.plain.host
+    experimental = {"DOCKER_CLI_EXPERIMENTAL": "enabled"}
+    docker.run("manifest", "create", "--insecure", f"{host}/docker/list:1",
+               f"{host}/sample/docker:1", **experimental)
+    docker.run("manifest", "push", "--insecure", "--purge",
+               f"{host}/docker/list:1", **experimental)
+
+    pushed = filled_doors.ask("GET", "/v2/docker/list/manifests/1",
+                              Accept=DOCKER_LIST)
+    assert pushed["Content-Type"] == DOCKER_LIST
+    assert [each["digest"] for each in pushed.json["manifests"]] == \
+        [samples["docker"].digest]
+    docker.run("pull", "--quiet", f"{host}/docker/list:1")
+    docker.forget()
+
+
+def test_podman_pushes_a_list_of_platforms(podman, filled_doors, samples):
+    podman.run("manifest", "create", "list")
+    podman.run("manifest", "add", podman.trust, "--all", "list",
+               f"docker://{podman.name('sample/index:1')}")
+    podman.run("manifest", "push", podman.trust, "--all", "list",
+               f"docker://{podman.name('podman/list:1')}")
+
+    pushed = filled_doors.ask("GET", "/v2/podman/list/manifests/1",
+                              Accept=OCI_INDEX)
+    assert [each["platform"]["architecture"]
+            for each in pushed.json["manifests"]] == ["amd64", "arm64"]
+    assert podman.pull("podman/list:1") == samples["index"].config
+
+
 @pytest.mark.parametrize("door,buildkit", [
     ("plain", "0"), ("secure", "0"),
     ("plain", "1"),             # its BuildKit speaks no TLS with 127.0.0.1
@@ -75,6 +113,50 @@ def test_podman_pulls_runs_pushes_and_pulls_again(podman, filled_doors,
     podman.pull(f"podman/{kind}:1")
     assert podman.run("run", "--rm", podman.name(f"podman/{kind}:1"),
                       *ECHO) == "it runs\n"
+
+
+def test_podman_fetches_only_what_it_lacks(podman, scene, endpoint, two_doors):
+    """A layer of zstd:chunked, most of which is in another that is here."""
+    if podman.driver != "overlay":
+        pytest.skip("podman's vfs takes whole layers only")
+    hub = Registry(scene).start()
+    images = list(chunked_images(scene.directory("chunks")))
+    name = f"podman/chunked/{endpoint.scheme}"
+    for image in images:
+        push_image(hub.address, image)
+        theirs = f"{hub.host}/{image.repository}:{image.tag}"
+        podman.run("pull", "--quiet", "--tls-verify=false", theirs)
+        podman.push(theirs, f"{name}:{image.tag}",
+                    "--compression-format=zstd:chunked")
+        podman.forget()
+    for image in images:
+        assert podman.pull(f"{name}:{image.tag}") == image.config
+
+    whole = two_doors.ask("GET", f"/v2/{name}/manifests/large",
+                          Accept=OCI["manifest"]).json["layers"][0]
+    parts = [int(line["sent"]) for line in two_doors.log_lines("request")
+             if whole["digest"] in line["path"] and line["method"] == "GET"
+             and line["status"] == "206"]
+    assert len(parts) > 1 and sum(parts) < 0.7 * whole["size"]
+    assert podman.run(
+        "run", "--rm", podman.name(f"{name}:large"), "/bin/busybox",
+        "sha256sum", "/data/0", "/data/7").split()[::2] == [
+            content(number, CHUNK).digest.split(":")[1] for number in (0, 7)]
+
+
+def chunked_images(directory):
+    """`small` has every second file of `large`."""
+    files = {"bin/busybox": BUSYBOX}
+    for number in range(8):
+        path = directory / str(number)
+        path.write_bytes(content(number, CHUNK).bytes())
+        files[f"data/{number}"] = path
+    few = {name: path for name, path in files.items() if name[-1] not in "1357"}
+    for tag, chosen in ("small", few), ("large", files):
+        image = Image("lab/chunked", tag)
+        add_platform(image, "amd64",
+                     [layer(directory / f"{tag}.tar", chosen)], OCI)
+        yield image
 
 
 @pytest.mark.parametrize("form,base", [("oci", "zstd"), ("docker", "index")])

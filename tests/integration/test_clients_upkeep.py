@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from lab.content import content
 from lab.copiers import Crane, Oras, Regctl, SkopeoCopier
 from lab.layouts import write_layout
 from lab.pusher import push_image
@@ -110,3 +111,17 @@ def test_oras_lists_fetches_and_deletes(scene, endpoint, repository, remote,
 
     oras.run("manifest", "delete", "--force", f"{remote}:stable")
     assert oras.run("repo", "tags", remote).split() == []
+
+
+def test_regctl_sends_a_blob_in_chunks(scene, endpoint, remote, two_doors):
+    blob = content("chunks", 5 << 20)
+    regctl = Regctl(scene, endpoint)
+    regctl.run("registry", "set", "--blob-chunk", 1 << 20, "--blob-max",
+               2 << 20, endpoint.host)
+    digest = regctl.run("blob", "put", remote, stdin=blob.fd).strip()
+
+    assert digest == blob.digest
+    patches = [line for line in two_doors.log_lines("request")
+               if line["method"] == "PATCH" and remote.split("/", 1)[1]
+               in line["path"]]
+    assert [line["received"] for line in patches] == [str(1 << 20)] * 5

@@ -68,8 +68,8 @@ class Regctl(Copier):
             else ["--tls", "disabled"]
         self.run("registry", "set", *trust, endpoint.host)
 
-    def run(self, *arguments):
-        return run(self._lab, go_tool("regctl"), *arguments)
+    def run(self, *arguments, **how):
+        return run(self._lab, go_tool("regctl"), *arguments, **how)
 
     def push(self, layout, name):
         self.run("image", "copy", f"ocidir://{layout.reference}",

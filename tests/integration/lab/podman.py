@@ -1,7 +1,5 @@
 """podman and buildah on one store, which is all their own."""
 
-import json
-
 from .mounts import on_overlay
 from .process import run
 
@@ -23,6 +21,9 @@ STORAGE = """\
 driver = "{driver}"
 graphroot = "{home}/store"
 runroot = "{home}/run"
+[storage.options]
+pull_options = {{enable_partial_images = "true", use_hard_links = "false", \
+ostree_repos = ""}}
 """
 
 
@@ -31,13 +32,13 @@ class Podman:
         self._lab = lab
         self._endpoint = endpoint
         home = lab.directory("podman")
-        driver = "vfs" if on_overlay(home) else "overlay"
+        self.driver = "vfs" if on_overlay(home) else "overlay"
         self._variables = {
             "CONTAINERS_CONF": self._write(home / "containers.conf",
                                            CONTAINERS.format(home=home)),
             "CONTAINERS_STORAGE_CONF": self._write(
                 home / "storage.conf",
-                STORAGE.format(home=home, driver=driver))}
+                STORAGE.format(home=home, driver=self.driver))}
 
     @staticmethod
     def _write(path, text):
@@ -67,10 +68,6 @@ class Podman:
     def push(self, local, name, *options):
         self.run("push", "--quiet", self.trust, *options, local,
                  self.name(name))
-
-    def layers(self, local):
-        return json.loads(self.run("image", "inspect", local))[0][
-            "RootFS"]["Layers"]
 
     def forget(self):
         self.run("image", "rm", "--all", "--force")

@@ -48,11 +48,12 @@ class Process:
         return self.log.read_text(errors="replace")
 
 
-def run(lab, *argv, seconds=120, check=True, **variables):
+def run(lab, *argv, seconds=120, check=True, stdin=subprocess.DEVNULL,
+        **variables):
     """Runs a command to its end; its standard output as text."""
     done = subprocess.run([str(word) for word in argv],
                           env=dict(lab.environment, **variables),
-                          stdin=subprocess.DEVNULL, capture_output=True,
+                          stdin=stdin, capture_output=True,
                           text=True, timeout=seconds)
     if check and done.returncode != 0:
         raise AssertionError(f"{' '.join(map(str, argv))}: exit status "
