@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -17,27 +18,32 @@
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/pool.h"
 #include "base/thread.h"
 
 #define REQUEST_ROOM 256
 #define REQUEST_S 2 /* until it is here */
 #define RETRY_MS 20
 #define LINE_S 600 /* until one is taken; "| less" may take its time */
+#define ANSWERS 8  /* at once */
+
+/* Whom an answer goes to. */
+struct asker {
+	struct control *control;
+	int fd;
+	bool gone;
+	LIST_ENTRY(asker) link;
+};
 
 struct control {
 	struct thread thread;
 	control_answer answer;
 	void *arg;
 	int listener;
+	struct pool *answers;
 	pthread_mutex_t lock; /* guards all below */
-	int asker;	      /* -1: nobody */
+	LIST_HEAD(, asker) askers;
 	bool closing;
-};
-
-/* Whom an answer goes to. */
-struct asker {
-	int fd;
-	bool gone;
 };
 
 /* -------------------------------------------------------------- the socket */
@@ -113,9 +119,12 @@ static void part_send(struct asker *asker, char mark, const char *text)
 	}
 }
 
-static void line_send(void *asker, const char *text)
+static bool line_send(void *arg, const char *text)
 {
+	struct asker *asker = arg;
+
 	part_send(asker, ' ', text);
+	return !asker->gone;
 }
 
 static bool may_ask(int fd)
@@ -148,33 +157,57 @@ static bool request_read(int fd, char request[REQUEST_ROOM])
 	return false;
 }
 
-static void serve(struct control *control, int fd)
+static void serve(struct asker *asker)
 {
 	static const struct timeval request_time = { .tv_sec = REQUEST_S };
 	static const struct timeval line_time = { .tv_sec = LINE_S };
-	struct asker asker = { .fd = fd };
-	struct saying saying = { line_send, &asker };
+	const struct control *control = asker->control;
+	struct saying saying = { line_send, asker };
 	char request[REQUEST_ROOM];
 	struct err e;
 
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &request_time,
+	setsockopt(asker->fd, SOL_SOCKET, SO_RCVTIMEO, &request_time,
 		   sizeof(request_time));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &line_time, sizeof(line_time));
-	if (!may_ask(fd))
-		return part_send(&asker, '!', "you may not ask this process");
-	if (!request_read(fd, request))
+	setsockopt(asker->fd, SOL_SOCKET, SO_SNDTIMEO, &line_time,
+		   sizeof(line_time));
+	if (!may_ask(asker->fd))
+		return part_send(asker, '!', "you may not ask this process");
+	if (!request_read(asker->fd, request))
 		return;
 	if (control->answer(request, &saying, control->arg, &e) < 0)
-		part_send(&asker, '!', e.message);
+		part_send(asker, '!', e.message);
 	else
-		part_send(&asker, '=', "");
+		part_send(asker, '=', "");
 }
 
-/* False when it is time to end. */
-static bool asker_note(struct control *control, int fd)
+static void asker_end(struct asker *asker)
 {
+	hold_mutex(&asker->control->lock);
+	LIST_REMOVE(asker, link);
+	close(asker->fd);
+	free(asker);
+}
+
+static void asker_run(void *arg)
+{
+	serve(arg);
+	asker_end(arg);
+}
+
+/* Takes `fd`, which may be -1. False when it is time to end. */
+static bool asker_begin(struct control *control, int fd)
+{
+	auto_fd int owned = fd;
 	hold_mutex(&control->lock);
-	control->asker = fd;
+
+	if (owned >= 0 && !control->closing) {
+		struct asker *asker = mem_alloc(sizeof(*asker));
+
+		asker->control = control;
+		asker->fd = steal_fd(&owned);
+		LIST_INSERT_HEAD(&control->askers, asker, link);
+		pool_run(control->answers, asker_run, asker);
+	}
 	return !control->closing;
 }
 
@@ -182,29 +215,27 @@ static bool asker_note(struct control *control, int fd)
 static void control_main(void *arg)
 {
 	struct control *control = arg;
-	bool open = true;
+	int fd;
 
-	while (open) {
-		auto_fd int fd =
-			accept4(control->listener, NULL, NULL, SOCK_CLOEXEC);
-
+	do {
+		fd = accept4(control->listener, NULL, NULL, SOCK_CLOEXEC);
 		if (fd < 0)
 			poll(NULL, 0, RETRY_MS);
-		open = asker_note(control, fd);
-		if (fd >= 0 && open)
-			serve(control, fd);
-		open = asker_note(control, -1);
-	}
+	} while (asker_begin(control, fd));
 }
 
 /* Whoever waits for the other side, waits no longer. */
 static void control_break(struct control *control)
 {
+	const struct asker *asker;
+
 	hold_mutex(&control->lock);
 	control->closing = true;
 	shutdown(control->listener, SHUT_RDWR);
-	if (control->asker >= 0)
-		shutdown(control->asker, SHUT_RDWR);
+	LIST_FOREACH(asker, &control->askers, link)
+	{
+		shutdown(asker->fd, SHUT_RDWR);
+	}
 }
 
 int control_open(const char *data, control_answer answer, void *arg,
@@ -219,7 +250,8 @@ int control_open(const char *data, control_answer answer, void *arg,
 	control->answer = answer;
 	control->arg = arg;
 	control->listener = listener;
-	control->asker = -1;
+	control->answers = pool_open("answer", ANSWERS);
+	LIST_INIT(&control->askers);
 	pthread_mutex_init(&control->lock, NULL);
 	thread_start(&control->thread, "control", control_main, control);
 	*out = control;
@@ -233,6 +265,7 @@ void control_close(struct control **pointer)
 	thread_may_wait("control_close");
 	control_break(control);
 	thread_join(&control->thread);
+	pool_close(&control->answers);
 	pthread_mutex_destroy(&control->lock);
 	close(control->listener);
 	free(control);

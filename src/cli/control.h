@@ -4,29 +4,34 @@
  * By a socket in the data directory, called "control". It asks nobody for a
  * password: only who runs the registry, and root, are heard, and they may do
  * everything to its files anyway. A request is a line, and so is each part of
- * the answer. One request after another.
+ * the answer. Several may ask at once: what one waits for may take hours.
  */
 #pragma once
+#include <stdbool.h>
+
 #include "base/attr.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 
-/* Takes the lines of an answer, without their newline. */
+/*
+ * Takes the lines of an answer, without their newline. False: nobody hears
+ * them any more, so what is done for the answer's sake alone may end.
+ */
 struct saying {
-	void (*line)(void *arg, const char *text);
+	bool (*line)(void *arg, const char *text);
 	void *arg;
 };
 
-/* Answers one request; may take its time. */
+/* Answers one request, on a thread of its own; may take its time. */
 typedef int (*control_answer)(const char *request, const struct saying *,
 			      void *arg, struct err *);
 
 struct control;
 
-/* Answers from now on, on a thread of its own. */
+/* Answers from now on. */
 int control_open(const char *data, control_answer, void *arg,
 		 struct control **out, struct err *) may_wait must_check;
-/* The answer under way comes to its end, but nobody hears it any more. */
+/* Answers under way come to their end, but nobody hears them any more. */
 void control_close(struct control **) may_wait;
 DEFINE_AUTO(control, control_close)
 

@@ -212,10 +212,10 @@ static int args_take(char *const *args, struct gc *gc, char **rest,
 	return 0;
 }
 
-static void line_print(void *arg, const char *text)
+static bool line_print(void *arg, const char *text)
 {
 	(void)arg;
-	puts(text);
+	return puts(text) >= 0;
 }
 
 int cli_gc(const struct call *call, struct err *e)
