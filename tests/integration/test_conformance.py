@@ -6,6 +6,7 @@ from lab.certificates import make_certificate
 from lab.conformance import run_suite, run_suite_of_2023
 from lab.registry import Registry
 
+PREFIX = "[It] OCI Distribution Conformance Tests"
 # The older suite never runs both sides of a choice.
 SKIPPED_IN_2023 = {
     "Pull Setup Get tag name from environment":
@@ -21,28 +22,38 @@ SKIPPED_IN_2023 = {
 }
 
 
-@pytest.fixture(params=["plain", "secure"])
-def endpoint(request, scene):
-    """Its repositories are empty at first, as the suite wants them."""
+def new_registry(scene, **settings):
+    """With empty repositories, as the suites want them."""
     certificate = make_certificate(scene, scene.directory("certificate"), 1)
-    registry = Registry(scene, tls=certificate, settings={
-        "manifests": {"missing_blobs": "accept"}}).start()
-    return getattr(registry, request.param)
+    return Registry(scene, tls=certificate, settings=settings).start()
 
 
+@pytest.mark.parametrize("door", ["plain", "secure"])
 @pytest.mark.parametrize("version", ["1.1", "dev"])
-def test_all_of_a_version_passes(scene, endpoint, version):
-    report = run_suite(scene, endpoint, version)
+def test_all_of_a_version_passes(scene, version, door):
+    registry = new_registry(scene, manifests={"missing_blobs": "accept"})
+    report = run_suite(scene, getattr(registry, door), version)
 
     assert report.failed == []
     assert report.skipped == []
     assert report.counts["passed"] == report.counts.total() > 800
 
 
-def test_all_of_the_suite_of_2023_passes(scene, endpoint):
-    report = run_suite_of_2023(scene, endpoint)
+def test_without_any_configuration_all_but_sparse_passes(scene):
+    """An image is refused while its blobs are missing."""
+    report = run_suite(scene, new_registry(scene).plain, "dev",
+                       OCI_DATA_SPARSE="false")
 
     assert report.failed == []
-    assert set(report.skipped) == {f"[It] OCI Distribution Conformance Tests {name}"
+    assert report.skipped == []
+    assert report.counts["passed"] == report.counts.total() > 700
+
+
+@pytest.mark.parametrize("door", ["plain", "secure"])
+def test_all_of_the_suite_of_2023_passes(scene, door):
+    report = run_suite_of_2023(scene, getattr(new_registry(scene), door))
+
+    assert report.failed == []
+    assert set(report.skipped) == {f"{PREFIX} {name}"
                                    for name in SKIPPED_IN_2023}
     assert report.counts["passed"] > 70

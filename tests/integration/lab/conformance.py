@@ -25,14 +25,14 @@ class Report:
     failed: list = field(default_factory=list)      # names and reasons
 
 
-def run_suite(lab, endpoint, version):
+def run_suite(lab, endpoint, version, **switches):
     """The suite of today, for a version of the specification."""
     tls = {"OCI_TLS": "enabled", "SSL_CERT_FILE": str(endpoint.ca)} \
         if endpoint.trust else {"OCI_TLS": "disabled"}
     directory = lab.directory("conformance")
     return run(lab, "conformance", directory, OCI_VERSION=version,
                OCI_REGISTRY=endpoint.host, OCI_RESULTS_DIR=str(directory),
-               OCI_LOG="error", **tls, **SWITCHES)
+               OCI_LOG="error", **tls, **SWITCHES | switches)
 
 
 def run_suite_of_2023(lab, endpoint):
