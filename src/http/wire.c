@@ -71,6 +71,13 @@ ssize_t wire_send_file(struct wire *wire, int file, int64_t offset, size_t size)
 	return n < 0 ? failed(&wire->writable) : n;
 }
 
+bool wire_is_reset(const struct wire *wire)
+{
+	struct pollfd fd = { .fd = wire->fd };
+
+	return poll(&fd, 1, 0) > 0 && fd.revents & (POLLERR | POLLHUP);
+}
+
 bool wire_may_read(const struct wire *wire)
 {
 	return wire->readable || (wire->tls && tls_has_more(wire->tls));

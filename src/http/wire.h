@@ -32,6 +32,9 @@ enum {
 void wire_open(struct wire *, int fd);
 void wire_close(struct wire *);
 
+/* The peer has reset the connection: nothing can be told to it any more. */
+bool wire_is_reset(const struct wire *);
+
 /* A read may give something. */
 bool wire_may_read(const struct wire *);
 /* The first byte, left where it is: 1, 0 at the end, or WIRE_…. Plain only. */

@@ -80,11 +80,24 @@ static void stream(struct exchange *x)
 		send_last_frame(&x->sending);
 }
 
+/*
+ * Who has left while he waited for a worker is served no more: many such
+ * would keep the others waiting.
+ */
+static void give_up(struct exchange *x)
+{
+	exchange_refuse(x, 400, "the client went away");
+	x->cut = true;
+}
+
 void worker_answer(struct connection *c)
 {
 	struct exchange *x = c->exchange;
 
-	x->response.later(&x->request, &x->response);
+	if (wire_is_reset(&c->wire))
+		give_up(x);
+	else
+		x->response.later(&x->request, &x->response);
 	connection_answer(c);
 	if (x->response.kind == BODY_STREAM && !x->sending.ended)
 		stream(x);
