@@ -446,7 +446,7 @@ def test_bad_input_has_a_clear_answer(registry, row):
 
 def test_no_file_has_a_name_that_a_client_chose(registry):
     """After all of the above: digests, numbers, and our own names."""
-    ours = re.compile(r"\d+|[0-9a-f]{2}|sha(256|512)|blobs|incoming|lock"
+    ours = re.compile(r"\d+|[0-9a-f]{2}|sha(256|512)|blobs|incoming|lock|control"
                       r"|ballast|registry\.db(-wal|-shm)?"
                       r"|[0-9a-f]{64}([0-9a-f]{64})?\.[0-9a-f]+")
     names = [name for _, directories, files in os.walk(registry.data)

@@ -198,14 +198,13 @@ def unharmed(registry):
     """It answers; no socket, no blob and not much memory is held."""
     assert registry.running(), registry.log()
     assert registry.ask("GET", "/v2/").status == 200
-    wait_until(lambda: len(held(registry)) <= registry.doors,
-               "what was held to be given back")
+    wait_until(lambda: not held(registry), "what was held to be given back")
     memory = registry.anonymous_memory()
     assert sanitized() or memory < MEMORY, f"{memory >> 20} MiB"
 
 
 def held(registry):
-    """Sockets and open blobs. (An upload's file may stay open, and soon its
-    registry has as many of them open as it ever will.)"""
-    return [name for name in registry.descriptors()
-            if name.startswith("socket:") or "/blobs/sha" in name]
+    """Connections and open blobs. (An upload's file may stay open, and soon
+    its registry has as many of them open as it ever will.)"""
+    return registry.connections() + [
+        name for name in registry.descriptors() if "/blobs/sha" in name]

@@ -169,11 +169,22 @@ class Registry:
                 pass    # it was closed while we looked
         return names
 
-    @property
-    def doors(self):
-        """How many sockets listen."""
-        return sum(door is not None
-                   for door in (self.address, self.bound, self.tls))
+    def connections(self):
+        """Its sockets that somebody is, or was, connected to."""
+        listening = {f"socket:[{inode}]" for inode in listening_sockets()}
+        return [name for name in self.descriptors()
+                if name.startswith("socket:") and name not in listening]
+
+
+def listening_sockets():
+    """Inodes of TCP and Unix sockets that accept connections."""
+    for table, state, listens, inode in [("tcp", 3, "0A", 9),
+                                         ("tcp6", 3, "0A", 9),
+                                         ("unix", 3, "00010000", 6)]:
+        for line in Path(f"/proc/net/{table}").read_text().splitlines():
+            fields = line.split()
+            if len(fields) > inode and fields[state] == listens:
+                yield fields[inode]
 
 
 def trust(home, certificate):
