@@ -21,6 +21,7 @@ static const struct {
 	[ERR_SIZE_INVALID]          = { 400, "SIZE_INVALID" },
 	[ERR_MANIFEST_INVALID]      = { 400, "MANIFEST_INVALID" },
 	[ERR_RANGE]                 = { 416, "SIZE_INVALID" },
+	[ERR_CHUNK_INVALID]         = { 400, "BLOB_UPLOAD_INVALID" },
 	[ERR_CHUNK_ORDER]           = { 416, "BLOB_UPLOAD_INVALID" },
 	[ERR_TOO_LARGE]             = { 413, "SIZE_INVALID" },
 	[ERR_TOO_MANY]              = { 414, "UNSUPPORTED" },

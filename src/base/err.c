@@ -19,6 +19,7 @@ static const char *const texts[ERR_KINDS] = {
 	[ERR_SIZE_INVALID] = "size-invalid",
 	[ERR_MANIFEST_INVALID] = "manifest-invalid",
 	[ERR_RANGE] = "range",
+	[ERR_CHUNK_INVALID] = "chunk-invalid",
 	[ERR_CHUNK_ORDER] = "chunk-order",
 	[ERR_TOO_LARGE] = "too-large",
 	[ERR_TOO_MANY] = "too-many",

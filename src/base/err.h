@@ -20,7 +20,8 @@ enum err_kind {
 	ERR_DIGEST_INVALID,
 	ERR_SIZE_INVALID,
 	ERR_MANIFEST_INVALID,
-	ERR_RANGE,	 /* outside of what there is */
+	ERR_RANGE, /* outside of what there is */
+	ERR_CHUNK_INVALID,
 	ERR_CHUNK_ORDER, /* not the next chunk of an upload */
 	ERR_TOO_LARGE,
 	ERR_TOO_MANY,

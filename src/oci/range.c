@@ -126,7 +126,7 @@ int range_parse_chunk(struct span header, struct range *out, struct err *e)
 
 	if (!bounds_parse(bounds, out) ||
 	    (size.at && !size_parse(size, out, &ignored)))
-		return err_set(e, ERR_SIZE_INVALID,
+		return err_set(e, ERR_CHUNK_INVALID,
 			       "\"%.*s\" is no Content-Range of a chunk, "
 			       "like 0-99",
 			       SPAN_ARG(header));

@@ -35,7 +35,7 @@ enum range_kind range_parse(struct span header, int64_t size,
 
 /*
  * The Content-Range of an upload chunk: "<first>-<last>", with or without
- * "bytes " in front and "/<size>" behind. ERR_SIZE_INVALID.
+ * "bytes " in front and "/<size>" behind. ERR_CHUNK_INVALID.
  */
 int range_parse_chunk(struct span header, struct range *out, struct err *)
 	must_check;

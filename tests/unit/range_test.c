@@ -239,7 +239,7 @@ static void what_is_no_chunk_is_refused(void **state)
 	for (size_t i = 0; i < array_size(rows); i++) {
 		if (range_parse_chunk(span_of(rows[i]), &range, &e) == 0)
 			fail_msg("%s", rows[i]);
-		assert_int_equal(e.kind, ERR_SIZE_INVALID);
+		assert_int_equal(e.kind, ERR_CHUNK_INVALID);
 	}
 }
 
