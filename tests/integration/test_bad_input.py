@@ -21,6 +21,7 @@ TABLE = Table()
 MIB = 1 << 20
 DEEP = 1_000_000
 SHA512 = "sha512:" + "0" * 128
+IMAGE = digest_of(image())
 
 
 # ---------------------------------------------------------------- manifests
@@ -290,6 +291,19 @@ TABLE.answered(400, "MANIFEST_INVALID", LIVES, {
     "a tag of 10,000": put(image(), to="a" * 10_000),
 })
 
+TABLE.answered(400, "MANIFEST_INVALID", LIVES, {
+    "a further tag that is empty": put(image(), to=f"{IMAGE}?tag="),
+    "a further tag with a dash in front": put(image(), to=f"{IMAGE}?tag=-x"),
+    "a further tag with NUL": put(image(), to=f"{IMAGE}?tag=x%00"),
+    "a further tag that is a way up": put(image(), to=f"{IMAGE}?tag=..%2fx"),
+    "the second of two tags": put(image(), to=f"{IMAGE}?tag=a&tag=-x"),
+})
+
+TABLE.answered(414, "UNSUPPORTED", LIVES, {
+    "65 tags at once": put(image(), to=f"{IMAGE}?{'tag=a&' * 65}"),
+    "two thousand tags at once": put(image(), to=f"{IMAGE}?{'tag=a&' * 2000}"),
+})
+
 TABLE.answered(404, "MANIFEST_UNKNOWN", LIVES, {
     "asked for a tag with a dot in front": get(f"{APP}/manifests/.x"),
     "asked for a tag of 129": get(f"{APP}/manifests/{'a' * 129}"),
@@ -377,6 +391,8 @@ TABLE.answered(400, "UNSUPPORTED", LIVES, {
     "a page of -1": get(f"{APP}/tags/list?n=-1"),
     "a page of 1.5": get(f"{APP}/tags/list?n=1.5"),
     "a page beyond 64 bits": get(f"{APP}/tags/list?n={2**64 + 1}"),
+    "a page behind thousands of others":
+        get(f"{APP}/tags/list?n=x&{'m=1&' * 3000}"),
     "a catalog's page of -1": get("/v2/_catalog?n=-1"),
     "a catalog's page of letters": get("/v2/_catalog?n=x"),
     "a blob by sha384": get(f"{APP}/blobs/sha384:{'0' * 96}"),
@@ -446,8 +462,8 @@ def test_bad_input_has_a_clear_answer(registry, row):
 
 def test_no_file_has_a_name_that_a_client_chose(registry):
     """After all of the above: digests, numbers, and our own names."""
-    ours = re.compile(r"\d+|[0-9a-f]{2}|sha(256|512)|blobs|incoming|lock|control"
-                      r"|ballast|registry\.db(-wal|-shm)?"
+    ours = re.compile(r"\d+|[0-9a-f]{2}|sha(256|512)|blobs|incoming|lock"
+                      r"|ballast|control|registry\.db(-wal|-shm)?"
                       r"|[0-9a-f]{64}([0-9a-f]{64})?\.[0-9a-f]+")
     names = [name for _, directories, files in os.walk(registry.data)
              for name in directories + files]

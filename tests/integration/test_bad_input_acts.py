@@ -182,7 +182,7 @@ SLOW = {
     "a head that stops": Slow(b"G", b"", 0, 408, (9, 13)),
     "an empty line that stops": Slow(b"\r\n", b"", 0, 408, (9, 13)),
     "a head of 12 KiB in eight seconds":
-        Slow(get("/v2/")[:-2], b"X: " + b"y" * 1500 + b"\r\n", 8, 200, (7, 10)),
+        Slow(get("/v2/")[:-2], b"X: %s\r\n" % (b"y" * 1500), 8, 200, (7, 10)),
     "a TLS port and silence": Slow(b"", b"", 0, None, (9, 13), True),
     "half a TLS hello": Slow(b"\x16\x03\x01", b"", 0, None, (9, 13), True),
     "a manifest that stops":
@@ -259,7 +259,7 @@ def test_who_is_slow_is_cut_in_time(registry):
         assert earliest < crowd[what].seconds < latest, what
 
 
-# ----------------------------------------------------------------- half uploads
+# ---------------------------------------------------------------- half uploads
 
 HALF = content("half", 100_000)
 CUTS = {
@@ -322,7 +322,7 @@ def progress(registry, where):
     return last + 1 if last else 0
 
 
-# ------------------------------------------------------------------- full disks
+# ------------------------------------------------------------------ full disks
 
 def test_an_upload_goes_on_once_there_is_room(scene):
     disk = small_disk(scene)
@@ -468,7 +468,7 @@ def test_of_many_writers_none_comes_between_anothers_bytes(registry):
     assert last.status == 201, last
 
 
-# ------------------------------------------------------- large manifests at once
+# ----------------------------------------------------- large manifests at once
 
 def large_manifest(number, tokens=99_000):
     """Near 4 MiB and near the limit of tokens."""
@@ -499,7 +499,7 @@ def test_large_manifests_at_once_cost_little_more_than_their_bytes(registry):
     assert sanitized() or peak[0] < (4 * count + 80) * MIB
 
 
-# ---------------------------------------------------------------- who goes away
+# --------------------------------------------------------------- who goes away
 
 GONE = {
     "before the answer": get("/v2/"),
@@ -524,3 +524,27 @@ def test_whoever_goes_away_leaves_nothing_behind(registry, what):
         reset(wire)
     got = registry.ask("GET", f"{APP}/blobs/{digest_of(LAYER_BYTES)}")
     assert got.body == LAYER_BYTES
+
+
+def test_whoever_goes_away_keeps_nobody_waiting(registry):
+    """A push, while two threads begin uploads and hang up at once."""
+    end = threading.Event()
+
+    def hang_up():
+        while not end.is_set():
+            with registry.connect() as wire:
+                wire.send(say(f"POST {APP}/blobs/uploads/", body=b""))
+                reset(wire)
+
+    flood = [threading.Thread(target=hang_up) for _ in range(2)]
+    for thread in flood:
+        thread.start()
+    begun = time.monotonic()
+    for _ in range(20):
+        begin_upload(registry)
+    seconds = time.monotonic() - begun
+    end.set()
+    for thread in flood:
+        thread.join()
+    print(f"{seconds:.2f} s")
+    assert sanitized() or seconds < 5
