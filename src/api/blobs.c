@@ -46,7 +46,8 @@ static void send_part(struct call *call, struct blob_view *view,
 static void send_parts(struct call *call, struct blob_view *view,
 		       const struct ranges *ranges)
 {
-	struct http_part parts[array_size(ranges->parts)];
+	struct http_part *parts = arena_alloc(call->request->arena,
+					      ranges->count * sizeof(*parts));
 
 	for (size_t i = 0; i < ranges->count; i++)
 		parts[i] = (struct http_part){ ranges->parts[i].start,

@@ -54,6 +54,14 @@ static bool overlaps(const struct ranges *ranges, const struct range *with)
 	return false;
 }
 
+/* One that begins behind all others needs no look at each of them. */
+static bool fits(const struct ranges *ranges, const struct range *part)
+{
+	if (part->start >= ranges->reach)
+		return ranges->count < RANGES_MOST;
+	return ranges->count < RANGES_MIXED && !overlaps(ranges, part);
+}
+
 /* As of one part; RANGE_WHOLE ends it. */
 static enum range_kind part_add(struct ranges *ranges, struct span text,
 				int64_t size)
@@ -63,10 +71,11 @@ static enum range_kind part_add(struct ranges *ranges, struct span text,
 
 	if (kind != RANGE_PARTS)
 		return kind;
-	if (ranges->count == array_size(ranges->parts) ||
-	    overlaps(ranges, &part))
+	if (!fits(ranges, &part))
 		return RANGE_WHOLE;
 	ranges->parts[ranges->count++] = part;
+	if (part.start + part.length > ranges->reach)
+		ranges->reach = part.start + part.length;
 	return RANGE_PARTS;
 }
 
@@ -78,6 +87,7 @@ enum range_kind range_parse(struct span header, int64_t size,
 	bool some = false;
 
 	out->count = 0;
+	out->reach = 0;
 	if (size < 0 || !span_is_nocase(unit, "bytes"))
 		return RANGE_WHOLE;
 	while (rest.at) {

@@ -18,17 +18,21 @@ enum range_kind {
 	RANGE_OUTSIDE /* 416 */
 };
 
+#define RANGES_MOST 1024 /* as many as podman asks for at once */
+#define RANGES_MIXED 16	 /* of those that come in any order */
+
 /* At least one, as they were asked for; no two share a byte. */
 struct ranges {
-	struct range parts[16];
+	struct range parts[RANGES_MOST];
 	size_t count;
+	int64_t reach; /* the end of the furthest */
 };
 
 /*
  * The Range header against `size` bytes, -1 while that is unknown. RANGE_WHOLE
- * also if it is malformed, in another unit, of more than 16 parts or of parts
- * that overlap: the RFC allows to ignore such a header. Parts that hold no
- * byte of what there is are left out; RANGE_OUTSIDE if that leaves none.
+ * also if it is malformed, in another unit, of more parts than above, or of
+ * parts that overlap: the RFC allows to ignore such a header. Parts that hold
+ * no byte of what there is are left out; RANGE_OUTSIDE if that leaves none.
  */
 enum range_kind range_parse(struct span header, int64_t size,
 			    struct ranges *out);

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "oci/range.h"
 
 #define MAX "9223372036854775807"
@@ -125,8 +126,8 @@ static void who_asks_for_too_much_gets_the_whole(void **state)
 		{ "bytes=0-,0-", RANGE_WHOLE, { 0, 0 } },
 		{ "bytes=-1,-2", RANGE_WHOLE, { 0, 0 } },
 		{ "bytes=10-20,0-99", RANGE_WHOLE, { 0, 0 } },
-		{ "bytes=0-0,2-2,4-4,6-6,8-8,10-10,12-12,14-14,16-16,18-18,"
-		  "20-20,22-22,24-24,26-26,28-28,30-30,32-32",
+		{ "bytes=32-32,0-0,2-2,4-4,6-6,8-8,10-10,12-12,14-14,16-16,"
+		  "18-18,20-20,22-22,24-24,26-26,28-28,30-30",
 		  RANGE_WHOLE,
 		  { 0, 0 } },
 	};
@@ -135,12 +136,29 @@ static void who_asks_for_too_much_gets_the_whole(void **state)
 	(void)state;
 	assert_rows(rows, array_size(rows), 100);
 	assert_int_equal(
-		range_parse(SPAN("bytes=0-0,2-2,4-4,6-6,8-8,10-10,12-12,14-14,"
-				 "16-16,18-18,20-20,22-22,24-24,26-26,28-28,"
-				 "30-30"),
+		range_parse(SPAN("bytes=30-30,0-0,2-2,4-4,6-6,8-8,10-10,12-12,"
+				 "14-14,16-16,18-18,20-20,22-22,24-24,26-26,"
+				 "28-28"),
 			    100, &ranges),
 		RANGE_PARTS);
 	assert_int_equal(ranges.count, 16);
+}
+
+static void in_ascending_order_there_may_be_many(void **state)
+{
+	auto_buf struct buf header = { 0 };
+	struct ranges ranges;
+
+	(void)state;
+	buf_add(&header, SPAN("bytes=0-0"));
+	for (int i = 1; i < RANGES_MOST; i++)
+		buf_addf(&header, ",%d-%d", 2 * i, 2 * i);
+	assert_int_equal(range_parse(buf_span(&header), 10000, &ranges),
+			 RANGE_PARTS);
+	assert_int_equal(ranges.count, RANGES_MOST);
+	buf_add(&header, SPAN(",9000-"));
+	assert_int_equal(range_parse(buf_span(&header), 10000, &ranges),
+			 RANGE_WHOLE);
 }
 
 static void of_nothing_there_is_no_part(void **state)
@@ -312,6 +330,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_understood_is_ignored),
 		cmocka_unit_test(several_parts_come_as_they_were_asked_for),
 		cmocka_unit_test(who_asks_for_too_much_gets_the_whole),
+		cmocka_unit_test(in_ascending_order_there_may_be_many),
 		cmocka_unit_test(of_nothing_there_is_no_part),
 		cmocka_unit_test(of_an_unknown_size_the_whole_is_answered),
 		cmocka_unit_test(the_largest_file_has_a_last_byte),
