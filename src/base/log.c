@@ -229,6 +229,11 @@ void log_open(enum log_level least)
 	thread_start(&log_queue.writer, "log", writer_run, NULL);
 }
 
+void log_limit(enum log_level least)
+{
+	log_queue.least = least;
+}
+
 void log_close(void)
 {
 	pthread_mutex_lock(&log_queue.lock);

@@ -18,6 +18,7 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 /* Before log_open lines are written at once, by the caller. */
 void log_open(enum log_level least);
+void log_limit(enum log_level least); /* another one, from any thread */
 /* Writes out what is queued and stops the writer. */
 void log_close(void);
 

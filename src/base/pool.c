@@ -58,6 +58,8 @@ static struct job *wait_for_job(struct pool *pool)
 	int64_t deadline = clock_ms() + IDLE_MS;
 	bool waiting = true;
 
+	if (pool->threads > pool->limit)
+		return NULL;
 	pool->idle++;
 	while (!pool->first && !pool->closing &&
 	       (waiting || pool->threads == 1))
@@ -119,6 +121,14 @@ struct pool *pool_open(const char *name, unsigned limit)
 	struct worker *first = worker_new(pool);
 	thread_start(&first->thread, name, work, first);
 	return pool;
+}
+
+void pool_limit(struct pool *pool, unsigned limit)
+{
+	hold_mutex(&pool->lock);
+	pool->limit = limit;
+	for (unsigned i = pool->queued; i > 0 && pool->threads < limit; i--)
+		add_thread(pool);
 }
 
 void pool_run(struct pool *pool, void (*run)(void *), void *arg)

@@ -14,6 +14,9 @@ struct pool;
 /* At most `limit` jobs run at once; `name` is what ps shows. */
 struct pool *pool_open(const char *name, unsigned limit);
 
+/* Another limit; what runs beyond it runs to its end. Never waits. */
+void pool_limit(struct pool *, unsigned limit);
+
 /* Never waits: what finds no free thread is queued. */
 void pool_run(struct pool *, void (*run)(void *), void *arg);
 

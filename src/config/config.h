@@ -79,6 +79,13 @@ struct config_source {
 int config_load(const struct config_source *, struct config **out, struct err *)
 	may_wait must_check;
 void config_close(struct config **);
+
+/*
+ * What holds as long as the process runs stays in `next` as it is in `now`.
+ * Where it should have changed, its key is added to `kept`: "data, listen".
+ */
+void config_keep(struct config *next, const struct config *now,
+		 struct buf *kept);
 DEFINE_AUTO(config, config_close)
 
 /* All that is wrong with the file alone, a line each; returns how many. */

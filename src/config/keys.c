@@ -96,6 +96,7 @@ const struct key keys[] = {
 	{ "listen[].upstream", UPSTREAM, IN_LISTEN(upstream), .fixed = true,
 	  .help = "every name that comes in there is this upstream's" },
 	{ "listen[].tls.certificate", FILE_PATH, IN_LISTEN(tls.certificate),
+	  .fixed_set = true,
 	  .help = "makes it HTTPS; PEM, with its chain",
 	  .needs = { "listen[].tls.key" } },
 	{ "listen[].tls.key", FILE_PATH, IN_LISTEN(tls.key),

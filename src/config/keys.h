@@ -32,7 +32,9 @@ struct key {
 	const struct list *fills; /* it is the short form of this list */
 	const char *option;	  /* a shorter name as an option */
 	const char *section;	  /* of --help, that begins with this key */
-	bool fixed; /* what it says at the start holds to the end */
+	bool fixed;	/* what it says at the start holds to the end; of a
+			   list: what is fixed in it */
+	bool fixed_set; /* the same, but only of whether it is set */
 };
 
 extern const struct key keys[];

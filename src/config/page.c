@@ -24,6 +24,8 @@ static void print_key(struct buf *out, const struct key *key)
 	print_cell(out, key->help);
 	if (key->fixed)
 		buf_addf(out, "; *at the start only*");
+	if (key->fixed_set)
+		buf_addf(out, "; whether there is one: *at the start only*");
 	buf_addf(out, " |\n");
 }
 

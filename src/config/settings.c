@@ -24,7 +24,7 @@ static char *list_array(const struct list *list, const void *holder)
 	return array;
 }
 
-size_t list_length(const struct list *list, const void *holder)
+static size_t list_length(const struct list *list, const void *holder)
 {
 	return *(const size_t *)((const char *)holder + list->count_at);
 }
@@ -36,7 +36,8 @@ static void list_store(const struct list *list, void *holder, char *array,
 	*(size_t *)((char *)holder + list->count_at) = count;
 }
 
-void *list_element(const struct list *list, const void *holder, size_t index)
+static void *list_element(const struct list *list, const void *holder,
+			  size_t index)
 {
 	return list_array(list, holder) + index * list->size;
 }
@@ -63,7 +64,7 @@ static void list_grow(const struct list *list, void *holder, size_t count)
 	list_store(list, holder, array, count);
 }
 
-static void list_free(const struct list *list, void *holder)
+void list_clear(const struct list *list, void *holder)
 {
 	for (size_t i = 0; i < list_length(list, holder); i++)
 		holder_free(list, list_element(list, holder, i));
@@ -71,7 +72,8 @@ static void list_free(const struct list *list, void *holder)
 	list_store(list, holder, NULL, 0);
 }
 
-bool key_opens(const struct key *key, const struct list *holding)
+/* Is it the first key of a list in what that list, or null, holds? */
+static bool key_opens(const struct key *key, const struct list *holding)
 {
 	return key->list && key->list->parent == holding &&
 	       strcmp(key->list->first, key->name) == 0;
@@ -86,7 +88,32 @@ void holder_free(const struct list *holding, void *holder)
 		if (key->list == holding && type_is_text(key->type))
 			free(*(char **)((char *)holder + key->at));
 		else if (key_opens(key, holding))
-			list_free(key->list, holder);
+			list_clear(key->list, holder);
+	}
+}
+
+static size_t depth_of(const struct list *list)
+{
+	return list ? 1 + depth_of(list->parent) : 0;
+}
+
+void holder_walk(struct walk *walk, const struct list *holding,
+		 const void *holder)
+{
+	size_t *position = &walk->index[depth_of(holding)];
+
+	for (size_t i = 0; i < key_count; i++) {
+		const struct key *key = &keys[i];
+
+		if (key->list == holding && !key->fills)
+			walk->visit(walk, key, (const char *)holder + key->at);
+		if (!key_opens(key, holding))
+			continue;
+		size_t count = list_length(key->list, holder);
+		for (*position = 0; *position < count; ++*position)
+			holder_walk(walk, key->list,
+				    list_element(key->list, holder, *position));
+		*position = 0;
 	}
 }
 
@@ -192,8 +219,7 @@ static void remember(struct settings *settings, const struct setting *setting)
 	settings->at[settings->count++] = *setting;
 }
 
-/* The outermost list that a key writes to; null if it writes to none. */
-static const struct list *list_of(const struct key *key)
+const struct list *key_list(const struct key *key)
 {
 	const struct list *list = key->fills ? key->fills : key->list;
 
@@ -211,11 +237,11 @@ static void list_claim(struct settings *settings, const struct list *list,
 	for (size_t i = 0; i < settings->count; i++) {
 		const struct setting *setting = &settings->at[i];
 
-		if (list_of(setting->key) != list || setting->place >= place)
+		if (key_list(setting->key) != list || setting->place >= place)
 			settings->at[kept++] = *setting;
 	}
 	if (kept < settings->count)
-		list_free(list, settings->config);
+		list_clear(list, settings->config);
 	settings->count = kept;
 }
 
@@ -325,7 +351,7 @@ int settings_note(struct settings *settings, const struct err *e)
 int settings_set(struct settings *settings, const struct setting *setting,
 		 struct span value, struct err *e)
 {
-	const struct list *list = list_of(setting->key);
+	const struct list *list = key_list(setting->key);
 
 	if (list)
 		list_claim(settings, list, setting->place);

@@ -60,12 +60,22 @@ int setting_refuse(const struct setting *, struct err *, const char *format,
  */
 void setting_locate(const struct setting *, struct buf *out);
 
-/* Of a list in what holds it: how many elements, and one of them. */
-size_t list_length(const struct list *, const void *holder);
-void *list_element(const struct list *, const void *holder, size_t index);
+/*
+ * A walk along every value of a holder (null list: struct config), in the
+ * order of the table; lists element by element.
+ */
+struct walk {
+	void (*visit)(struct walk *, const struct key *, const void *slot);
+	void *arg;
+	size_t index[KEY_DEPTH]; /* of the value that is visited */
+};
+void holder_walk(struct walk *, const struct list *, const void *holder);
 
-/* Is it the first key of a list in what that list, or null, holds? */
-bool key_opens(const struct key *, const struct list *holding);
+/* The outermost list that a key writes to; null if it writes to none. */
+const struct list *key_list(const struct key *);
+
+/* All elements go. */
+void list_clear(const struct list *, void *holder);
 
 /* Gives back what the values of one holder (null list: struct config) own. */
 void holder_free(const struct list *, void *holder);

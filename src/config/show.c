@@ -124,44 +124,23 @@ static bool is_idle(const struct show *show, const struct key *key,
 					key_named(key->needs[0]), index);
 }
 
-static void show_value(struct show *show, const struct key *key,
-		       const void *holder, const size_t *index)
+static void show_value(struct walk *walk, const struct key *key,
+		       const void *slot)
 {
+	struct show *show = walk->arg;
 	auto_buf struct buf value = { 0 };
 	auto_buf struct buf path = { 0 };
 
-	if (is_idle(show, key, index) ||
-	    !key_print(key, (const char *)holder + key->at, &value))
+	if (is_idle(show, key, walk->index) || !key_print(key, slot, &value))
 		return;
-	key_spell(key, PLACE_FILE, index, &path);
+	key_spell(key, PLACE_FILE, walk->index, &path);
 	show_path(show, buf_span(&path));
 	const char *newline = memrchr(show->out->at, '\n', show->out->len);
 	size_t line = (size_t)(newline + 1 - show->out->at);
 	show_text(show->out, buf_span(&value));
-	show_origin(show, line, key, index);
+	show_origin(show, line, key, walk->index);
 	buf_clear(&show->before);
 	buf_add(&show->before, buf_span(&path));
-}
-
-/* Everything in one holder; `depth` positions are known. */
-static void show_holder(struct show *show, const struct list *holding,
-			const void *holder, size_t *index, size_t depth)
-{
-	for (size_t i = 0; i < key_count; i++) {
-		const struct key *key = &keys[i];
-
-		if (key->list == holding && !key->fills)
-			show_value(show, key, holder, index);
-		if (!key_opens(key, holding))
-			continue;
-		for (size_t n = 0; n < list_length(key->list, holder); n++) {
-			index[depth] = n;
-			show_holder(show, key->list,
-				    list_element(key->list, holder, n), index,
-				    depth + 1);
-		}
-		index[depth] = 0;
-	}
 }
 
 int config_show(const struct config_source *source, struct buf *out,
@@ -169,12 +148,12 @@ int config_show(const struct config_source *source, struct buf *out,
 {
 	auto_with(settings_free) struct settings settings = { 0 };
 	struct show show = { .settings = &settings, .out = out };
-	size_t index[KEY_DEPTH] = { 0 };
+	struct walk walk = { .visit = show_value, .arg = &show };
 
 	if (settings_load(&settings, source, e) < 0)
 		return -1;
 	buf_addf(out, "# What holds, and where each value was written.\n");
-	show_holder(&show, NULL, settings.config, index, 0);
+	holder_walk(&walk, NULL, settings.config);
 	buf_free(&show.before);
 	return 0;
 }

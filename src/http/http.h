@@ -234,6 +234,9 @@ unsigned http_port(const struct http *, size_t index);
 int http_reload(struct http *, const struct http_door *doors, struct err *)
 	may_wait must_check;
 
+/* Another limit of threads; what is at work beyond it ends its work. */
+void http_limit(struct http *, enum http_lane, unsigned limit);
+
 /*
  * Stops accepting, closes idle connections, lets the others end their
  * request; after `wait_ms` cuts what is left by FIN before the last byte.

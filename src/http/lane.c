@@ -43,6 +43,11 @@ void lane_close(struct lane **pointer)
 	free(lane);
 }
 
+void lane_limit(struct lane *lane, unsigned limit)
+{
+	pool_limit(lane->pool, limit);
+}
+
 static struct connection *first(struct lane *lane)
 {
 	return container_of(lane->queue.next, struct connection, link);

@@ -19,6 +19,9 @@ struct lane *lane_open(const char *name, unsigned limit,
 /* Waits until everything that was put in has been worked on. */
 void lane_close(struct lane **) may_wait;
 
+/* Another limit; see pool_limit. */
+void lane_limit(struct lane *, unsigned limit);
+
 /* Never waits. Nothing of the connection may be touched after this. */
 void lane_put(struct lane *, struct connection *, int64_t due_ms);
 

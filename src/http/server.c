@@ -199,6 +199,11 @@ int http_reload(struct http *http, const struct http_door *doors, struct err *e)
 	return failed;
 }
 
+void http_limit(struct http *http, enum http_lane lane, unsigned limit)
+{
+	lane_limit(http->lanes[lane], limit);
+}
+
 /* ------------------------------------------------------------ ending */
 
 static void give_order(struct http *http, atomic_bool *order)

@@ -89,9 +89,11 @@ static int confirm(struct mirror *mirror, const struct flight_plan *plan,
 {
 	struct meta *meta = store_meta(mirror->store);
 	const struct digest *digest = &plan->reference.digest;
+	auto_of(upstream) struct upstream *upstream =
+		mirror_upstream_take(mirror, plan->upstream);
 
-	if (upstream_head_blob(plan->upstream->upstream, &plan->repository.name,
-			       digest, size_out, e) < 0)
+	if (upstream_head_blob(upstream, &plan->repository.name, digest,
+			       size_out, e) < 0)
 		return flight_refused(e, ERR_BLOB_UNKNOWN);
 	if (meta_link_put(meta, &plan->repository, digest, e) < 0 &&
 	    e->kind != ERR_BLOB_UNKNOWN)
@@ -265,7 +267,7 @@ static int arrival_complete(struct arrival *arrival, struct err *e)
 
 	if (length == plan->size)
 		return 0;
-	return upstream_get_blob(plan->upstream->upstream,
+	return upstream_get_blob(arrival->flight->upstream,
 				 &plan->repository.name,
 				 &plan->reference.digest, length, &sink, e);
 }

@@ -116,6 +116,8 @@ static struct flight *start(struct mirror *mirror,
 
 	flight->plan = *plan;
 	flight->mirror = mirror;
+	flight->upstream = upstream_keep(
+		mirror->upstreams[plan->upstream - mirror->options.upstreams]);
 	flight->holders = 1; /* the thread that flies it */
 	cond_open(&flight->changed);
 	flight->next = mirror->flights;
@@ -151,6 +153,7 @@ void flight_leave(struct flight **owned)
 
 	if (!leave(flight))
 		return;
+	upstream_close(&flight->upstream);
 	pthread_cond_destroy(&flight->changed);
 	free(flight);
 }

@@ -33,6 +33,7 @@ struct flight_plan {
 struct flight {
 	struct flight_plan plan;
 	struct mirror *mirror;
+	struct upstream *upstream; /* a reference */
 	pthread_cond_t changed;
 	/* Guarded by mirror->lock: */
 	struct flight *next;
@@ -53,7 +54,9 @@ struct mirror {
 	struct store *store;
 	struct crew *crews; /* one an upstream, in their order */
 	pthread_mutex_t lock;
-	struct flight *flights; /* guarded by lock: not ended yet */
+	/* Guarded by lock: */
+	struct flight *flights;	     /* not ended yet */
+	struct upstream **upstreams; /* references, in the same order */
 };
 
 /* By its name or one of its other names; null if it is not configured. */
@@ -62,6 +65,10 @@ const struct mirror_upstream *mirror_upstream_find(const struct mirror *,
 /* That of a canonical name; null for a local repository. */
 const struct mirror_upstream *mirror_upstream_of(const struct mirror *,
 						 const struct repository *);
+
+/* The one that is to be asked now: a reference for the caller. */
+struct upstream *mirror_upstream_take(struct mirror *,
+				      const struct mirror_upstream *);
 
 struct crew *mirror_crew_of(struct mirror *, const struct mirror_upstream *);
 

@@ -143,9 +143,8 @@ static int fetch(struct flight *flight, const struct digest *digest,
 		.tag_count = tag ? 1 : 0,
 	};
 
-	if (upstream_get_manifest(plan->upstream->upstream,
-				  &plan->repository.name, &reference, arena,
-				  &got, e) < 0)
+	if (upstream_get_manifest(flight->upstream, &plan->repository.name,
+				  &reference, arena, &got, e) < 0)
 		return -1;
 	if (manifest_parse(got.bytes, got.media_type, digest->algorithm, arena,
 			   &manifest, e) < 0) {
@@ -168,9 +167,8 @@ int fly_manifest(struct flight *flight, struct err *e)
 
 	if (reference->kind == REFERENCE_DIGEST)
 		return fetch(flight, &reference->digest, NULL, e);
-	if (upstream_head_manifest(plan->upstream->upstream,
-				   &plan->repository.name, reference, &digest,
-				   e) < 0)
+	if (upstream_head_manifest(flight->upstream, &plan->repository.name,
+				   reference, &digest, e) < 0)
 		return -1;
 	if (meta_tag_confirm(meta, &plan->repository, &reference->tag, &digest,
 			     e) == 0)

@@ -17,18 +17,46 @@ struct mirror *mirror_open(const struct mirror_options *options)
 	pthread_mutex_init(&mirror->lock, NULL);
 	mirror->crews =
 		mem_array(options->upstream_count, sizeof(*mirror->crews));
-	for (size_t i = 0; i < options->upstream_count; i++)
+	mirror->upstreams =
+		mem_array(options->upstream_count, sizeof(struct upstream *));
+	for (size_t i = 0; i < options->upstream_count; i++) {
 		mirror->crews[i] = (struct crew){
 			pool_open("blobs", BLOBS_AT_ONCE),
 			pool_open("manifests", MANIFESTS_AT_ONCE),
 		};
+		mirror->upstreams[i] =
+			upstream_keep(options->upstreams[i].upstream);
+	}
 	return mirror;
 }
 
+static struct upstream *swap_upstream(struct mirror *mirror, size_t index,
+				      struct upstream *upstream)
+{
+	hold_mutex(&mirror->lock);
+	struct upstream *old = mirror->upstreams[index];
+
+	mirror->upstreams[index] = upstream_keep(upstream);
+	return old;
+}
+
+void mirror_replace(struct mirror *mirror, size_t index,
+		    struct upstream *upstream)
+{
+	struct upstream *old = swap_upstream(mirror, index, upstream);
+
+	upstream_close(&old);
+}
+
+/* A flight may ask one that was replaced. */
 void mirror_stop(struct mirror *mirror)
 {
+	hold_mutex(&mirror->lock);
 	for (size_t i = 0; i < mirror->options.upstream_count; i++)
-		upstream_abort(mirror->options.upstreams[i].upstream);
+		upstream_abort(mirror->upstreams[i]);
+	for (struct flight *flight = mirror->flights; flight;
+	     flight = flight->next)
+		upstream_abort(flight->upstream);
 }
 
 void mirror_close(struct mirror **owned)
@@ -39,8 +67,10 @@ void mirror_close(struct mirror **owned)
 	for (size_t i = 0; i < mirror->options.upstream_count; i++) {
 		pool_close(&mirror->crews[i].blobs);
 		pool_close(&mirror->crews[i].manifests);
+		upstream_close(&mirror->upstreams[i]);
 	}
 	free(mirror->crews);
+	free(mirror->upstreams);
 	pthread_mutex_destroy(&mirror->lock);
 	free(mirror);
 }
@@ -61,6 +91,14 @@ mirror_upstream_of(const struct mirror *mirror,
 		   const struct repository *repository)
 {
 	return mirror_upstream_find(mirror, span_of(repository->upstream));
+}
+
+struct upstream *mirror_upstream_take(struct mirror *mirror,
+				      const struct mirror_upstream *upstream)
+{
+	hold_mutex(&mirror->lock);
+	return upstream_keep(
+		mirror->upstreams[upstream - mirror->options.upstreams]);
 }
 
 struct crew *mirror_crew_of(struct mirror *mirror,

@@ -20,7 +20,10 @@ struct mirror_upstream {
 	struct upstream *upstream;
 };
 
-/* Everything in it is borrowed, and outlives the mirror. */
+/*
+ * Everything in it is borrowed, and outlives the mirror, which keeps a
+ * reference to each upstream.
+ */
 struct mirror_options {
 	struct store *store;
 	const struct mirror_upstream *upstreams;
@@ -38,6 +41,12 @@ struct mirror_rules {
 };
 
 struct mirror *mirror_open(const struct mirror_options *);
+
+/*
+ * From now on this one is asked in place of the one at `index`; what is under
+ * way goes on as it began. Keeps a reference.
+ */
+void mirror_replace(struct mirror *, size_t index, struct upstream *);
 
 /*
  * Breaks off what is in flight, which stays resumable; whoever waits for it,

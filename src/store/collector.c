@@ -207,16 +207,21 @@ static void sweep_quietly(struct store *store)
 		say_failed(&e);
 }
 
+static int64_t step_of(const struct collector *collector)
+{
+	int64_t grace_ms = collector->grace_ms;
+
+	return grace_ms < COUNT_MS ? grace_ms : COUNT_MS;
+}
+
 static void collect(void *arg)
 {
 	struct store *store = arg;
 	struct collector *collector = &store->collector;
-	int64_t step_ms = collector->grace_ms < COUNT_MS ? collector->grace_ms :
-							   COUNT_MS;
 	int64_t sweep_ms = 0;
 	struct meta_epoch epoch = { 0 };
 
-	while (wait_until(collector, clock_ms() + step_ms)) {
+	while (wait_until(collector, clock_ms() + step_of(collector))) {
 		if (!epoch_began(store, &epoch) && clock_ms() < sweep_ms)
 			continue;
 		sweep_quietly(store);
@@ -230,6 +235,8 @@ void store_collect(struct store *store, int64_t grace_ms)
 	struct collector *collector = &store->collector;
 
 	collector->grace_ms = grace_of(grace_ms);
+	if (collector->started)
+		return;
 	collector->started = true;
 	thread_start(&collector->thread, "collect", collect, store);
 }

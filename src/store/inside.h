@@ -42,7 +42,7 @@ struct uploads {
 struct collector {
 	struct thread thread;
 	bool started;
-	int64_t grace_ms;
+	_Atomic int64_t grace_ms;
 
 	pthread_mutex_t pass; /* held by whoever is at a pass */
 	int64_t counted_ms;   /* clock_ms: uptime was counted until then */

@@ -255,6 +255,7 @@ void store_stop_sweeps(struct store *);
 
 /*
  * From now on, until the store closes, this is done quietly in the
- * background, with epochs of `grace_ms` (at least 1 s).
+ * background, with epochs of `grace_ms` (at least 1 s); called again, with
+ * others.
  */
 void store_collect(struct store *, int64_t grace_ms);

@@ -16,6 +16,7 @@ struct address {
 };
 
 struct upstream {
+	atomic_uint references;
 	char *name;
 	struct address *addresses;
 	size_t address_count;

@@ -69,6 +69,7 @@ int upstream_open(const struct upstream_options *options, struct upstream **out,
 
 	auto_of(upstream) struct upstream *upstream =
 		mem_alloc(sizeof(*upstream));
+	upstream->references = 1;
 	upstream->name = mem_text(options->name);
 	upstream->tokens = tokens_open();
 	upstream->username = mem_text(options->username);
@@ -87,11 +88,17 @@ int upstream_open(const struct upstream_options *options, struct upstream **out,
 	return 0;
 }
 
+struct upstream *upstream_keep(struct upstream *upstream)
+{
+	upstream->references++;
+	return upstream;
+}
+
 void upstream_close(struct upstream **at)
 {
 	struct upstream *upstream = steal_ptr(at);
 
-	if (!upstream)
+	if (!upstream || --upstream->references > 0)
 		return;
 	for (size_t i = 0; i < upstream->address_count; i++)
 		free(upstream->addresses[i].url);

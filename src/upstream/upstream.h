@@ -40,7 +40,9 @@ struct upstream_options {
 /* Copies the options. Dials nothing. ERR_USAGE. */
 int upstream_open(const struct upstream_options *, struct upstream **out,
 		  struct err *) may_wait must_check;
-/* No call may be under way. */
+/* One more reference to it. */
+struct upstream *upstream_keep(struct upstream *);
+/* Gives back a reference; with the last one, no call may be under way. */
 void upstream_close(struct upstream **);
 DEFINE_AUTO(upstream, upstream_close)
 

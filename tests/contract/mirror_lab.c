@@ -22,8 +22,7 @@ struct mirror_rules rules = {
 	.tag_lifetimes_ms = lifetimes_ms,
 };
 
-static struct mirror_upstream mirrored(const char *name,
-				       const struct fake_server *server)
+struct upstream *upstream_at(const char *name, const struct fake_server *server)
 {
 	const char *urls[] = { fake_url(server) };
 	struct upstream_options options = {
@@ -33,13 +32,17 @@ static struct mirror_upstream mirrored(const char *name,
 		.answer_ms = 1500,
 		.give_up_ms = 300,
 	};
-	struct mirror_upstream entry = {
-		.name = name,
-	};
+	struct upstream *upstream;
 	struct err e;
 
-	assert_int_equal(upstream_open(&options, &entry.upstream, &e), 0);
-	return entry;
+	assert_int_equal(upstream_open(&options, &upstream, &e), 0);
+	return upstream;
+}
+
+static struct mirror_upstream mirrored(const char *name,
+				       const struct fake_server *server)
+{
+	return (struct mirror_upstream){ name, upstream_at(name, server) };
 }
 
 void lab_start(struct lab *lab)

@@ -36,6 +36,9 @@ struct mirror_target hub(const char *name, bool bare);
 struct mirror_target ghcr(const char *name);
 struct reference tag(const char *name);
 
+/* Another one of that name, which asks there. To be closed. */
+struct upstream *upstream_at(const char *name, const struct fake_server *);
+
 /* An image whose one blob is the lab's; other notes make other images. */
 const char *image(struct lab *, const char *note);
 

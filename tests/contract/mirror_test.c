@@ -385,6 +385,25 @@ static void past_its_lifetime_one_head_decides(void **state)
 	assert_true(span_is(view.bytes, image(lab, "2")));
 }
 
+static void another_upstream_is_asked_from_now_on(void **state)
+{
+	struct lab *lab = *state;
+	struct upstream *next = upstream_at("docker.io", lab->other);
+	struct manifest_view view;
+
+	answer_head(lab, image(lab, "1"));
+	answer_get(lab, image(lab, "1"));
+	pull(lab, "1", &view);
+	mirror_replace(lab->mirror, 0, next);
+	upstream_close(&next);
+	answer_head_at(lab->other, image(lab, "2"));
+	answer_get_at(lab->other, image(lab, "2"));
+	pull(lab, "2", &view);
+	assert_true(span_is(view.bytes, image(lab, "2")));
+	assert_int_equal(fake_request_count(lab->server), 2);
+	assert_int_equal(fake_request_count(lab->other), 2);
+}
+
 static void whatever_upstream_says_what_is_here_is_served(void **state)
 {
 	static const char *const refusals[] = {
@@ -497,6 +516,7 @@ int main(void)
 		promise(a_tag_is_not_asked_for_within_its_lifetime),
 		promise(what_came_since_the_peek_is_not_asked_for_again),
 		promise(past_its_lifetime_one_head_decides),
+		promise(another_upstream_is_asked_from_now_on),
 		promise(whatever_upstream_says_what_is_here_is_served),
 		promise(a_silent_upstream_costs_no_more_than_the_patience),
 		promise(a_silent_upstream_holds_up_no_other),

@@ -1,0 +1,90 @@
+/*
+ * Values are compared, and copied, as they are written: so nothing of their
+ * types needs to be known here.
+ */
+#include "config/config.h"
+#include "config/settings.h"
+
+/* A key of struct config: a value, or a list with all that is in it. */
+struct part {
+	const struct key *key;
+	struct buf *text;	 /* what is fixed of it, a line each */
+	struct settings *target; /* where it is copied */
+};
+
+static bool is_part(const struct part *part, const struct key *key)
+{
+	const struct list *list = part->key->fills;
+
+	return list ? key_list(key) == list : key == part->key;
+}
+
+static void print_fixed(struct walk *walk, const struct key *key,
+			const void *slot)
+{
+	const struct part *part = walk->arg;
+	auto_buf struct buf value = { 0 };
+
+	if (!is_part(part, key) || (!key->fixed && !key->fixed_set))
+		return;
+	bool is_set = key_print(key, slot, &value);
+	key_spell(key, PLACE_FILE, walk->index, part->text);
+	buf_addf(part->text, " %d %s\n", is_set,
+		 key->fixed ? buf_span(&value).at : "");
+}
+
+static void print_part(const struct key *key, const struct config *config,
+		       struct buf *out)
+{
+	struct part part = { .key = key, .text = out };
+	struct walk walk = { .visit = print_fixed, .arg = &part };
+
+	holder_walk(&walk, NULL, config);
+}
+
+static bool is_same(const struct key *key, const struct config *next,
+		    const struct config *now)
+{
+	auto_buf struct buf then = { 0 };
+	auto_buf struct buf before = { 0 };
+
+	print_part(key, next, &then);
+	print_part(key, now, &before);
+	return span_eq(buf_span(&then), buf_span(&before));
+}
+
+static void copy_value(struct walk *walk, const struct key *key,
+		       const void *slot)
+{
+	const struct part *part = walk->arg;
+	auto_buf struct buf value = { 0 };
+
+	if (is_part(part, key) && key_print(key, slot, &value))
+		key_parse(key, buf_span(&value),
+			  settings_slot(part->target, key, walk->index));
+}
+
+static void copy(const struct key *key, struct config *next,
+		 const struct config *now)
+{
+	struct settings target = { .config = next };
+	struct part part = { .key = key, .target = &target };
+	struct walk walk = { .visit = copy_value, .arg = &part };
+
+	if (key->fills)
+		list_clear(key->fills, next);
+	holder_walk(&walk, NULL, now);
+}
+
+void config_keep(struct config *next, const struct config *now,
+		 struct buf *kept)
+{
+	for (size_t i = 0; i < key_count; i++) {
+		const struct key *key = &keys[i];
+
+		if (!key->fixed || key->list || is_same(key, next, now))
+			continue;
+		buf_addf(kept, "%s%s", kept->len ? ", " : "", key->name);
+		copy(key, next, now);
+	}
+}
