@@ -87,7 +87,7 @@ static void ask_whom(struct call *call, const struct path_parts *parts)
 		.rules = &call->settings->mirror,
 		.name = parts->name,
 		.ns = request_query(req, "ns", 0),
-		.host = request_header(req, "Host"),
+		.host = call->origin.host,
 		.bound = parts->bound.at ? parts->bound :
 					   span_of(req->door->arg),
 		.blob = parts->digest.at ? &call->digest : NULL,

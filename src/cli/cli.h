@@ -52,5 +52,9 @@ void cli_gc_help(const struct call *, struct buf *);
 void cli_help_help(const struct call *, struct buf *);
 void cli_version_help(const struct call *, struct buf *);
 
-/* Serves until a signal ends it; 0 is a clean stop. Takes the configuration. */
-int serve_run(struct config *, struct err *) may_wait must_check;
+/*
+ * Serves until a signal ends it; 0 is a clean stop. Takes the configuration,
+ * which `args` made: a reload reads it from there again.
+ */
+int serve_run(struct config *, char *const *args, struct err *)
+	may_wait must_check;

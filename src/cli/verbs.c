@@ -11,7 +11,7 @@ int cli_serve(const struct call *call, struct err *e)
 
 	if (options_load(call->args, &config, e) < 0)
 		return -1;
-	return serve_run(config, e);
+	return serve_run(config, call->args, e);
 }
 
 void cli_serve_help(const struct call *call, struct buf *out)

@@ -1,10 +1,17 @@
 """What is configured: checked before it is served, shown, reloaded."""
 
+import base64
+import signal
 import subprocess
 
 import pytest
 
-from lab.registry import BINARY
+from lab.certificates import make_certificate, trusting
+from lab.content import content
+from lab.fakehub import Challenge, FakeHub
+from lab.registry import BINARY, Registry
+from lab.waiting import wait_until
+from lab.wire import Wire
 
 USAGE = 2
 
@@ -96,3 +103,195 @@ def test_a_wrong_variable_is_refused_with_the_right_one(call):
     assert (status, out) == (USAGE, "")
     assert "PRIVATE_REGISTRY_DRIAN" in err
     assert 'did you mean "PRIVATE_REGISTRY_DRAIN"?' in err
+
+
+# ------------------------------------------------------------------- reload
+
+@pytest.fixture
+def reload():
+    """reload(registry, (old, new)…) edits its file and is what it logs."""
+    def reload(registry, *edits):
+        text = registry.configuration.read_text()
+        for old, new in edits:
+            assert old in text
+            text = text.replace(old, new)
+        registry.configuration.write_text(text)
+        before = len(registry.log_lines("reload"))
+        registry.signal(signal.SIGHUP)
+        wait_until(lambda: registry.log_lines("reload")[before:],
+                   "the reload")
+        registry.ask("GET", "/healthz")     # whatever it logs is logged
+        wait_until(lambda: registry.log_lines("request")[-1]["path"] ==
+                   "/healthz" or registry.log_lines()[-1]["event"] ==
+                   "reload", "the log")
+        return registry.log_lines("reload")[before:]
+    return reload
+
+
+TOP = "data:"       # the first key: what is written before it is a key, too
+
+
+def own_name(registry, name):
+    answer = registry.ask("GET", f"/v2/app/manifests/1?ns={name}")
+    return "is not an upstream" not in answer.body.decode()
+
+
+def test_a_reload_changes_how_clients_know_us(start_registry, reload):
+    registry = start_registry({})
+    assert not own_name(registry, "registry.example")
+    line, = reload(registry, (TOP, "public_url: https://registry.example\n"
+                              + TOP))
+    assert line["level"] == "info"
+    assert own_name(registry, "registry.example")
+
+
+def test_a_reload_changes_whom_we_trust(start_registry, reload):
+    registry = start_registry({})
+    reload(registry, (TOP, "trusted_proxies: 127.0.0.1\n" + TOP))
+    registry.ask("GET", "/v2/", X_Forwarded_For="203.0.113.7")
+    registry.stop()
+    assert registry.log_lines("request")[-1]["client"] == "203.0.113.7"
+
+
+def test_a_reload_changes_what_is_logged(start_registry, reload):
+    registry = start_registry({})
+    registry.configuration.write_text(
+        "log: {level: error}\n" + registry.configuration.read_text())
+    registry.signal(signal.SIGHUP)
+
+    def quiet():
+        registry.ask("GET", "/v2/")
+        before = len(registry.log_lines())
+        registry.ask("GET", "/v2/")
+        return len(registry.log_lines()) == before
+    wait_until(quiet, "silence")
+
+
+def test_a_reload_changes_how_long_a_tag_is_believed(start_registry, upstream,
+                                                     reload):
+    upstream.add_small_image("library/app")
+    registry = start_registry({"docker.io": upstream.url})
+    target = "/v2/library/app/manifests/1"
+    registry.ask("GET", target)
+    asked = upstream.count("manifest")
+    registry.ask("GET", target)
+    assert upstream.count("manifest") == asked
+    reload(registry, ("- name: docker.io",
+                      "- tag_lifetime: 0s\n      name: docker.io"))
+    registry.ask("GET", target)
+    assert upstream.count("manifest") == asked + 1
+
+
+def test_a_reload_changes_where_and_as_whom_we_ask(scene, start_registry,
+                                                   upstream, reload):
+    upstream.add_small_image("library/app")
+    upstream.challenge = Challenge(f"{upstream.url}/token")
+    moved = FakeHub(scene)
+    moved.add_small_image("library/other")
+    password = scene.directory("secrets") / "password"
+    password.write_text("old\n")
+    registry = start_registry(
+        {"docker.io": upstream.url},
+        options={"docker.io": {"username": "alice",
+                               "password_file": password}})
+
+    def logged_in_as():
+        given = upstream.seen("token")[-1].headers["Authorization"]
+        return base64.b64decode(given.removeprefix("Basic ")).decode()
+
+    registry.ask("GET", "/v2/library/app/manifests/1")
+    assert logged_in_as() == "alice:old"
+    password.write_text("new\n")
+    reload(registry, ("username: alice", "username: bob"))
+    upstream.add_small_image("library/app", "2")
+    registry.ask("GET", "/v2/library/app/manifests/2")
+    assert logged_in_as() == "bob:new"
+
+    reload(registry, (upstream.url, moved.url))
+    answer = registry.ask("GET", "/v2/library/other/manifests/1")
+    assert answer.status == 200
+    assert moved.count("manifest") > 0
+
+
+def test_what_is_under_way_ends_as_it_began(scene, start_registry, upstream,
+                                            reload):
+    blob = content("reload", 8 << 20)
+    upstream.add_image("library/app", "1", blob)
+    upstream.always.rate = 8 << 20
+    moved = FakeHub(scene)
+    registry = start_registry({"docker.io": upstream.url})
+    registry.ask("GET", "/v2/library/app/manifests/1")
+    with registry.connect() as wire:
+        wire.send(b"GET /v2/library/app/blobs/%s HTTP/1.1\r\n"
+                  b"Host: a\r\n\r\n" % str(blob.digest).encode())
+        wait_until(lambda: upstream.count("blob", "GET"), "the transfer")
+        reload(registry, (upstream.url, moved.url))
+        assert wire.answer("GET").body == blob.bytes()
+    assert moved.count() == 0
+
+
+def test_a_reload_brings_other_certificates(scene, reload):
+    first = make_certificate(scene, scene.directory("first"), 1)
+    second = make_certificate(scene, scene.directory("second"), 2)
+    registry = Registry(scene, tls=first).start()
+    reload(registry, (str(first[0]), str(second[0])),
+           (str(first[1]), str(second[1])))
+    with Wire(registry.tls, tls=trusting(second[0])) as wire:
+        assert wire.ask("GET", "/v2/").status == 200
+
+
+def test_what_only_a_restart_changes_is_told(scene, start_registry, reload):
+    registry = start_registry({})
+    elsewhere = scene.directory("elsewhere")
+    lines = reload(registry, (str(registry.data), str(elsewhere)),
+                   (TOP, "public_url: https://registry.example\n" + TOP))
+    assert [line["level"] for line in lines] == ["info", "warn"]
+    assert lines[1]["message"] == \
+        "only a restart changes data, which stays as it was"
+    assert list(elsewhere.iterdir()) == []
+    assert own_name(registry, "registry.example")   # the rest was taken
+
+
+BROKEN = {
+    "no YAML": (TOP, "public_url: [\n" + TOP),
+    "an unknown key": (TOP, "colour: red\n" + TOP),
+    "a file that is not there": ("- name: docker.io",
+                                 "- ca: /nowhere\n      name: docker.io"),
+    "authorities that are none": ("- name: docker.io",
+                                  "- ca: /dev/null\n      name: docker.io"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_file_changes_nothing(start_registry, upstream, reload,
+                                       case):
+    registry = start_registry({"docker.io": upstream.url})
+    line, = reload(registry, (TOP, "public_url: https://registry.example\n"
+                              + TOP), BROKEN[case])
+    assert line["level"] == "error"
+    assert line["message"].endswith("; everything stays as it was")
+    assert not own_name(registry, "registry.example")
+
+
+def test_bad_certificates_change_nothing(scene, reload):
+    first = make_certificate(scene, scene.directory("first"), 1)
+    registry = Registry(scene, tls=first).start()
+    line, = reload(registry, (str(first[0]), str(first[1])),
+                   (TOP, "public_url: https://registry.example\n" + TOP))
+    assert line["level"] == "error" and str(first[1]) in line["message"]
+    assert not own_name(registry, "registry.example")
+    with Wire(registry.tls, tls=trusting(first[0])) as wire:
+        assert wire.ask("GET", "/v2/").status == 200
+
+
+def test_many_reloads_while_many_ask(start_registry, reload):
+    registry = start_registry({})
+    texts = [registry.configuration.read_text()]
+    texts.append("public_url: https://registry.example\n" + texts[0])
+    with registry.connect() as wire:
+        for turn in range(50):
+            registry.configuration.write_text(texts[turn % 2])
+            registry.signal(signal.SIGHUP)
+            for _ in range(20):
+                assert wire.ask("GET", "/v2/").status == 200
+    assert registry.stop() == 0

@@ -29,7 +29,7 @@ CONTRACTS = {
 }
 
 # It alone wires backends together, so it may see them.
-WIRES = "src/cli/serve.c"
+WIRES = "src/cli/house.c"
 
 FLOOR = {name: height for height, names in enumerate(FLOORS) for name in names}
 

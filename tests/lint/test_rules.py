@@ -64,7 +64,7 @@ BAD = [
 
 GOOD = [
     ("floors", {"src/api/a.c": '#include "store/store.h"\n#include <stdio.h>\n'}),
-    ("floors", {"src/cli/serve.c": '#include "blob/fs.h"\n'}),
+    ("floors", {"src/cli/house.c": '#include "blob/fs.h"\n'}),
     ("libraries", {"src/base/a.c": "#include <jansson.h>\n#include <stdio.h>\n",
                    "src/oci/b.c": "#include <stdio.h>\n"}),
     ("sizes", {"src/base/a.c": "#define A(x) \\\n\tf(x)\n\nDEFINE_AUTO(a, b)\n"

@@ -22,8 +22,9 @@ static struct {
 	enum err_kind end; /* ERR_NONE: a clean stop */
 } served;
 
-int serve_run(struct config *config, struct err *e)
+int serve_run(struct config *config, char *const *args, struct err *e)
 {
+	(void)args;
 	served.calls++;
 	span_copy(span_of(config->data), served.data, sizeof(served.data));
 	span_copy(span_of(config->listen[0].address), served.address,

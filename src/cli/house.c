@@ -1,0 +1,177 @@
+/*
+ * Everything opens in the order of the floors and closes in the reverse.
+ */
+#include "cli/house.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+int open_upstream(const struct config_upstream *from, struct upstream **out,
+		  struct err *e)
+{
+	struct upstream_options options = {
+		.name = from->name,
+		.urls = (const char *const *)from->urls,
+		.url_count = from->url_count,
+		.ca = from->ca,
+		.username = from->username,
+		.password_file = from->password_file,
+	};
+
+	if (upstream_open(&options, out, e) < 0)
+		return err_wrap(e, "upstream %s", from->name);
+	return 0;
+}
+
+static int open_upstreams(struct house *house, struct err *e)
+{
+	const struct config *config = house->config;
+
+	house->upstreams =
+		mem_array(config->upstream_count, sizeof(*house->upstreams));
+	for (size_t i = 0; i < config->upstream_count; i++) {
+		struct mirror_upstream *to = &house->upstreams[i];
+
+		to->name = config->upstreams[i].name;
+		if (open_upstream(&config->upstreams[i], &to->upstream, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void open_mirror(struct house *house)
+{
+	const struct config *config = house->config;
+	struct mirror_options options = {
+		.store = house->store,
+		.upstreams = house->upstreams,
+		.upstream_count = config->upstream_count,
+	};
+
+	house->mirror = mirror_open(&options);
+	house->api.store = house->store;
+	house->api.mirror = house->mirror;
+}
+
+static size_t count_certificates(const struct config *config)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < config->listen_count; i++)
+		count += 1 + config->listen[i].more_count;
+	return count;
+}
+
+/* Takes the room of its certificates from `next`; returns what is left. */
+static struct http_certificate *
+describe_door(const struct config_listen *listen, struct http_certificate *next,
+	      struct http_door *out)
+{
+	size_t count = listen->tls.certificate ? 1 + listen->more_count : 0;
+
+	*out = (struct http_door){
+		.address = listen->address,
+		.certificates = next,
+		.certificate_count = count,
+		.client_ca = listen->client_ca,
+		.client_required = listen->client == CLIENT_REQUIRED,
+		.arg = listen->upstream,
+	};
+	for (size_t i = 0; i < count; i++) {
+		const struct config_certificate *from =
+			i == 0 ? &listen->tls : &listen->more[i - 1];
+
+		*next++ = (struct http_certificate){ from->certificate,
+						     from->key };
+	}
+	return next;
+}
+
+void doors_describe(const struct config *config, struct doors *out)
+{
+	out->at = mem_array(config->listen_count, sizeof(*out->at));
+	out->certificates = mem_array(count_certificates(config),
+				      sizeof(*out->certificates));
+	struct http_certificate *next = out->certificates;
+	for (size_t i = 0; i < config->listen_count; i++)
+		next = describe_door(&config->listen[i], next, &out->at[i]);
+}
+
+void doors_free(struct doors *doors)
+{
+	free(doors->at);
+	free(doors->certificates);
+}
+
+static int open_doors(struct house *house, struct err *e)
+{
+	const struct config *config = house->config;
+	struct http_options options = {
+		.door_count = config->listen_count,
+		.lanes[LANE_UPLOAD] = (unsigned)config->upload_limit,
+		.handle = api_handle,
+		.done = api_done,
+		.refusal = api_refusal,
+		.refusal_type = "application/json",
+		.app = &house->api,
+	};
+
+	doors_describe(config, &house->doors);
+	options.doors = house->doors.at;
+	return http_open(&options, &house->http, e);
+}
+
+/* Without it the registry serves as well; only gc has to wait for its end. */
+static void open_sweeps(struct house *house)
+{
+	const struct config *config = house->config;
+	struct err e;
+
+	house->sweeps.store = house->store;
+	house->sweeps.grace_ms = config->gc_grace_ms;
+	store_collect(house->store, config->gc_grace_ms);
+	if (control_open(config->data, gc_answer, &house->sweeps,
+			 &house->control, &e) < 0)
+		log_say(LOG_WARN, "control", "%s", e.message);
+}
+
+int house_open(struct house *house, struct config *config, char *const *args,
+	       struct err *e)
+{
+	*house = (struct house){ .config = config, .args = args };
+	house->api.settings =
+		current_open(api_settings_open(config), api_settings_close);
+	house->first = current_hold(house->api.settings);
+	if (store_open(config->data, &house->store, e) < 0 ||
+	    open_upstreams(house, e) < 0)
+		return -1;
+	open_mirror(house);
+	if (open_doors(house, e) < 0)
+		return -1;
+	open_sweeps(house);
+	return 0;
+}
+
+/* Workers may wait for the mirror, and the mirror writes to the store. */
+void house_close(struct house *house)
+{
+	if (house->store)
+		store_stop_sweeps(house->store);
+	if (house->control)
+		control_close(&house->control);
+	if (house->http)
+		http_close(&house->http);
+	if (house->mirror)
+		mirror_close(&house->mirror);
+	for (size_t i = 0;
+	     house->upstreams && i < house->config->upstream_count; i++)
+		if (house->upstreams[i].upstream)
+			upstream_close(&house->upstreams[i].upstream);
+	if (house->store)
+		store_close(&house->store);
+	free(house->upstreams);
+	doors_free(&house->doors);
+	doors_free(&house->now);
+	version_release(&house->first);
+	current_close(&house->api.settings);
+}

@@ -1,0 +1,48 @@
+/*
+ * cli/house.h: the rooms, put together.
+ */
+#pragma once
+#include "api/api.h"
+#include "cli/gc.h"
+
+/* All doors as the engine wants them; what they say is the configuration's. */
+struct doors {
+	struct http_door *at;
+	struct http_certificate *certificates; /* of all doors */
+};
+
+struct house {
+	char *const *args;	     /* that made the configuration */
+	const struct config *config; /* the one that holds now */
+	struct version *first;	     /* the one of the start, kept to the end */
+	struct store *store;
+	struct gc_place sweeps;
+	struct control *control; /* null: there is none */
+	struct mirror_upstream *upstreams;
+	struct mirror *mirror;
+	struct doors doors; /* of the start */
+	struct doors now;   /* of the last reload */
+	struct http *http;
+	struct api api;
+};
+
+/*
+ * Opens everything in the order of the floors. Takes the configuration, which
+ * `args` made. What cannot open says so before a port is bound; house_close is
+ * needed in any case.
+ */
+int house_open(struct house *, struct config *, char *const *args, struct err *)
+	may_wait must_check;
+void house_close(struct house *) may_wait;
+
+/*
+ * The configuration is read again from where it came, and all that can change
+ * does: for requests that come, while those under way end as they began. On an
+ * error nothing changes. Logs what it did.
+ */
+int house_reload(struct house *, struct err *) may_wait must_check;
+
+int open_upstream(const struct config_upstream *, struct upstream **out,
+		  struct err *) may_wait must_check;
+void doors_describe(const struct config *, struct doors *out);
+void doors_free(struct doors *);
