@@ -31,7 +31,8 @@ static int linked_find(struct db *db, const struct repository *repository,
 		" THEN 1 ELSE 0 END,"
 		" CASE WHEN repository.upstream <> ''"
 		" OR (link.promised = 2 AND link.promised_in = state.epoch)"
-		" THEN 1 ELSE 0 END"
+		" THEN 1 ELSE 0 END,"
+		" blob.damage"
 		" FROM repository"
 		" JOIN link ON link.repository = repository.id"
 		" JOIN blob ON blob.digest = link.digest"
@@ -48,6 +49,7 @@ static int linked_find(struct db *db, const struct repository *repository,
 			.size = row_number(&row, 1),
 			.stale = row_number(&row, 2),
 			.promised = row_number(&row, 3),
+			.damage = (enum meta_damage)row_number(&row, 4),
 		};
 	return found;
 }
@@ -59,7 +61,8 @@ static int named_find(struct db *db, const struct repository *repository,
 	auto_rows struct rows row;
 	int found = db_find(
 		db,
-		"SELECT COALESCE(blob.id, 0), COALESCE(blob.size, named.size)"
+		"SELECT COALESCE(blob.id, 0), COALESCE(blob.size, named.size),"
+		" COALESCE(blob.damage, 0)"
 		" FROM repository"
 		" JOIN named ON named.repository = repository.id"
 		" LEFT JOIN blob ON blob.digest = named.digest"
@@ -74,6 +77,7 @@ static int named_find(struct db *db, const struct repository *repository,
 		*out = (struct meta_blob){
 			.id = (uint64_t)row_number(&row, 0),
 			.size = row_number(&row, 1),
+			.damage = (enum meta_damage)row_number(&row, 2),
 			.promised = true,
 		};
 	return found;
@@ -85,7 +89,7 @@ static int pushed_find(struct db *db, const struct digest_row *digest,
 {
 	auto_rows struct rows row;
 	int found = db_find(db,
-			    "SELECT blob.id, blob.size"
+			    "SELECT blob.id, blob.size, blob.damage"
 			    " FROM link"
 			    " JOIN repository"
 			    " ON repository.id = link.repository"
@@ -99,6 +103,7 @@ static int pushed_find(struct db *db, const struct digest_row *digest,
 		*out = (struct meta_blob){
 			.id = (uint64_t)row_number(&row, 0),
 			.size = row_number(&row, 1),
+			.damage = (enum meta_damage)row_number(&row, 2),
 		};
 	return found;
 }
@@ -131,7 +136,9 @@ int blob_find(struct db *db, const struct digest *digest, struct meta_blob *out,
 {
 	struct digest_row key = digest_row(digest);
 	auto_rows struct rows row;
-	int found = db_find(db, "SELECT id, size FROM blob WHERE digest = $1",
+	int found = db_find(db,
+			    "SELECT id, size, damage FROM blob"
+			    " WHERE digest = $1",
 			    DB_ARGS(db_digest(&key)), &row, e);
 
 	if (found < 0)
@@ -141,6 +148,7 @@ int blob_find(struct db *db, const struct digest *digest, struct meta_blob *out,
 	*out = (struct meta_blob){
 		.id = (uint64_t)row_number(&row, 0),
 		.size = row_number(&row, 1),
+		.damage = (enum meta_damage)row_number(&row, 2),
 	};
 	return 0;
 }
@@ -165,7 +173,7 @@ static int blob_replace(struct db *db, const struct meta_arrival *arrival,
 			const struct digest_row *digest, struct err *e)
 {
 	return db_do(db,
-		     "UPDATE blob SET id = $1, size = $2"
+		     "UPDATE blob SET id = $1, size = $2, damage = 0"
 		     " WHERE digest = $3 AND id = $4",
 		     DB_ARGS(db_number((int64_t)arrival->id),
 			     db_number(arrival->size), db_digest(digest),

@@ -35,7 +35,8 @@ static int by_tag(struct db *db, const struct repository *repository,
 		       " JOIN tag ON tag.repository = repository.id"
 		       " JOIN manifest ON manifest.id = tag.manifest"
 		       " WHERE repository.upstream = $1"
-		       " AND repository.name = $2 AND tag.name = $3",
+		       " AND repository.name = $2 AND tag.name = $3"
+		       " AND manifest.damaged = 0",
 		       DB_ARGS(db_text(repository->upstream),
 			       db_text(repository->name.s), db_text(tag->s)),
 		       out, e);
@@ -53,7 +54,8 @@ static int by_digest(struct db *db, const struct repository *repository,
 		       " FROM repository"
 		       " JOIN manifest ON manifest.repository = repository.id"
 		       " WHERE repository.upstream = $1"
-		       " AND repository.name = $2 AND manifest.digest = $3",
+		       " AND repository.name = $2 AND manifest.digest = $3"
+		       " AND manifest.damaged = 0",
 		       DB_ARGS(db_text(repository->upstream),
 			       db_text(repository->name.s), db_digest(&key)),
 		       out, e);

@@ -64,9 +64,17 @@ int meta_repositories_peek(struct meta *, const char *upstream,
 
 /* ----------------------------------------------------------------- blobs */
 
+/* What is known to be wrong with a blob's file, until another arrives. */
+enum meta_damage {
+	DAMAGE_NONE,
+	DAMAGE_BYTES, /* it has others, or cannot be read: nobody gets it */
+	DAMAGE_LOST   /* it was not there, but may come back */
+};
+
 struct meta_blob {
 	uint64_t id;  /* incarnation; 0: not here */
 	int64_t size; /* bytes; of the descriptor while not here */
+	enum meta_damage damage;
 	/* Only meta_blob_peek. Before a client is told "it is here", the link
 	   has to be touched if it is stale: the repository is local, no
 	   manifest names it, and it was touched in an earlier epoch. And
@@ -387,3 +395,89 @@ int meta_sweep_take(struct meta *, struct meta_sweep *, struct err *)
  */
 int meta_incarnation_exists(struct meta *, const struct digest *, uint64_t id,
 			    bool *out, struct err *) may_wait must_check;
+
+/* -------------------------------------------------------------- verifying */
+
+/* How much there is to be read back. */
+struct meta_total {
+	uint64_t blobs;
+	int64_t bytes; /* of these */
+	uint64_t damaged_blobs;
+	uint64_t damaged_manifests;
+};
+int meta_total(struct meta *, struct meta_total *out, struct err *)
+	may_wait must_check;
+
+/* A blob's row, for whoever reads its file back. */
+struct meta_copy {
+	struct digest digest;
+	struct meta_blob blob;
+};
+
+/*
+ * The next blob behind the digest `after` (null: the first). Its id is 0 if
+ * there are no more.
+ */
+int meta_copy_next(struct meta *, const struct digest *after,
+		   struct meta_copy *out, struct err *) may_wait must_check;
+
+/* Who loses by it that a blob is damaged. */
+struct meta_losers {
+	uint64_t count;		 /* local repositories that link it */
+	struct repository first; /* of them */
+};
+int meta_copy_losers(struct meta *, const struct digest *,
+		     struct meta_losers *out, struct err *) may_wait must_check;
+
+/*
+ * The file of exactly that incarnation is damaged, as `blob.damage` says. If
+ * a local repository links it, the row says so from now on, until the blob
+ * arrives again; otherwise (no losers) row and links go, and so may the file.
+ * ERR_BLOB_UNKNOWN: that incarnation is not here any more.
+ */
+int meta_copy_condemn(struct meta *, const struct meta_copy *,
+		      struct meta_losers *out, struct err *)
+	may_wait must_check;
+/* It is sound after all; fine if it is not here any more. */
+int meta_copy_absolve(struct meta *, const struct meta_copy *, struct err *)
+	may_wait must_check;
+
+/* A manifest as it is stored. */
+struct meta_leaf {
+	int64_t place; /* in the order of these; 0: there are no more */
+	struct repository repository;
+	struct digest digest;
+	struct span bytes; /* in the arena */
+	bool damaged;	   /* that is known */
+};
+/* The next one behind `after` (0: the first). */
+int meta_leaf_next(struct meta *, int64_t after, struct arena *,
+		   struct meta_leaf *out, struct err *) may_wait must_check;
+
+/*
+ * The bytes do not match the digest. In a local repository nobody gets them
+ * any more, until the manifest is put again; in an upstream one the manifest
+ * goes, with its tags. Fine if it is another one by now.
+ */
+int meta_leaf_condemn(struct meta *, const struct meta_leaf *, struct err *)
+	may_wait must_check;
+
+/*
+ * The next blob behind `after` (null: the first) that an image of a local
+ * repository names, and has to have, and that its repository lacks.
+ */
+int meta_leaf_lacks(struct meta *, const struct meta_leaf *,
+		    const struct digest *after, struct digest *out,
+		    bool *found_out, struct err *) may_wait must_check;
+
+/* How far the quiet rounds over all files have come. */
+struct meta_round {
+	int64_t waited_ms; /* uptime since the last one ended */
+	bool under_way;
+	struct digest last; /* that was read back */
+};
+int meta_round_read(struct meta *, struct meta_round *out, struct err *)
+	may_wait must_check;
+/* A loss of power may take it. */
+int meta_round_note(struct meta *, const struct meta_round *, struct err *)
+	may_wait must_check;

@@ -26,7 +26,8 @@ static int manifest_insert(struct db *db, int64_t repository,
 		     " artifact_type, subject, bytes)"
 		     " VALUES ($1, $2, $3, $4, $5, $6)"
 		     " ON CONFLICT (repository, digest)"
-		     " DO UPDATE SET media_type = excluded.media_type",
+		     " DO UPDATE SET media_type = excluded.media_type,"
+		     " bytes = excluded.bytes, damaged = 0",
 		     DB_ARGS(db_number(repository), db_digest(&digest),
 			     db_text(manifest->media_type),
 			     db_text(manifest->artifact_type),
@@ -72,7 +73,7 @@ static int blob_hold(struct db *db, int64_t repository,
 	if (blob_find(db, digest, &blob, e) < 0)
 		return -1;
 	*size_out = blob.size;
-	return 1;
+	return blob.damage == DAMAGE_NONE;
 }
 
 static int manifest_size(struct db *db, int64_t repository,
