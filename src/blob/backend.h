@@ -14,7 +14,10 @@ struct blob_backend {
 		    struct blob_place *out, struct err *);
 	int (*delete)(struct blob_store *, const struct digest *, uint64_t id,
 		      struct err *);
+	int (*set_aside)(struct blob_store *, const struct digest *,
+			 uint64_t id, struct err *);
 	int (*list)(struct blob_store *, blob_visit, void *arg, struct err *);
+	int (*strays)(struct blob_store *, blob_stray, void *arg, struct err *);
 	void (*close)(struct blob_store *);
 };
 

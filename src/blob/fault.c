@@ -83,6 +83,19 @@ static int faulty_delete(struct blob_store *store, const struct digest *digest,
 	return fault_happen(&due, true, e);
 }
 
+static int faulty_set_aside(struct blob_store *store,
+			    const struct digest *digest, uint64_t id,
+			    struct err *e)
+{
+	struct blob_fault due;
+	struct blob_store *inner = fault_meet(store, BLOB_SET_ASIDE, &due);
+
+	if (fault_happen(&due, false, e) < 0 ||
+	    blob_set_aside(inner, digest, id, e) < 0)
+		return -1;
+	return fault_happen(&due, true, e);
+}
+
 static int faulty_list(struct blob_store *store, blob_visit visit, void *arg,
 		       struct err *e)
 {
@@ -93,6 +106,12 @@ static int faulty_list(struct blob_store *store, blob_visit visit, void *arg,
 	    blob_list(inner, visit, arg, e) < 0)
 		return -1;
 	return fault_happen(&due, true, e);
+}
+
+static int faulty_strays(struct blob_store *store, blob_stray visit, void *arg,
+			 struct err *e)
+{
+	return blob_strays(faulty_of(store)->inner, visit, arg, e);
 }
 
 static void faulty_close(struct blob_store *store)
@@ -108,7 +127,9 @@ static const struct blob_backend faulty_backend = {
 	.commit = faulty_commit,
 	.peek = faulty_peek,
 	.delete = faulty_delete,
+	.set_aside = faulty_set_aside,
 	.list = faulty_list,
+	.strays = faulty_strays,
 	.close = faulty_close,
 };
 

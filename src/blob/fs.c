@@ -13,10 +13,11 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "blob/backend.h"
+#include "blob/fs.h"
 
 struct blob_fs {
 	struct blob_store store;
+	int above;			/* <root> */
 	int root;			/* <root>/blobs */
 	pthread_mutex_t lock;		/* held to make a directory */
 	bool looked[DIGEST_ALGORITHMS]; /* into it; by `lock` */
@@ -49,9 +50,8 @@ static struct blob_path blob_path(const struct digest *digest, uint64_t id)
 	return path;
 }
 
-/* False for a name that blob_path does not make. */
-static bool name_parse_blob(enum digest_algorithm algorithm, const char *name,
-			    struct digest *digest_out, uint64_t *id_out)
+bool fs_name_parse(enum digest_algorithm algorithm, const char *name,
+		   struct digest *digest_out, uint64_t *id_out)
 {
 	char text[DIGEST_TEXT_MAX];
 	struct span id = span_of(name);
@@ -148,7 +148,7 @@ static int fs_commit(struct blob_store *store, const struct digest *digest,
 	return io_sync(dir, e);
 }
 
-/* ---------------------------------------------------------- peek, delete */
+/* ------------------------------------------------ peek, delete, set aside */
 
 static int fs_peek(struct blob_store *store, const struct digest *digest,
 		   uint64_t id, struct blob_place *out, struct err *e)
@@ -179,6 +179,25 @@ static int fs_delete(struct blob_store *store, const struct digest *digest,
 	return io_unlink_at(fs_of(store)->root, whole, e);
 }
 
+static int fs_set_aside(struct blob_store *store, const struct digest *digest,
+			uint64_t id, struct err *e)
+{
+	const struct blob_fs *fs = fs_of(store);
+	struct blob_path path = blob_path(digest, id);
+	char from[sizeof(path.dir) + sizeof(path.name)];
+
+	snprintf(from, sizeof(from), "%s/%s", path.dir, path.name);
+	if (io_make_dir_at(fs->above, "quarantine", e) < 0)
+		return -1;
+	auto_fd int to =
+		io_open_at(fs->above, "quarantine", O_RDONLY | O_DIRECTORY, e);
+	if (to < 0)
+		return -1;
+	if (renameat(fs->root, from, to, path.name) == 0 || errno == ENOENT)
+		return 0;
+	return err_sys(e, "%s", from);
+}
+
 /* ------------------------------------------------------------------ list */
 
 struct walk {
@@ -187,14 +206,13 @@ struct walk {
 	void *arg;
 };
 
-static void dir_end(DIR **dir)
+void fs_dir_end(DIR **dir)
 {
 	if (*dir)
 		closedir(*dir);
 }
 
-/* The directory `name` in `parent`; null with *e set, or if there is none. */
-static DIR *dir_read(int parent, const char *name, struct err *e)
+DIR *fs_dir_read(int parent, const char *name, struct err *e)
 {
 	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -212,15 +230,16 @@ static DIR *dir_read(int parent, const char *name, struct err *e)
 	return dir;
 }
 
-/* The next name; null at the end, or with *e set. */
-static const char *dir_next(DIR *dir, struct err *e)
+const char *fs_dir_next(DIR *dir, struct err *e)
 {
 	struct dirent *entry;
 
 	do {
 		errno = 0;
 		entry = readdir(dir);
-	} while (entry && entry->d_name[0] == '.');
+	} while (entry && (strcmp(entry->d_name, ".") == 0 ||
+			   strcmp(entry->d_name, "..") == 0));
+	e->kind = ERR_NONE;
 	if (!entry && errno)
 		err_sys(e, "blobs");
 	return entry ? entry->d_name : NULL;
@@ -233,7 +252,7 @@ static int file_visit(const struct walk *walk, int dir, const char *name,
 	uint64_t id;
 	struct stat st;
 
-	if (!name_parse_blob(walk->algorithm, name, &digest, &id))
+	if (!fs_name_parse(walk->algorithm, name, &digest, &id))
 		return 0;
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : err_sys(e, "%s", name);
@@ -243,9 +262,9 @@ static int file_visit(const struct walk *walk, int dir, const char *name,
 static int files_walk(const struct walk *walk, int parent, const char *name,
 		      struct err *e)
 {
-	auto_with(dir_end) DIR *dir = dir_read(parent, name, e);
+	auto_with(fs_dir_end) DIR *dir = fs_dir_read(parent, name, e);
 
-	while (dir && (name = dir_next(dir, e))) {
+	while (dir && (name = fs_dir_next(dir, e))) {
 		if (file_visit(walk, dirfd(dir), name, e) < 0)
 			return -1;
 	}
@@ -255,9 +274,9 @@ static int files_walk(const struct walk *walk, int parent, const char *name,
 static int algorithm_walk(const struct walk *walk, int root, struct err *e)
 {
 	const char *name = digest_algorithm_text(walk->algorithm);
-	auto_with(dir_end) DIR *dir = dir_read(root, name, e);
+	auto_with(fs_dir_end) DIR *dir = fs_dir_read(root, name, e);
 
-	while (dir && (name = dir_next(dir, e))) {
+	while (dir && (name = fs_dir_next(dir, e))) {
 		if (files_walk(walk, dirfd(dir), name, e) < 0)
 			return -1;
 	}
@@ -276,6 +295,12 @@ static int fs_list(struct blob_store *store, blob_visit visit, void *arg,
 	return 0;
 }
 
+static int fs_strays(struct blob_store *store, blob_stray visit, void *arg,
+		     struct err *e)
+{
+	return fs_strays_walk(fs_of(store)->root, visit, arg, e);
+}
+
 /* ------------------------------------------------------- opening, closing */
 
 static void fs_close(struct blob_store *store)
@@ -283,6 +308,7 @@ static void fs_close(struct blob_store *store)
 	struct blob_fs *fs = fs_of(store);
 
 	close(fs->root);
+	close(fs->above);
 	pthread_mutex_destroy(&fs->lock);
 	free(fs);
 }
@@ -291,7 +317,9 @@ static const struct blob_backend fs_backend = {
 	.commit = fs_commit,
 	.peek = fs_peek,
 	.delete = fs_delete,
+	.set_aside = fs_set_aside,
 	.list = fs_list,
+	.strays = fs_strays,
 	.close = fs_close,
 };
 
@@ -309,6 +337,7 @@ int blob_fs_open(const char *root, struct blob_store **out, struct err *e)
 	fs->store.backend = &fs_backend;
 	pthread_mutex_init(&fs->lock, NULL);
 	fs->root = steal_fd(&blobs);
+	fs->above = steal_fd(&above);
 	*out = &fs->store;
 	return 0;
 }

@@ -127,18 +127,39 @@ static int mem_delete(struct blob_store *store, const struct digest *digest,
 	return 0;
 }
 
-static int mem_list(struct blob_store *store, blob_visit visit, void *arg,
-		    struct err *e)
+/* What is there now, without its files; `visit` may change it. */
+static size_t mem_look(struct blob_mem *mem, struct mem_blob **out)
 {
-	struct blob_mem *mem = mem_of(store);
 	const struct mem_blob *blob;
+	size_t count = 0;
 
 	hold_mutex(&mem->lock);
 	LIST_FOREACH(blob, &mem->blobs, link)
 	{
-		if (visit(&blob->digest, blob->id, blob->size, arg, e) < 0)
+		*out = mem_grow(*out, (count + 1) * sizeof(**out));
+		(*out)[count++] = *blob;
+	}
+	return count;
+}
+
+static int mem_list(struct blob_store *store, blob_visit visit, void *arg,
+		    struct err *e)
+{
+	auto_free struct mem_blob *blobs = NULL;
+	size_t count = mem_look(mem_of(store), &blobs);
+
+	for (size_t i = 0; i < count; i++) {
+		if (visit(&blobs[i].digest, blobs[i].id, blobs[i].size, arg,
+			  e) < 0)
 			return -1;
 	}
+	return 0;
+}
+
+static int mem_strays(struct blob_store *store, blob_stray visit, void *arg,
+		      struct err *e)
+{
+	(void)store, (void)visit, (void)arg, (void)e;
 	return 0;
 }
 
@@ -156,7 +177,9 @@ static const struct blob_backend mem_backend = {
 	.commit = mem_commit,
 	.peek = mem_peek,
 	.delete = mem_delete,
+	.set_aside = mem_delete,
 	.list = mem_list,
+	.strays = mem_strays,
 	.close = mem_close,
 };
 

@@ -24,11 +24,25 @@ int blob_delete(struct blob_store *store, const struct digest *digest,
 	return store->backend->delete (store, digest, id, e);
 }
 
+int blob_set_aside(struct blob_store *store, const struct digest *digest,
+		   uint64_t id, struct err *e)
+{
+	thread_may_wait("blob_set_aside");
+	return store->backend->set_aside(store, digest, id, e);
+}
+
 int blob_list(struct blob_store *store, blob_visit visit, void *arg,
 	      struct err *e)
 {
 	thread_may_wait("blob_list");
 	return store->backend->list(store, visit, arg, e);
+}
+
+int blob_strays(struct blob_store *store, blob_stray visit, void *arg,
+		struct err *e)
+{
+	thread_may_wait("blob_strays");
+	return store->backend->strays(store, visit, arg, e);
 }
 
 void blob_close(struct blob_store **pointer)

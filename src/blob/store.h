@@ -29,7 +29,13 @@ struct blob_store *blob_mem_open(void);
  * before), `meanwhile` runs, if there is one, and the call fails as `kind`
  * says; with ERR_NONE it goes on. Owns `inner`.
  */
-enum blob_verb { BLOB_COMMIT, BLOB_PEEK, BLOB_DELETE, BLOB_LIST };
+enum blob_verb {
+	BLOB_COMMIT,
+	BLOB_PEEK,
+	BLOB_DELETE,
+	BLOB_SET_ASIDE,
+	BLOB_LIST
+};
 struct blob_fault {
 	enum blob_verb verb;
 	unsigned nth;
@@ -68,8 +74,24 @@ int blob_peek(struct blob_store *, const struct digest *, uint64_t id,
 int blob_delete(struct blob_store *, const struct digest *, uint64_t id,
 		struct err *) may_wait must_check;
 
+/*
+ * As blob_delete, but whoever runs this can still look at the file: it lies in
+ * `root`/quarantine, and no call here knows of it. In memory nothing is kept.
+ */
+int blob_set_aside(struct blob_store *, const struct digest *, uint64_t id,
+		   struct err *) may_wait must_check;
+
 /* Calls `visit` for every blob, in no order; a -1 of it ends the walk. */
 typedef int (*blob_visit)(const struct digest *, uint64_t id, int64_t size,
 			  void *arg, struct err *);
 int blob_list(struct blob_store *, blob_visit, void *arg, struct err *)
+	may_wait must_check;
+
+/*
+ * Calls `visit` for everything that lies among the blobs and is none, with its
+ * path below `root`; a -1 of it ends the walk.
+ */
+typedef int (*blob_stray)(const char *path, int64_t size, void *arg,
+			  struct err *);
+int blob_strays(struct blob_store *, blob_stray visit, void *arg, struct err *)
 	may_wait must_check;

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -153,6 +154,21 @@ static void a_delete_does_not_hurt_readers_and_may_come_twice(void **state)
 	assert_true(reads_as(fd, "layer"));
 }
 
+static void what_is_set_aside_is_not_here_any_more(void **state)
+{
+	struct bench *bench = *state;
+	struct digest digest = digest_of("layer");
+	struct err e;
+
+	OK(commit(bench, "layer", 1, &e), e);
+	OK(commit(bench, "layer", 2, &e), e);
+	OK(blob_set_aside(bench->store, &digest, 1, &e), e);
+	OK(blob_set_aside(bench->store, &digest, 1, &e), e);
+	assert_false(holds(bench, "layer", 1));
+	assert_true(holds(bench, "layer", 2));
+	assert_int_equal(count(bench), 1);
+}
+
 static void a_list_shows_each_incarnation_once(void **state)
 {
 	struct bench *bench = *state;
@@ -281,6 +297,59 @@ static void a_list_passes_over_what_is_not_a_blob(void **state)
 	assert_int_equal(count(bench), 1);
 }
 
+static void what_is_set_aside_can_be_looked_at(void **state)
+{
+	struct bench *bench = *state;
+	struct digest digest = digest_of("layer");
+	char path[256];
+	struct err e;
+
+	OK(commit(bench, "layer", 17, &e), e);
+	OK(blob_set_aside(bench->store, &digest, 17, &e), e);
+	snprintf(path, sizeof(path), "%s/quarantine/%s.17", bench->lab->path,
+		 digest_hex(&digest).s);
+	assert_int_equal(access(path, R_OK), 0);
+}
+
+static int stray_note(const char *path, int64_t size, void *arg, struct err *e)
+{
+	char *seen = arg;
+
+	(void)e;
+	assert_true(strncmp(path, "blobs/", 6) == 0);
+	assert_true(size == 0);
+	strcat(strcat(seen, strrchr(path, '/') + 1), " ");
+	return 0;
+}
+
+static void strays_are_all_but_blobs_and_their_directories(void **state)
+{
+	static const char *const strays[] = { ".hidden", "sha256/note",
+					      "sha256/4c/x.1" };
+	struct bench *bench = *state;
+	char seen[256] = "", path[256];
+	struct err e;
+
+	OK(commit(bench, "layer", 1, &e), e);
+	OK(blob_strays(bench->store, stray_note, seen, &e), e);
+	assert_string_equal(seen, "");
+	snprintf(path, sizeof(path), "%s/blobs/sha256/4c", bench->lab->path);
+	mkdir(path, 0700);
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s/blobs/%s", bench->lab->path,
+			 strays[i]);
+		fclose(fopen(path, "w"));
+	}
+	snprintf(path, sizeof(path), "%s/blobs/sha256/0g", bench->lab->path);
+	mkdir(path, 0700);
+	OK(blob_strays(bench->store, stray_note, seen, &e), e);
+	assert_non_null(strstr(seen, ".hidden "));
+	assert_non_null(strstr(seen, "note "));
+	assert_non_null(strstr(seen, "x.1 "));
+	assert_non_null(strstr(seen, "0g "));
+	assert_int_equal(strlen(seen), strlen(".hidden note x.1 0g "));
+}
+
 /* -------------------------------------------------------------- backends */
 
 static struct blob_store *open_files(struct lab *lab)
@@ -355,6 +424,7 @@ int main(void)
 		WITH_ALL(two_incarnations_are_two_files),
 		WITH_ALL(an_incarnation_may_come_again),
 		WITH_ALL(a_delete_does_not_hurt_readers_and_may_come_twice),
+		WITH_ALL(what_is_set_aside_is_not_here_any_more),
 		WITH_ALL(a_list_shows_each_incarnation_once),
 		WITH_ALL(a_visitor_ends_the_list),
 		WITH_ALL(another_algorithm_has_its_own_place),
@@ -363,6 +433,8 @@ int main(void)
 		WITH(faulty, a_fault_befalls_only_its_verb),
 		WITH(files, files_stand_where_they_are_said_to),
 		WITH(files, a_list_passes_over_what_is_not_a_blob),
+		WITH(files, what_is_set_aside_can_be_looked_at),
+		WITH(files, strays_are_all_but_blobs_and_their_directories),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
