@@ -248,7 +248,7 @@ int main(int argc, char **argv)
 	server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	bodiless = !strcmp(argv[1], "HEAD");
 	request_len = snprintf(request, sizeof(request),
-			       "%s %s HTTP/1.1\r\nHost: bench\r\n"
+			       "%s %s HTTP/1.1\r\nHost: bench.test\r\n"
 			       "Accept: application/vnd.oci.image."
 			       "manifest.v1+json\r\n\r\n",
 			       argv[1], argv[3]);

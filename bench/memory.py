@@ -17,7 +17,7 @@ SLOW, SLOW_SECONDS = 256, 4
 
 
 def get(path):
-    return (f"GET {path} HTTP/1.1\r\nHost: bench\r\n"
+    return (f"GET {path} HTTP/1.1\r\nHost: bench.test\r\n"
             f"Accept: {MANIFEST_TYPE}\r\n\r\n").encode()
 
 

@@ -114,7 +114,7 @@ client_ask(struct client *client, const char *body, const char *format, ...)
 	int n = vsnprintf(request, sizeof(request), format, args);
 	va_end(args);
 	n += snprintf(request + n, sizeof(request) - (size_t)n,
-		      " HTTP/1.1\r\nHost: bench\r\n%s", body);
+		      " HTTP/1.1\r\nHost: bench.test\r\n%s", body);
 	client_send(client, request, (size_t)n);
 }
 
