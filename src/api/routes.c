@@ -119,22 +119,36 @@ static void take(struct call *call, const struct path_parts *parts)
 	call_later(call, route->place, route->handler);
 }
 
-static void route(struct call *call)
+/* What else may be done with this path; 0: nothing. */
+static unsigned allowed_methods(struct call *call, struct span path)
 {
-	const struct request *req = call->request;
-	struct span path = path_decode(req->path, req->arena);
 	struct path_parts parts;
 	unsigned allowed = 0;
-	struct err e;
 
 	for (size_t i = 0; i < array_size(routes); i++) {
 		if (!path_match(path, routes[i].pattern, &parts))
 			continue;
 		call->route = &routes[i];
-		if (routes[i].methods & req->method)
-			return take(call, &parts);
 		allowed |= routes[i].methods;
 	}
+	return allowed;
+}
+
+static void route(struct call *call)
+{
+	const struct request *req = call->request;
+	struct span path = path_decode(req->path, req->arena);
+	struct path_parts parts;
+	struct err e;
+
+	for (size_t i = 0; i < array_size(routes); i++) {
+		if (!(routes[i].methods & req->method) ||
+		    !path_match(path, routes[i].pattern, &parts))
+			continue;
+		call->route = &routes[i];
+		return take(call, &parts);
+	}
+	unsigned allowed = allowed_methods(call, path);
 	if (allowed)
 		return fail_method(call, allowed);
 	err_set(&e, ERR_NOT_FOUND, "there is nothing at this path");

@@ -27,6 +27,8 @@ void respond_header(struct response *res, const char *name, const char *format,
 	va_start(args, format);
 	if (strcmp(format, "%s") == 0)
 		buf_add(headers, span_of(va_arg(args, const char *)));
+	else if (!strchr(format, '%'))
+		buf_add(headers, span_of(format));
 	else
 		buf_vaddf(headers, format, args);
 	va_end(args);

@@ -122,13 +122,46 @@ int blob_seen(struct db *db, const struct repository *repository,
 	return found < 0 ? -1 : 0;
 }
 
+/* Its first byte is no character, so it is the key of nothing else. */
+static struct recent_key blob_key(const struct repository *repository,
+				  const struct digest *digest)
+{
+	struct digest_row row = digest_row(digest);
+
+	return recent_key(repository, span_make(row.at, row.len));
+}
+
+/* As blob_seen, or as it was remembered. */
+static int blob_recall(struct reader *reader,
+		       const struct repository *repository,
+		       const struct digest *digest, struct meta_blob *out,
+		       struct err *e)
+{
+	struct recent_key key = blob_key(repository, digest);
+	struct span known = recent_find(&reader->recent, &key);
+
+	if (known.at) {
+		memcpy(out, known.at, sizeof(*out));
+		return 0;
+	}
+	if (blob_seen(reader->db, repository, digest, out, e) < 0)
+		return -1;
+	buf_add(recent_keep(&reader->recent, &key),
+		span_make((const char *)out, sizeof(*out)));
+	return 0;
+}
+
 int meta_blob_peek(struct meta *meta, const struct repository *repository,
 		   const struct digest *digest, struct meta_blob *out,
 		   struct err *e)
 {
 	auto_of(reader) struct reader *reader = reader_take(meta, e);
 
-	return reader ? blob_seen(reader->db, repository, digest, out, e) : -1;
+	if (!reader)
+		return -1;
+	if (!repository)
+		return blob_seen(reader->db, NULL, digest, out, e);
+	return blob_recall(reader, repository, digest, out, e);
 }
 
 int blob_find(struct db *db, const struct digest *digest, struct meta_blob *out,

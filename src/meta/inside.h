@@ -9,7 +9,7 @@
 
 /* -------------------------------------------------- what was read lately */
 
-#define RECENT_PLACES 32
+#define RECENT_PLACES 64
 
 /* Repository and what is asked for in it. */
 struct recent_key {
@@ -20,7 +20,7 @@ struct recent_key {
 struct recent_key recent_key(const struct repository *, struct span what);
 
 struct recent {
-	uint64_t commits; /* how many there were */
+	uint64_t commits; /* writer_commits then */
 	int64_t until_ms; /* clock_ms */
 	struct {
 		struct buf key; /* empty: nothing is here */

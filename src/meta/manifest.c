@@ -3,7 +3,7 @@
  */
 #include "meta/inside.h"
 
-#define KEPT_MOST (16 * 1024) /* bytes of a manifest that is remembered */
+#define KEPT_MOST (8 * 1024) /* bytes of a manifest that is remembered */
 
 static int manifest_unknown(const struct repository *repository,
 			    const struct reference *reference, struct err *e)

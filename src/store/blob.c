@@ -8,6 +8,8 @@
  */
 #include "store/inside.h"
 
+#include "base/clock.h"
+
 static int blob_lost(const struct repository *repository,
 		     const struct digest *digest, struct err *e)
 {
@@ -74,17 +76,41 @@ int store_peek_blob(struct store *store, const struct repository *repository,
 	return touch_first(e);
 }
 
+/* An incarnation, and the second in which its file was there. */
+static uint64_t there_word(uint64_t id)
+{
+	return id << 16 | ((uint64_t)clock_ms() / 1000 & 0xffff);
+}
+
+/* What is asked for all the time is opened once a second. */
+static bool was_there(const struct store *store, uint64_t id)
+{
+	return id && store->there[id % STORE_THERE] == there_word(id);
+}
+
+static void note_there(struct store *store, uint64_t id)
+{
+	store->there[id % STORE_THERE] = there_word(id);
+}
+
 int store_peek_size(struct store *store, const struct repository *repository,
 		    const struct digest *digest, int64_t *size_out,
 		    struct err *e)
 {
-	struct blob_place place;
 	struct meta_blob blob;
 
-	if (blob_locate(store, repository, digest, &blob, &place, e) < 0)
+	if (meta_blob_peek(store->meta, repository, digest, &blob, e) < 0)
 		return -1;
-	close(place.fd);
-	*size_out = place.size;
+	if (!was_there(store, blob.id)) {
+		struct blob_place place;
+
+		if (blob_locate(store, repository, digest, &blob, &place, e) <
+		    0)
+			return -1;
+		close(place.fd);
+		note_there(store, blob.id);
+	}
+	*size_out = blob.size;
 	return blob.promised && !blob.stale ? 0 : touch_first(e);
 }
 

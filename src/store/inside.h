@@ -52,6 +52,8 @@ struct collector {
 	bool stopping;
 };
 
+#define STORE_THERE 512
+
 struct store {
 	int data;     /* the data directory */
 	int arrivals; /* its incoming/ */
@@ -60,6 +62,7 @@ struct store {
 	struct blob_store *blobs;
 	struct pool *hashers;
 	struct uploads uploads;
+	_Atomic uint64_t there[STORE_THERE]; /* files seen lately: blob.c */
 	struct collector collector;
 };
 

@@ -267,10 +267,10 @@ static struct db *lab_database(struct lab *lab)
 
 void lab_age(struct lab *lab)
 {
-	auto_of(db) struct db *db = lab_database(lab);
+	struct meta_epoch epoch;
 	struct err e;
 
-	OK(db_do(db, "UPDATE state SET epoch = epoch + 1", DB_NO_ARGS, &e), e);
+	OK(meta_epoch_run(lab->meta, 0, 0, &epoch, &e), e);
 }
 
 int64_t lab_number(struct lab *lab, const char *sql)
