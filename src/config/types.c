@@ -214,11 +214,12 @@ static bool network_parse(struct span value, void *slot)
 }
 
 const struct type_row types[TYPE_COUNT] = {
-	[TEXT] = { "TEXT", "text", "write at least one letter", filled_parse },
+	[TEXT] = { "TEXT", "text", "write at least one letter",
+		   .parse = filled_parse },
 	[DIRECTORY] = { "DIRECTORY", "directory", "write a path, like ./data",
-			filled_parse },
+			.parse = filled_parse },
 	[FILE_PATH] = { "FILE", "file", "write a path, like cert.pem",
-			filled_parse },
+			.parse = filled_parse },
 	[DURATION] = { "DURATION", "duration",
 		       "write a number with a unit, like 1s or 500ms",
 		       duration_parse, duration_print },
@@ -231,18 +232,19 @@ const struct type_row types[TYPE_COUNT] = {
 	[ADDRESS] = { "ADDRESS", "address to listen on",
 		      "write a port, like :5000, or host and port, like "
 		      "127.0.0.1:5000",
-		      address_parse },
+		      .parse = address_parse },
 	[HOST] = { "NAME", "name of a registry",
-		   "write it as in an image's name, like ghcr.io", host_parse },
+		   "write it as in an image's name, like ghcr.io",
+		   .parse = host_parse },
 	[UPSTREAM] = { "NAME", "name of an upstream", "write one like ghcr.io",
-		       filled_parse },
+		       .parse = filled_parse },
 	[UPSTREAM_OR_NONE] = { "NAME", .parse = text_store },
 	[URL] = { "URL", "URL of a registry",
 		  "write scheme and host alone, like https://ghcr.io",
-		  url_parse },
+		  .parse = url_parse },
 	[NETWORK] = { "NETWORK", "address or network",
 		      "write one like 10.0.0.7, 10.0.0.0/8 or fd00::/8",
-		      network_parse },
+		      .parse = network_parse },
 };
 
 bool type_is_text(enum type type)

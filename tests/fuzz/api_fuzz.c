@@ -67,11 +67,14 @@ static struct current *settings_open(void)
 {
 	static const char *const flags[] = { "--mirror.default=",
 					     "--trusted_proxies=::/0" };
+	static const struct config_source source = {
+		.flags = flags,
+		.flag_count = array_size(flags),
+	};
 	struct config *config;
 	struct err e;
 
-	check(config_load(NULL, NULL, flags, array_size(flags), &config, &e) ==
-	      0);
+	check(config_load(&source, &config, &e) == 0);
 	return current_open(api_settings_open(config), api_settings_close);
 }
 
