@@ -1,6 +1,9 @@
 #include "sweep_lab.h"
 
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 void tell(const struct store_dead *dead, void *arg)
 {
@@ -13,12 +16,110 @@ void tell(const struct store_dead *dead, void *arg)
 		meanwhile(teller->lab);
 }
 
+/* ------------------------------------------------------ another process */
+
+static struct {
+	pid_t process; /* 0: there is none */
+	int ask;
+	int answer;
+} elsewhere;
+
+/*
+ * Only one process may have a data directory, so this one has another, and in
+ * it the same incoming/. No asserts here.
+ */
+static int other_open(const char *path, struct store **out, struct err *e)
+{
+	struct meta *meta;
+	struct blob_store *blobs;
+	char other[96], name[112];
+
+	snprintf(other, sizeof(other), "%s/other", path);
+	snprintf(name, sizeof(name), "%s/incoming", other);
+	if (mkdir(other, 0700) < 0 || symlink("../incoming", name) < 0)
+		return err_sys(e, "%s", name);
+	snprintf(name, sizeof(name), "%s/registry.db", path);
+	if (meta_open(name, &meta, e) < 0)
+		return -1;
+	if (blob_fs_open(path, &blobs, e) < 0) {
+		meta_close(&meta);
+		return -1;
+	}
+	return store_open_with(other, meta, blobs, out, e);
+}
+
+/* Sweeps as it is asked to, until nobody asks any more. */
+static void other_main(const char *path, int ask, int answer)
+{
+	struct store *store = NULL;
+	struct store_sweep how;
+	struct store_swept swept;
+	struct err e;
+
+	while (read(ask, &how, sizeof(how)) == sizeof(how)) {
+		if ((!store && other_open(path, &store, &e) < 0) ||
+		    store_sweep(store, &how, &swept, &e) < 0) {
+			fprintf(stderr, "elsewhere: %s\n", e.message);
+			_exit(1);
+		}
+		if (write(answer, &swept, sizeof(swept)) != sizeof(swept))
+			_exit(1);
+	}
+	if (store)
+		store_close(&store);
+	_exit(0);
+}
+
+int elsewhere_setup(void **state)
+{
+	int ask[2], answer[2];
+
+	if (lab_setup(state) < 0 || pipe(ask) < 0 || pipe(answer) < 0)
+		return -1;
+	struct lab *lab = *state;
+	elsewhere.process = fork();
+	if (elsewhere.process == 0) {
+		close(ask[1]);
+		other_main(lab->path, ask[0], answer[1]);
+	}
+	close(ask[0]);
+	close(answer[1]);
+	elsewhere.ask = ask[1];
+	elsewhere.answer = answer[0];
+	return 0;
+}
+
+int elsewhere_teardown(void **state)
+{
+	int status = -1;
+
+	close(elsewhere.ask);
+	waitpid(elsewhere.process, &status, 0);
+	close(elsewhere.answer);
+	elsewhere.process = 0;
+	return lab_teardown(state) < 0 || status != 0 ? -1 : 0;
+}
+
+static struct store_swept sweep_elsewhere(struct store_sweep how)
+{
+	struct store_swept swept = { 0 };
+
+	assert_int_equal(write(elsewhere.ask, &how, sizeof(how)), sizeof(how));
+	assert_int_equal(read(elsewhere.answer, &swept, sizeof(swept)),
+			 sizeof(swept));
+	return swept;
+}
+
+/* ---------------------------------------------------------------- sweeping */
+
 struct store_swept sweep_with(struct lab *lab, struct store_sweep how)
 {
 	struct store_swept swept;
 	struct err e;
 
 	how.grace_ms = GRACE_MS;
+	if (elsewhere.process && !how.tell)
+		return sweep_elsewhere(how);
 	OK(store_sweep(lab->store, &how, &swept, &e), e);
 	return swept;
 }

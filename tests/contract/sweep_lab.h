@@ -14,6 +14,16 @@ struct teller {
 };
 void tell(const struct store_dead *, void *teller);
 
+/*
+ * A test for which another process sweeps, with handles of its own on the same
+ * database and the same files; but what is told is told by this one.
+ */
+int elsewhere_setup(void **state);
+int elsewhere_teardown(void **state);
+#define ELSEWHERE_TEST(test)                                   \
+	cmocka_unit_test_setup_teardown(test, elsewhere_setup, \
+					elsewhere_teardown)
+
 /* With epochs of GRACE_MS. */
 struct store_swept sweep_with(struct lab *, struct store_sweep);
 /* As it is done quietly. */
