@@ -206,13 +206,13 @@ const struct setting *settings_find(const struct settings *settings,
 /* In the order in which they were written; the last word on a value only. */
 static void remember(struct settings *settings, const struct setting *setting)
 {
-	struct setting *end = settings->at + settings->count;
 	struct setting *before = find(settings, setting->key, setting->index);
 
 	if (before) {
+		struct setting *end = settings->at + settings->count--;
+
 		memmove(before, before + 1,
 			(size_t)(end - before - 1) * sizeof(*before));
-		settings->count--;
 	}
 	settings->at = mem_grow(settings->at,
 				(settings->count + 1) * sizeof(*settings->at));

@@ -1,7 +1,8 @@
 /*
  * Whatever file comes in: it is refused in a sentence, or what was made of it
  * is whole: doors have addresses, upstreams have names and URLs, and what
- * refers to an upstream finds it.
+ * refers to an upstream finds it. config check says the same, and what config
+ * show prints is a configuration again.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,6 +64,22 @@ static void check_config(const struct config *config)
 	check_upstreams(config);
 }
 
+/* What is shown is a configuration, and shows the same. */
+static void check_shown(const struct config_source *source)
+{
+	auto_buf struct buf first = { 0 };
+	struct err e;
+
+	check(config_show(source, &first, &e) == 0);
+	auto_fd int fd = memfd_create("shown", MFD_CLOEXEC);
+	check(write(fd, first.at, first.len) == (ssize_t)first.len);
+	char path[32];
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	auto_of(config) struct config *config = NULL;
+	check(config_load(&(struct config_source){ .path = path }, &config,
+			  &e) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
@@ -74,10 +91,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 
 	check(write(fd, bytes, size) == (ssize_t)size);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (config_load(&(struct config_source){ .path = path }, &config, &e) <
-	    0)
+	struct config_source source = { .path = path };
+	auto_buf struct buf problems = { 0 };
+	int failed = config_load(&source, &config, &e);
+	check((config_check(path, &problems) > 0) == (failed < 0));
+	if (failed) {
 		check(e.kind == ERR_USAGE && *e.message);
-	else
-		check_config(config);
+		return 0;
+	}
+	check_config(config);
+	check_shown(&source);
 	return 0;
 }
