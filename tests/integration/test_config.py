@@ -213,6 +213,23 @@ def test_a_reload_changes_where_and_as_whom_we_ask(scene, start_registry,
     assert moved.count("manifest") > 0
 
 
+def test_a_reload_changes_how_many_uploads_run(scene, reload):
+    registry = Registry(scene, settings={"limits": {"uploads": 1}}).start()
+
+    def begin(wire, data):
+        start = wire.ask("POST", "/v2/app/blobs/uploads/", b"")
+        wire.send(b"PATCH %s HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n%s"
+                  % (start["Location"].encode(), data))
+
+    with registry.connect() as slow, registry.connect() as next_one:
+        begin(slow, b"so")
+        begin(next_one, b"some")        # waits until `slow` is done
+        reload(registry, ("uploads: 1", "uploads: 2"))
+        assert next_one.answer("PATCH").status == 202
+        slow.send(b"me")
+        assert slow.answer("PATCH").status == 202
+
+
 def test_what_is_under_way_ends_as_it_began(scene, start_registry, upstream,
                                             reload):
     blob = content("reload", 8 << 20)
