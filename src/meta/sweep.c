@@ -130,11 +130,10 @@ static int blobs_query(struct db *db, const struct meta_sweep *sweep,
 }
 
 static int look_query(struct db *db, const struct meta_sweep *sweep,
-		      struct rows *out, struct err *e)
+		      const struct digest_row *last, struct rows *out,
+		      struct err *e)
 {
-	struct digest_row last = digest_row(&sweep->last.digest);
-	struct db_value after = sweep->more ? db_digest(&last) :
-					      db_bytes(SPAN(""));
+	struct db_value after = db_digest(last);
 
 	switch (sweep->kind) {
 	case META_SESSIONS:
@@ -194,13 +193,17 @@ static int look_read(struct rows *rows, struct meta_sweep *sweep, struct err *e)
 
 int meta_sweep_look(struct meta *meta, struct meta_sweep *sweep, struct err *e)
 {
+	struct digest_row last = { .len = 0 }; /* before the first */
+
 	thread_may_wait("meta_sweep_look");
 	auto_of(reader) struct reader *reader = reader_take(meta, e);
 	if (!reader)
 		return -1;
 
+	if (sweep->more)
+		last = digest_row(&sweep->last.digest);
 	auto_rows struct rows rows;
-	if (look_query(reader->db, sweep, &rows, e) < 0)
+	if (look_query(reader->db, sweep, &last, &rows, e) < 0)
 		return -1;
 	return look_read(&rows, sweep, e);
 }
