@@ -11,7 +11,7 @@ from lab.process import run
 from lab.pusher import push_image
 from lab.registry import Registry
 
-CHUNK = 200_000
+PIECES, CHUNK = 100, 20_000     # files of a layer, and the size of each
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 ECHO = "/bin/busybox", "echo", "it runs"
 
@@ -147,11 +147,11 @@ def test_podman_fetches_only_what_it_lacks(podman, scene, endpoint, two_doors):
 def chunked_images(directory):
     """`small` has every second file of `large`."""
     files = {"bin/busybox": BUSYBOX}
-    for number in range(8):
+    for number in range(PIECES):
         path = directory / str(number)
         path.write_bytes(content(number, CHUNK).bytes())
         files[f"data/{number}"] = path
-    few = {name: path for name, path in files.items() if name[-1] not in "1357"}
+    few = {name: files[name] for name in files if name[-1] not in "13579"}
     for tag, chosen in ("small", few), ("large", files):
         image = Image("lab/chunked", tag)
         add_platform(image, "amd64",
