@@ -33,6 +33,11 @@ static void check_listen(const struct config *config)
 
 		check(listen->address && strchr(listen->address, ':'));
 		check(!listen->tls.certificate == !listen->tls.key);
+		check(listen->tls.key ||
+		      (!listen->client_ca && !listen->more_count));
+		for (size_t m = 0; m < listen->more_count; m++)
+			check(listen->more[m].certificate &&
+			      listen->more[m].key);
 		check(!listen->upstream ||
 		      is_upstream(config, listen->upstream));
 	}

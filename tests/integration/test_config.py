@@ -2,6 +2,8 @@
 
 import base64
 import signal
+import socket
+import ssl
 import subprocess
 
 import pytest
@@ -255,6 +257,30 @@ def test_a_reload_brings_other_certificates(scene, reload):
            (str(first[1]), str(second[1])))
     with Wire(registry.tls, tls=trusting(second[0])) as wire:
         assert wire.ask("GET", "/v2/").status == 200
+
+
+def test_a_reload_brings_certificates_for_other_names(scene, reload):
+    first = make_certificate(scene, scene.directory("first"), 1)
+    other = make_certificate(scene, scene.directory("other"), 2,
+                             "other.example")
+    registry = Registry(scene, tls=first).start()
+
+    def shown_to(name):
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        with socket.create_connection(registry.tls) as plain, \
+                context.wrap_socket(plain, server_hostname=name) as secure:
+            return secure.getpeercert(binary_form=True)
+
+    before = shown_to("other.example")
+    assert before == shown_to("localhost")
+    reload(registry, (f"key: {first[1]}", f"""key: {first[1]}
+      more:
+        - certificate: {other[0]}
+          key: {other[1]}"""))
+    assert shown_to("localhost") == before
+    assert shown_to("other.example") != before
 
 
 def test_what_only_a_restart_changes_is_told(scene, start_registry, reload):

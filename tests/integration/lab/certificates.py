@@ -1,4 +1,4 @@
-"""Certificates: self-signed for `localhost`, and of clients."""
+"""Certificates: self-signed, for `localhost` by default, and of clients."""
 
 import ssl
 
@@ -7,11 +7,11 @@ from .process import run
 EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 
 
-def make_certificate(lab, directory, serial):
+def make_certificate(lab, directory, serial, name="localhost"):
     """Writes cert.pem and key.pem into `directory`, over what is there."""
     run(lab, "openssl", "req", "-x509", *EC, "-days", "2",
-        "-subj", "/CN=localhost", "-addext",
-        "subjectAltName=DNS:localhost,IP:127.0.0.1", "-set_serial", serial,
+        "-subj", f"/CN={name}", "-addext",
+        f"subjectAltName=DNS:{name},IP:127.0.0.1", "-set_serial", serial,
         "-keyout", directory / "key.pem", "-out", directory / "cert.pem")
     return directory / "cert.pem", directory / "key.pem"
 
