@@ -34,17 +34,14 @@ static struct span address_of(const struct call *call)
 static uint64_t mark_of(const struct call *call, const struct digest *digest)
 {
 	struct span agent = request_header(call->request, "User-Agent");
-	struct repository_text repository =
-		repository_text(&call->target.repository);
-	struct digest_text text = digest_text(digest);
 	uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
 	if (!span_starts(agent, "docker/"))
 		return 0;
 	hash = mix(hash, address_of(call));
 	hash = mix(hash, agent);
-	hash = mix(hash, span_of(repository.s));
-	return mix(hash, span_of(text.s)) | 1;
+	hash = mix(hash, span_of(repository_text(&call->target.repository).s));
+	return mix(hash, span_of(digest_text(digest).s)) | 1;
 }
 
 void pushed_note(const struct call *call, const struct digest *digest)

@@ -3,7 +3,7 @@
  */
 #include "oci/digest.h"
 
-#include <stdio.h>
+#include <string.h>
 
 #include "base/hex.h"
 
@@ -66,11 +66,11 @@ int digest_parse(struct span span, struct digest *out, struct err *e)
 
 struct digest_text digest_text(const struct digest *digest)
 {
-	struct digest_text hex = digest_hex(digest);
 	struct digest_text text;
+	char *end = stpcpy(text.s, digest_algorithm_text(digest->algorithm));
 
-	snprintf(text.s, sizeof(text.s), "%s:%.128s",
-		 digest_algorithm_text(digest->algorithm), hex.s);
+	*end++ = ':';
+	hex_print(digest->bytes, digest_size(digest->algorithm), end);
 	return text;
 }
 
