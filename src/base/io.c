@@ -130,6 +130,15 @@ int io_size(int fd, int64_t *size_out, struct err *e)
 	return 0;
 }
 
+int io_reserve(int fd, int64_t size, struct err *e)
+{
+	thread_may_wait("io_reserve");
+	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, size) == 0)
+		return 0;
+	err_sys(e, "reserve");
+	return e->kind == ERR_NO_SPACE ? -1 : 0;
+}
+
 int io_truncate(int fd, int64_t size, struct err *e)
 {
 	thread_may_wait("io_truncate");

@@ -29,6 +29,11 @@ int io_write_at(int fd, int64_t offset, struct span, struct err *)
 int io_read_at(int fd, int64_t offset, void *out, size_t size, struct err *)
 	may_wait must_check;
 int io_size(int fd, int64_t *size_out, struct err *) must_check;
+/*
+ * Sets room aside for `size` bytes, of which the file may have fewer. 0 also
+ * where that cannot be done. ERR_NO_SPACE.
+ */
+int io_reserve(int fd, int64_t size, struct err *) may_wait must_check;
 int io_truncate(int fd, int64_t size, struct err *) may_wait must_check;
 
 /*

@@ -121,6 +121,16 @@ static int open_doors(struct house *house, struct err *e)
 	return http_open(&options, &house->http, e);
 }
 
+void set_cache(struct store *store, const struct config *config)
+{
+	struct store_cache cache = {
+		.limit = config->cache_limit,
+		.keep_free = config->cache_keep_free,
+	};
+
+	store_cache(store, &cache);
+}
+
 /* Without it the registry serves as well; only gc has to wait for its end. */
 static void open_sweeps(struct house *house)
 {
@@ -145,6 +155,7 @@ int house_open(struct house *house, struct config *config, char *const *args,
 	if (store_open(config->data, &house->store, e) < 0 ||
 	    open_upstreams(house, e) < 0)
 		return -1;
+	set_cache(house->store, config);
 	open_mirror(house);
 	if (open_doors(house, e) < 0)
 		return -1;

@@ -57,6 +57,8 @@ struct config {
 	size_t trusted_proxy_count;
 	char *mirror_default; /* an upstream's name; "" is nowhere */
 	int64_t patience_ms;
+	int64_t cache_limit;	 /* bytes of cached blobs; 0: no limit */
+	int64_t cache_keep_free; /* bytes that the disk keeps; 0: none */
 	struct config_upstream *upstreams; /* docker.io is always there */
 	size_t upstream_count;
 	int64_t upload_limit; /* uploads at once, at least 1 */

@@ -132,6 +132,14 @@ const struct key keys[] = {
 	  .help = "the upstream of names that were not pushed here and name "
 		  "none; \"\": there is none",
 	  .section = "Mirroring" },
+	{ "mirror.cache.limit", SIZE_OR_NONE, IN_CONFIG(cache_limit),
+	  .initial = "100GiB",
+	  .help = "how much of upstreams' images is kept; above it those go "
+		  "that nobody has pulled for the longest time; or none" },
+	{ "mirror.cache.keep_free", SIZE_OR_NONE, IN_CONFIG(cache_keep_free),
+	  .initial = "5GiB",
+	  .help = "room on the disk that cached images leave to others, at "
+		  "most a tenth of it; or none" },
 	{ "mirror.patience", DURATION, IN_CONFIG(patience_ms), .initial = "1s",
 	  .help = "how long a cached answer waits for a slow upstream" },
 	{ "mirror.upstreams", LIST, IN_CONFIG(upstreams),

@@ -103,9 +103,25 @@ static bool size_parse(struct span value, void *slot)
 	return bytes > 0;
 }
 
+static bool size_or_none_parse(struct span value, void *slot)
+{
+	if (!span_is(value, "none"))
+		return size_parse(value, slot);
+	*(int64_t *)slot = 0;
+	return true;
+}
+
 static void size_print(const void *slot, struct buf *out)
 {
 	quantity_print(*(const int64_t *)slot, sizes, out);
+}
+
+static void size_or_none_print(const void *slot, struct buf *out)
+{
+	if (*(const int64_t *)slot > 0)
+		size_print(slot, out);
+	else
+		buf_addf(out, "none");
 }
 
 static bool number_parse(struct span value, void *slot)
@@ -226,6 +242,10 @@ const struct type_row types[TYPE_COUNT] = {
 	[SIZE] = { "SIZE", "size",
 		   "write a number with a unit, like 10GiB or 500MB",
 		   size_parse, size_print },
+	[SIZE_OR_NONE] = { "SIZE", "size",
+			   "write a number with a unit, like 10GiB or 500MB, "
+			   "or none",
+			   size_or_none_parse, size_or_none_print },
 	[NUMBER] = { "NUMBER", "number from 1 to 10000",
 		     "write one in digits, like 64", number_parse,
 		     number_print },

@@ -12,6 +12,7 @@ enum type {
 	FILE_PATH,
 	DURATION,
 	SIZE,
+	SIZE_OR_NONE,
 	NUMBER,
 	CHOICE, /* an enum that counts the key's choices; has no parser */
 	ADDRESS,
@@ -31,7 +32,8 @@ struct type_row {
 
 	/*
 	 * Stores the value at `slot`: char * (owned; what was there is freed),
-	 * int64_t (DURATION in milliseconds, SIZE in bytes, NUMBER). False if
+	 * int64_t (DURATION in milliseconds, SIZE in bytes, NUMBER; none is
+	 * 0). False if
 	 * it is none of this type.
 	 */
 	bool (*parse)(struct span, void *slot);

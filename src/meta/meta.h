@@ -389,6 +389,41 @@ int meta_sweep_look(struct meta *, struct meta_sweep *, struct err *)
 int meta_sweep_take(struct meta *, struct meta_sweep *, struct err *)
 	may_wait must_check;
 
+/* -------------------------------------------------------------- evicting */
+
+/* Bytes of the blobs that no local repository links: those are cached. */
+int meta_cached_peek(struct meta *, int64_t *bytes_out, struct err *)
+	must_check;
+
+#define META_EVICTED 64
+struct meta_evicted {
+	uint64_t id;
+	struct digest digest;
+	int64_t size; /* bytes */
+};
+
+/*
+ * Cached images go, the least recently used first, until `wanted` bytes are
+ * free; the last one as well goes whole. An image goes with its tags, and with
+ * each of its blobs that no local repository links and no other cached image
+ * names; an index with all it names and that was not used since. One call does
+ * a page of it; then the files of `blobs` may be removed, and while there is
+ * `more` to do the same struct is brought again, with what is still wanted.
+ */
+struct meta_evict {
+	int64_t wanted; /* bytes; else begun with 0 */
+	struct meta_evicted blobs[META_EVICTED];
+	size_t count;
+	size_t manifests; /* how many went */
+	int64_t freed;	  /* bytes */
+	bool more;
+	bool midway, goes_on; /* in an image; now, and before */
+};
+int meta_evict(struct meta *, struct meta_evict *, struct err *)
+	may_wait must_check;
+
+/* ----------------------------------------------------------- incarnations */
+
 /*
  * Is there such a blob, or a session that may become it? If not, there never
  * will be.

@@ -160,10 +160,9 @@ static int pull_flight(struct mirror *mirror, struct flight_plan *plan,
 
 	switch (join_until(mirror, plan, deadline_ms, &growing, e)) {
 	case FLIGHT_FLOWING:
+	case FLIGHT_DONE:
 		view_growing(growing, out);
 		return 0;
-	case FLIGHT_DONE:
-		return pull_here(mirror, plan, out, e);
 	case FLIGHT_FAILED:
 		return flight_refused(e, ERR_BLOB_UNKNOWN);
 	case FLIGHT_ASKING:
@@ -266,7 +265,7 @@ static int arrival_complete(struct arrival *arrival, struct err *e)
 	};
 
 	if (length == plan->size)
-		return 0;
+		return arrival_start(arrival, length, e);
 	return upstream_get_blob(arrival->flight->upstream,
 				 &plan->repository.name,
 				 &plan->reference.digest, length, &sink, e);

@@ -58,7 +58,8 @@ static void end(struct flight *flight, const struct err *why)
 	flight->state = why ? FLIGHT_FAILED : FLIGHT_DONE;
 	if (why)
 		flight->why = *why;
-	growing_drop(&flight->growing);
+	if (why && flight->growing)
+		growing_drop(&flight->growing);
 	pthread_cond_broadcast(&flight->changed);
 }
 
@@ -153,6 +154,8 @@ void flight_leave(struct flight **owned)
 
 	if (!leave(flight))
 		return;
+	if (flight->growing)
+		growing_drop(&flight->growing);
 	upstream_close(&flight->upstream);
 	pthread_cond_destroy(&flight->changed);
 	free(flight);
@@ -185,7 +188,7 @@ enum flight_state flight_wait(struct flight *flight, int64_t deadline_ms,
 	while (flight->state == FLIGHT_ASKING && waiting)
 		waiting = cond_wait_until(&flight->changed, &mirror->lock,
 					  deadline_ms);
-	if (flight->state == FLIGHT_FLOWING && growing_out)
+	if (flight->growing && growing_out)
 		*growing_out = growing_keep(flight->growing);
 	if (flight->state == FLIGHT_FAILED)
 		*why = flight->why;

@@ -16,7 +16,8 @@
 enum flight_state {
 	FLIGHT_ASKING,
 	FLIGHT_FLOWING, /* `growing` can be read */
-	FLIGHT_DONE,	/* it is in the store */
+	FLIGHT_DONE,	/* it came; a blob may be gone again, but for
+			   `growing` */
 	FLIGHT_FAILED	/* `why` says it */
 };
 
@@ -83,7 +84,8 @@ struct growing *flight_peek_blob(struct mirror *, const struct digest *);
 /*
  * Waits until it is no longer asking, at most until `deadline_ms`. Returns
  * the state; FLIGHT_ASKING at the deadline. `growing_out` (may be null) gets
- * a reference when it is flowing, `why` the reason when it failed.
+ * a reference to the blob if it is flowing or has come, `why` the reason when
+ * it failed.
  */
 enum flight_state flight_wait(struct flight *, int64_t deadline_ms,
 			      struct growing **growing_out, struct err *why)

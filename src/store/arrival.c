@@ -126,14 +126,13 @@ static int size_check(const struct incoming *incoming, size_t more,
 }
 
 /* With the reason in `e`: back to what the file was, if that can be done. */
-static int write_undo(struct incoming *incoming, const struct err *e)
+static void write_undo(struct incoming *incoming, const struct err *e)
 {
 	struct err ignored;
 
 	if (e->kind != ERR_NO_SPACE ||
 	    io_truncate(incoming->fd, incoming->length, &ignored) < 0)
 		incoming->broken = true;
-	return -1;
 }
 
 /* Errors of it come again from the fsync. */
@@ -153,6 +152,20 @@ static int broken(struct err *e)
 	return err_set(e, ERR_IO, "the disk has failed under this file");
 }
 
+static int write_all(struct incoming *incoming, struct span bytes,
+		     struct err *e)
+{
+	int failed;
+
+	do {
+		failed = io_write_at(incoming->fd, incoming->length, bytes, e);
+		if (failed)
+			write_undo(incoming, e);
+	} while (failed && !incoming->broken &&
+		 cache_yield(incoming->store, (int64_t)bytes.len, e));
+	return failed;
+}
+
 int incoming_write(struct incoming *incoming, struct span bytes, struct err *e)
 {
 	thread_may_wait("incoming_write");
@@ -161,8 +174,8 @@ int incoming_write(struct incoming *incoming, struct span bytes, struct err *e)
 	bytes = catch_up(incoming, bytes);
 	if (size_check(incoming, bytes.len, e) < 0)
 		return -1;
-	if (io_write_at(incoming->fd, incoming->length, bytes, e) < 0)
-		return write_undo(incoming, e);
+	if (write_all(incoming, bytes, e) < 0)
+		return -1;
 
 	incoming->length += (int64_t)bytes.len;
 	hasher_follow(incoming->hasher, incoming->length);

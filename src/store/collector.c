@@ -24,6 +24,7 @@
 void collector_open(struct collector *collector)
 {
 	pthread_mutex_init(&collector->pass, NULL);
+	pthread_mutex_init(&collector->count, NULL);
 	pthread_mutex_init(&collector->lock, NULL);
 	cond_open(&collector->changed);
 	collector->counted_ms = clock_ms();
@@ -47,6 +48,7 @@ void collector_close(struct store *store)
 		thread_join(&collector->thread);
 	pthread_cond_destroy(&collector->changed);
 	pthread_mutex_destroy(&collector->lock);
+	pthread_mutex_destroy(&collector->count);
 	pthread_mutex_destroy(&collector->pass);
 }
 
@@ -75,13 +77,14 @@ int collector_rest(struct collector *collector, int64_t *piece_us,
 
 /* ---------------------------------------------------------------- sweeping */
 
-/* With the pass held. What could not be noted is noted the next time. */
+/* What could not be noted is noted the next time. */
 static int uptime_count(struct store *store, int64_t grace_ms,
 			struct meta_epoch *out, struct err *e)
 {
 	struct collector *collector = &store->collector;
-	int64_t now = clock_ms();
 
+	hold_mutex(&collector->count);
+	int64_t now = clock_ms();
 	if (meta_epoch_run(store->meta, now - collector->counted_ms, grace_ms,
 			   out, e) < 0)
 		return -1;
@@ -187,11 +190,22 @@ static bool epoch_began(struct store *store, struct meta_epoch *epoch)
 	int64_t before = epoch->number;
 	struct err e;
 
-	hold_mutex(&store->collector.pass);
 	if (uptime_count(store, store->collector.grace_ms, epoch, &e) < 0 ||
 	    meta_use_flush(store->meta, &e) < 0)
 		say_failed(&e);
 	return epoch->number != before;
+}
+
+/* Who collects nothing has no epochs, and time stands still. */
+void collector_stamp(struct store *store)
+{
+	struct meta_epoch epoch = { 0 };
+	struct err e;
+
+	if (store->collector.started)
+		epoch_began(store, &epoch);
+	else if (meta_use_flush(store->meta, &e) < 0)
+		say_failed(&e);
 }
 
 static void sweep_quietly(struct store *store)
@@ -221,7 +235,9 @@ static void collect(void *arg)
 	int64_t sweep_ms = 0;
 	struct meta_epoch epoch = { 0 };
 
+	cache_look(store);
 	while (wait_until(collector, clock_ms() + step_of(collector))) {
+		cache_look(store);
 		if (!epoch_began(store, &epoch) && clock_ms() < sweep_ms)
 			continue;
 		sweep_quietly(store);

@@ -29,6 +29,7 @@ void incoming_close(struct incoming **pointer)
 	if (incoming->hasher)
 		hasher_close(&incoming->hasher);
 	auto_fd_end(&incoming->fd);
+	cache_dismiss(incoming);
 	if (incoming->growing)
 		growing_drop(&incoming->growing);
 	free(incoming);
@@ -85,8 +86,7 @@ void incoming_leave(struct incoming **pointer)
 
 /* ---------------------------------------------------------------- uploads */
 
-/* A new session with an empty file. */
-static int incoming_begin(struct incoming *incoming, struct err *e)
+static int incoming_try(struct incoming *incoming, struct err *e)
 {
 	struct err ignored;
 
@@ -96,6 +96,17 @@ static int incoming_begin(struct incoming *incoming, struct err *e)
 		return 0;
 	never_mind(incoming_erase(incoming, &ignored));
 	return -1;
+}
+
+/* A new session with an empty file. */
+static int incoming_begin(struct incoming *incoming, struct err *e)
+{
+	int failed;
+
+	do
+		failed = incoming_try(incoming, e);
+	while (failed && cache_yield(incoming->store, 0, e));
+	return failed;
 }
 
 int incoming_open_upload(struct store *store,
@@ -207,6 +218,10 @@ int incoming_open_fetch(struct store *store,
 		return -1;
 	}
 	uploads_add(&store->uploads, incoming);
+	if (cache_admit(incoming, e) < 0) {
+		incoming_drop(&incoming);
+		return -1;
+	}
 	*out = incoming;
 	return 0;
 }
@@ -303,20 +318,40 @@ static void incoming_undo(struct incoming *incoming,
 				       incoming->session.id, &e));
 }
 
+static int incoming_store(struct incoming *incoming,
+			  const struct digest *digest, struct err *e)
+{
+	if (blob_commit(incoming->store->blobs, digest, incoming->session.id,
+			incoming->fd, e) < 0)
+		return -1;
+	return incoming_settle(incoming, digest, e);
+}
+
 static int incoming_keep(struct incoming *incoming, const struct digest *digest,
 			 struct err *e)
 {
-	struct store *store = incoming->store;
 	struct err ignored;
+	int failed;
 
-	if (blob_commit(store->blobs, digest, incoming->session.id,
-			incoming->fd, e) == 0 &&
-	    incoming_settle(incoming, digest, e) == 0) {
+	do
+		failed = incoming_store(incoming, digest, e);
+	while (failed && cache_yield(incoming->store, 0, e));
+	if (failed)
+		incoming_undo(incoming, digest);
+	else
 		never_mind(arrival_remove(incoming, &ignored));
-		return 0;
-	}
-	incoming_undo(incoming, digest);
-	return -1;
+	return failed;
+}
+
+/* What is fetched is kept within the limits of what is cached. */
+static int incoming_cache(struct incoming *incoming,
+			  const struct digest *digest, struct err *e)
+{
+	if (!cache_enter(incoming))
+		return incoming_erase(incoming, e);
+	int failed = incoming_keep(incoming, digest, e);
+	cache_entered(incoming);
+	return failed;
 }
 
 int incoming_commit(struct incoming **pointer, const struct digest *digest,
@@ -330,7 +365,9 @@ int incoming_commit(struct incoming **pointer, const struct digest *digest,
 	thread_may_wait("incoming_commit");
 	if (arrival_verify(incoming, digest, e) == 0) {
 		incoming_finish(incoming);
-		failed = incoming_keep(incoming, digest, e);
+		failed = incoming->session.is_fetch ?
+				 incoming_cache(incoming, digest, e) :
+				 incoming_keep(incoming, digest, e);
 	} else {
 		never_mind(incoming_erase(incoming, &ignored));
 		failed = -1;

@@ -2,6 +2,7 @@
  * store/inside.h: what the parts of the store share. Not for other rooms.
  */
 #pragma once
+#include <stdatomic.h>
 #include <sys/queue.h>
 
 #include "base/pool.h"
@@ -23,8 +24,9 @@ struct incoming {
 	enum digest_algorithm algorithm; /* of its hasher */
 	struct hasher *hasher;		 /* null: not open yet */
 	struct growing *growing;	 /* of a fetch */
-	bool broken; /* the disk failed under it: only to drop */
-	bool held;   /* somebody is at it; of a fetch, always */
+	int64_t expected; /* bytes that the cache will have of it */
+	bool broken;	  /* the disk failed under it: only to drop */
+	bool held;	  /* somebody is at it; of a fetch, always */
 	TAILQ_ENTRY(incoming) link;
 };
 
@@ -41,11 +43,14 @@ struct uploads {
 /* Who removes what nobody needs any more. */
 struct collector {
 	struct thread thread;
-	bool started;
+	atomic_bool started;
 	_Atomic int64_t grace_ms;
 
 	pthread_mutex_t pass; /* held by whoever is at a pass */
-	int64_t counted_ms;   /* clock_ms: uptime was counted until then */
+
+	pthread_mutex_t count;
+	int64_t counted_ms; /* clock_ms: uptime was counted until then; guarded
+			       by count */
 
 	pthread_mutex_t lock; /* guards `stopping` */
 	pthread_cond_t changed;
@@ -53,6 +58,16 @@ struct collector {
 };
 
 #define STORE_THERE 512
+
+/* Who makes room of what is cached. */
+struct evictor {
+	pthread_mutex_t pass;	   /* held by whoever evicts */
+	_Atomic int64_t limit;	   /* bytes; 0: none */
+	_Atomic int64_t keep_free; /* bytes */
+	_Atomic int64_t expected;  /* bytes: of fetches under way */
+	_Atomic int64_t entering;  /* of these, on the way into the database */
+	_Atomic int64_t shown;	   /* bytes, by the metric */
+};
 
 struct store {
 	int data;     /* the data directory */
@@ -64,6 +79,7 @@ struct store {
 	struct uploads uploads;
 	_Atomic uint64_t there[STORE_THERE]; /* files seen lately: blob.c */
 	struct collector collector;
+	struct evictor evictor;
 };
 
 /*
@@ -156,6 +172,9 @@ void collector_open(struct collector *);
 /* Ends what is under way, soon. */
 void collector_close(struct store *);
 
+/* What was used so far is stamped with the time now. */
+void collector_stamp(struct store *) may_wait;
+
 /*
  * Lets others have the disk and the database for as long as the piece of work
  * since `*piece_us` took, which is now for the next piece. ERR_CLOSED when the
@@ -171,3 +190,30 @@ int sweep_leftovers(struct store *, struct err *) may_wait must_check;
 int sweep_pass(struct store *, const struct store_sweep *,
 	       const struct meta_horizon *, struct store_swept *out,
 	       struct err *) may_wait must_check;
+
+/* -------------------------------------------------------------- evicting */
+
+void evictor_open(struct evictor *);
+void evictor_close(struct evictor *);
+
+/*
+ * A fetch begins: makes room for it, and sets that aside if its size is known.
+ * ERR_NO_SPACE: there is none that a fetch may have.
+ */
+int cache_admit(struct incoming *, struct err *) may_wait must_check;
+/* It has ended, or will not be cached. */
+void cache_dismiss(struct incoming *);
+
+/* It is whole: makes room to keep it. False: it is larger than all there is. */
+bool cache_enter(struct incoming *) may_wait must_check;
+/* After cache_enter: it is kept, or could not be. */
+void cache_entered(struct incoming *);
+
+/*
+ * Something failed, and `why`. True if the disk is full and cached content
+ * has gone, `least` bytes of it if there were so many: then try again.
+ */
+bool cache_yield(struct store *, int64_t least, const struct err *why) may_wait;
+
+/* Keeps to the limits also where nobody fetches. */
+void cache_look(struct store *) may_wait;

@@ -55,6 +55,7 @@ static int store_begin(const char *data, struct store **out, struct err *e)
 	store->lock = -1;
 	uploads_open(&store->uploads);
 	collector_open(&store->collector);
+	evictor_open(&store->evictor);
 	store->hashers = pool_open("hash", HASHERS);
 	store->data = io_make_dir(data, e);
 	if (store->data < 0)
@@ -134,6 +135,7 @@ void store_close(struct store **pointer)
 	collector_close(store);
 	uploads_close(&store->uploads);
 	pool_close(&store->hashers);
+	evictor_close(&store->evictor);
 	if (store->blobs)
 		blob_close(&store->blobs);
 	if (store->meta)

@@ -117,7 +117,8 @@ int incoming_resume_upload(struct store *, const struct repository *,
 /*
  * A fetch of `digest` for an upstream repository; goes on where a restart
  * stopped it. `size` in bytes, or -1: more than that is ERR_CORRUPT. The
- * caller makes sure that there is only one at a time.
+ * caller makes sure that there is only one at a time. ERR_NO_SPACE: neither
+ * is there room for it nor can any be made.
  */
 int incoming_open_fetch(struct store *, const struct repository *,
 			const struct digest *, int64_t size,
@@ -178,9 +179,10 @@ struct growing *incoming_growing(struct incoming *);
 
 /*
  * Verifies against `digest` and keeps the blob, linked to its repository;
- * when it returns 0 everything is durable. On ERR_DIGEST_INVALID (upload) or
- * ERR_CORRUPT (fetch) and on every other failure it is dropped: nothing of it
- * stays. Ends `*incoming` in every case.
+ * when it returns 0 everything is durable. (Only a fetch that is larger than
+ * all that may be cached is not kept: who follows it has it all.) On
+ * ERR_DIGEST_INVALID (upload) or ERR_CORRUPT (fetch) and on every other failure
+ * it is dropped: nothing of it stays. Ends `*incoming` in every case.
  */
 int incoming_commit(struct incoming **, const struct digest *, struct err *)
 	may_wait must_check;
@@ -194,6 +196,20 @@ void incoming_leave(struct incoming **) may_wait;
 /* Throws it away. */
 void incoming_drop(struct incoming **) may_wait;
 DEFINE_AUTO(incoming, incoming_leave)
+
+/* ---------------------------------------------------------------- caching */
+
+/*
+ * How much of upstreams' content is kept; what was pushed is not counted, and
+ * never goes for it. Above the limit, and where the disk is fuller than it
+ * should be, cached images go, the least recently used first.
+ */
+struct store_cache {
+	int64_t limit;	   /* bytes; 0: none */
+	int64_t keep_free; /* bytes of the disk, but no more than a tenth */
+};
+/* From now on; without it neither is looked at. Any time, any thread. */
+void store_cache(struct store *, const struct store_cache *);
 
 /* ------------------------------------------------------------- collecting */
 

@@ -107,6 +107,16 @@ static const char *standard(const struct config *config)
 	return config->mirror_default;
 }
 
+static const char *cache_limit(const struct config *config)
+{
+	return number_text(config->cache_limit);
+}
+
+static const char *keep_free(const struct config *config)
+{
+	return number_text(config->cache_keep_free);
+}
+
 static const char *patience(const struct config *config)
 {
 	return number_text(config->patience_ms);
@@ -292,6 +302,16 @@ static const struct row {
 	    ENV "MIRROR_DEFAULT=%s", "--mirror.default=%s" },
 	  standard, "docker.io",
 	  { { "a.b", "a.b" }, { "", "" }, { "docker.io", "docker.io" } } },
+	{ "mirror.cache.limit",
+	  { "mirror: {cache: {limit: %s}}", ENV "MIRROR_CACHE_LIMIT=%s",
+	    "--mirror.cache.limit=%s" },
+	  cache_limit, "107374182400",
+	  { { "1GiB", "1073741824" }, { "none", "0" }, { "1B", "1" } } },
+	{ "mirror.cache.keep_free",
+	  { "mirror: {cache: {keep_free: %s}}", ENV "MIRROR_CACHE_KEEP_FREE=%s",
+	    "--mirror.cache.keep_free=%s" },
+	  keep_free, "5368709120",
+	  { { "none", "0" }, { "1KB", "1000" }, { "2TiB", "2199023255552" } } },
 	{ "mirror.patience",
 	  { "mirror: {patience: %s}", ENV "MIRROR_PATIENCE=%s",
 	    "--mirror.patience=%s" },
