@@ -19,12 +19,46 @@ static void blob_headers(struct call *call)
 	respond_header(call->response, "Accept-Ranges", "bytes");
 }
 
+static int pass_write(void *arg, struct span bytes, struct err *e)
+{
+	return response_write(arg, bytes, e);
+}
+
+static int blob_pass(struct request *request, struct response *response,
+		     struct err *e)
+{
+	struct call *call = request->local;
+	struct mirror_pass pass = {
+		.repository = &call->target.repository,
+		.size = call->passing_size,
+		.start = call->passing.start,
+		.length = call->passing.length,
+		.write = pass_write,
+		.arg = response,
+	};
+
+	if (pull_pass(call->api->mirror, &call->digest, &pass, e) == 0)
+		return 0;
+	call->err = *e;
+	return -1;
+}
+
+static void send_passing(struct call *call, int status,
+			 const struct blob_view *view, struct range range)
+{
+	call->passing = range;
+	call->passing_size = view->size;
+	respond_stream(call->response, status, range.length, blob_pass);
+}
+
 /* Hands the view's bytes to the engine. */
 static void send_view(struct call *call, int status, struct blob_view *view,
 		      struct range range)
 {
 	respond_header(call->response, "Content-Type", MEDIA_TYPE);
-	if (view->growing)
+	if (view->passing)
+		send_passing(call, status, view, range);
+	else if (view->growing)
 		respond_growing(call->response, status,
 				steal_ptr(&view->growing), range.start,
 				range.length);
@@ -79,7 +113,7 @@ static void blob_send(struct call *call, struct blob_view *view)
 	blob_headers(call);
 	if (kind == RANGE_PARTS && ranges.count == 1)
 		return send_part(call, view, ranges.parts[0]);
-	if (kind == RANGE_PARTS && !view->growing)
+	if (kind == RANGE_PARTS && view->fd >= 0)
 		return send_parts(call, view, &ranges);
 	send_view(call, 200, view, (struct range){ 0, view->size });
 }

@@ -6,6 +6,7 @@
 #include "api/api.h"
 #include "api/origin.h"
 #include "oci/name.h"
+#include "oci/range.h"
 
 struct call;
 struct route;
@@ -28,6 +29,9 @@ struct call {
 	struct reference reference;	 /* <reference> */
 	struct digest digest;		 /* <digest> */
 	struct span upload;		 /* <upload> */
+
+	struct range passing; /* of a blob that is passed through */
+	int64_t passing_size; /* of all of it */
 
 	struct err err; /* for the log, if it failed */
 };

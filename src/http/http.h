@@ -161,9 +161,10 @@ void respond_growing(struct response *, int status, struct growing *,
 		     int64_t offset, int64_t length);
 /*
  * Runs `write` on the worker that handles this request, which must be one: it
- * writes the body by response_write. A -1 cuts the connection.
+ * writes the body by response_write, `length` bytes, or with -1 any number
+ * (chunked). A -1, or another number, cuts the connection.
  */
-void respond_stream(struct response *, int status,
+void respond_stream(struct response *, int status, int64_t length,
 		    int (*write)(struct request *, struct response *,
 				 struct err *));
 int response_write(struct response *, struct span, struct err *)

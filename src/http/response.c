@@ -107,9 +107,10 @@ void respond_growing(struct response *res, int status, struct growing *growing,
 	res->offset = offset;
 }
 
-void respond_stream(struct response *res, int status, stream_fn *write)
+void respond_stream(struct response *res, int status, int64_t length,
+		    stream_fn *write)
 {
-	describe(res, status, BODY_STREAM, -1);
+	describe(res, status, BODY_STREAM, length);
 	res->write = write;
 }
 

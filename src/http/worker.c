@@ -72,9 +72,11 @@ int response_write(struct response *res, struct span bytes, struct err *e)
 /* The head is in `sending.text`, and leaves with the first bytes. */
 static void stream(struct exchange *x)
 {
+	const struct response *res = &x->response;
 	struct err e;
+	int failed = res->write(&x->request, &x->response, &e);
 
-	if (x->response.write(&x->request, &x->response, &e) < 0)
+	if (failed || (res->length >= 0 && x->sending.body != res->length))
 		x->cut = true;
 	else
 		send_last_frame(&x->sending);

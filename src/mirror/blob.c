@@ -83,21 +83,49 @@ int pull_peek_blob_size(struct mirror *mirror,
 	return -1;
 }
 
+static int head(struct mirror *mirror, const struct flight_plan *plan,
+		int64_t *size_out, struct err *e)
+{
+	auto_of(upstream) struct upstream *upstream =
+		mirror_upstream_take(mirror, plan->upstream);
+
+	if (upstream_head_blob(upstream, &plan->repository.name,
+			       &plan->reference.digest, size_out, e) < 0)
+		return flight_refused(e, ERR_BLOB_UNKNOWN);
+	return 0;
+}
+
 /* Asks upstream; links the blob if the bytes are here already. */
 static int confirm(struct mirror *mirror, const struct flight_plan *plan,
 		   int64_t *size_out, struct err *e)
 {
 	struct meta *meta = store_meta(mirror->store);
-	const struct digest *digest = &plan->reference.digest;
-	auto_of(upstream) struct upstream *upstream =
-		mirror_upstream_take(mirror, plan->upstream);
 
-	if (upstream_head_blob(upstream, &plan->repository.name, digest,
-			       size_out, e) < 0)
-		return flight_refused(e, ERR_BLOB_UNKNOWN);
-	if (meta_link_put(meta, &plan->repository, digest, e) < 0 &&
-	    e->kind != ERR_BLOB_UNKNOWN)
+	if (head(mirror, plan, size_out, e) < 0)
 		return -1;
+	if (meta_link_put(meta, &plan->repository, &plan->reference.digest, e) <
+		    0 &&
+	    e->kind != ERR_BLOB_UNKNOWN && e->kind != ERR_NO_SPACE)
+		return -1;
+	return 0;
+}
+
+/*
+ * There is no room for it. Once its bytes flow, nothing can be said but that
+ * they break off: so whether upstream has it is asked before.
+ */
+static int view_passing(struct mirror *mirror, const struct flight_plan *plan,
+			struct blob_view *out, struct err *e)
+{
+	int64_t size;
+
+	if (head(mirror, plan, &size, e) < 0)
+		return -1;
+	*out = (struct blob_view){
+		.fd = -1,
+		.passing = true,
+		.size = plan->size >= 0 ? plan->size : size,
+	};
 	return 0;
 }
 
@@ -148,7 +176,8 @@ static enum flight_state join_until(struct mirror *mirror,
 		ours = repository_eq(&flight->plan.repository,
 				     &plan->repository);
 		state = flight_wait(flight, deadline_ms, out, e);
-	} while (state == FLIGHT_FAILED && !ours && clock_ms() < deadline_ms);
+	} while (state == FLIGHT_FAILED && !ours && e->kind != ERR_NO_SPACE &&
+		 clock_ms() < deadline_ms);
 	return state;
 }
 
@@ -164,6 +193,8 @@ static int pull_flight(struct mirror *mirror, struct flight_plan *plan,
 		view_growing(growing, out);
 		return 0;
 	case FLIGHT_FAILED:
+		if (e->kind == ERR_NO_SPACE)
+			return view_passing(mirror, plan, out, e);
 		return flight_refused(e, ERR_BLOB_UNKNOWN);
 	case FLIGHT_ASKING:
 		break;
@@ -282,7 +313,7 @@ int fly_blob(struct flight *flight, struct err *e)
 		return -1;
 	if (arrival_complete(&arrival, e) == 0)
 		return incoming_commit(&arrival.incoming, digest, e);
-	if (e->kind == ERR_CORRUPT)
+	if (e->kind == ERR_CORRUPT || e->kind == ERR_NO_SPACE)
 		incoming_drop(&arrival.incoming);
 	else
 		incoming_leave(&arrival.incoming);

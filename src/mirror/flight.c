@@ -157,6 +157,8 @@ void flight_leave(struct flight **owned)
 	if (flight->growing)
 		growing_drop(&flight->growing);
 	upstream_close(&flight->upstream);
+	if (flight->arena)
+		arena_close(&flight->arena);
 	pthread_cond_destroy(&flight->changed);
 	free(flight);
 }

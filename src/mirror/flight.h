@@ -42,6 +42,11 @@ struct flight {
 	struct growing *growing;
 	struct err why;
 	unsigned holders;
+
+	/* A manifest that was fetched, whether it is in the store or found no
+	   room there. Set before it is DONE, then only read. */
+	struct arena *arena; /* or null */
+	struct meta_manifest fetched;
 };
 
 /* The threads that ask one upstream: a dead one holds up no other. */

@@ -26,7 +26,8 @@ static void view_manifest(const struct mirror *mirror,
 			  const struct meta_manifest *found,
 			  struct manifest_view *out)
 {
-	meta_use(store_meta(mirror->store), found->use);
+	if (found->use)
+		meta_use(store_meta(mirror->store), found->use);
 	*out = (struct manifest_view){
 		.digest = found->digest,
 		.media_type = found->media_type,
@@ -72,15 +73,32 @@ static struct span stale_warning(int64_t checked, const struct err *why,
 				    age < 0 ? 0 : age, reason));
 }
 
-/* Asks upstream and waits; 0 when what it says is in the store. */
+/* What the flight brought; what it only confirmed is here. */
+static int take(struct mirror *mirror, const struct flight *flight,
+		struct arena *arena, struct meta_manifest *out, struct err *e)
+{
+	const struct flight_plan *plan = &flight->plan;
+
+	if (!flight->arena)
+		return meta_manifest_peek(store_meta(mirror->store),
+					  &plan->repository, &plan->reference,
+					  arena, out, e);
+	*out = flight->fetched;
+	out->media_type = arena_copy(arena, flight->fetched.media_type);
+	out->bytes = arena_copy(arena, flight->fetched.bytes);
+	return 0;
+}
+
+/* Asks upstream and waits. */
 static int ask(struct mirror *mirror, const struct flight_plan *plan,
-	       int64_t patience_ms, struct err *e)
+	       int64_t patience_ms, struct arena *arena,
+	       struct meta_manifest *out, struct err *e)
 {
 	auto_of(flight) struct flight *flight = flight_join(mirror, plan);
 
 	switch (flight_wait(flight, clock_ms() + patience_ms, NULL, e)) {
 	case FLIGHT_DONE:
-		return 0;
+		return take(mirror, flight, arena, out, e);
 	case FLIGHT_FAILED:
 		return flight_refused(e, ERR_MANIFEST_UNKNOWN);
 	default:
@@ -94,16 +112,15 @@ int pull_manifest(struct mirror *mirror, const struct mirror_target *target,
 		  const struct reference *reference, struct arena *arena,
 		  struct manifest_view *out, struct err *e)
 {
-	struct meta *meta = store_meta(mirror->store);
 	struct flight_plan plan = {
 		.upstream = mirror_upstream_of(mirror, &target->repository),
 		.repository = target->repository,
 		.reference = *reference,
 	};
 	struct meta_manifest old, found;
-	struct err ignored;
-	bool have = meta_manifest_peek(meta, &target->repository, reference,
-				       arena, &old, &ignored) == 0;
+	bool have = meta_manifest_peek(store_meta(mirror->store),
+				       &target->repository, reference, arena,
+				       &old, e) == 0;
 
 	if (have)
 		view_manifest(mirror, &old, out);
@@ -111,47 +128,66 @@ int pull_manifest(struct mirror *mirror, const struct mirror_target *target,
 	if (have && is_fresh(mirror, target, reference, old.checked))
 		return 0;
 	if (ask(mirror, &plan, have ? target->rules->patience_ms : ANSWER_MS,
-		e) < 0) {
-		if (!have)
-			return -1;
-		out->warning = stale_warning(old.checked, e, arena);
-		metric_add(METRIC_STALE, 1);
+		arena, &found, e) == 0) {
+		view_manifest(mirror, &found, out);
 		return 0;
 	}
-	if (meta_manifest_peek(meta, &target->repository, reference, arena,
-			       &found, e) < 0)
+	if (!have)
 		return -1;
-	view_manifest(mirror, &found, out);
+	out->warning = stale_warning(old.checked, e, arena);
+	metric_add(METRIC_STALE, 1);
 	return 0;
 }
 
 /* ------------------------------------------------------------ the flight */
 
-static int fetch(struct flight *flight, const struct digest *digest,
-		 const struct tag *tag, struct err *e)
+static int get(struct flight *flight, const struct digest *digest,
+	       struct manifest *out, struct err *e)
 {
 	const struct flight_plan *plan = &flight->plan;
 	struct reference reference = reference_to_digest(digest);
-	auto_of(arena) struct arena *arena = arena_open();
 	struct upstream_manifest got;
+
+	flight->arena = arena_open();
+	if (upstream_get_manifest(flight->upstream, &plan->repository.name,
+				  &reference, flight->arena, &got, e) < 0)
+		return -1;
+	if (manifest_parse(got.bytes, got.media_type, digest->algorithm,
+			   flight->arena, out, e) < 0) {
+		e->kind = ERR_UPSTREAM;
+		return err_wrap(e, "upstream's manifest");
+	}
+	flight->fetched = (struct meta_manifest){
+		.digest = *digest,
+		.media_type = span_of(out->media_type),
+		.bytes = got.bytes,
+		.checked = clock_wall_s(),
+	};
+	return 0;
+}
+
+/* What finds no room is given to those who wait, and no others. */
+static int fetch(struct flight *flight, const struct digest *digest,
+		 const struct tag *tag, struct err *e)
+{
+	struct reference reference = reference_to_digest(digest);
 	struct manifest manifest;
 	struct meta_put put = {
-		.repository = &plan->repository,
+		.repository = &flight->plan.repository,
 		.manifest = &manifest,
 		.reference = &reference,
 		.tags = tag,
 		.tag_count = tag ? 1 : 0,
 	};
 
-	if (upstream_get_manifest(flight->upstream, &plan->repository.name,
-				  &reference, arena, &got, e) < 0)
+	if (get(flight, digest, &manifest, e) < 0)
 		return -1;
-	if (manifest_parse(got.bytes, got.media_type, digest->algorithm, arena,
-			   &manifest, e) < 0) {
-		e->kind = ERR_UPSTREAM;
-		return err_wrap(e, "upstream's manifest");
-	}
-	return store_put_manifest(flight->mirror->store, &put, e);
+	if (store_put_manifest(flight->mirror->store, &put, e) == 0)
+		return 0;
+	if (e->kind != ERR_NO_SPACE)
+		return -1;
+	metric_add(METRIC_PASSED, 1);
+	return 0;
 }
 
 /*
@@ -173,7 +209,7 @@ int fly_manifest(struct flight *flight, struct err *e)
 	if (meta_tag_confirm(meta, &plan->repository, &reference->tag, &digest,
 			     e) == 0)
 		return 0;
-	if (e->kind != ERR_MANIFEST_UNKNOWN)
+	if (e->kind != ERR_MANIFEST_UNKNOWN && e->kind != ERR_NO_SPACE)
 		return -1;
 	return fetch(flight, &digest, &reference->tag, e);
 }

@@ -100,6 +100,7 @@ int mirror_resolve_registry(struct mirror *, const struct mirror_question *,
 struct blob_view {
 	int fd;			 /* owned, or -1 when it grows */
 	struct growing *growing; /* one reference, or null */
+	bool passing;		 /* neither: the bytes come by pull_pass */
 	int64_t size;		 /* bytes; -1: unknown */
 };
 
@@ -130,6 +131,23 @@ int pull_peek_blob_size(struct mirror *, const struct mirror_target *,
 int pull_blob(struct mirror *, const struct mirror_target *,
 	      const struct digest *, struct blob_view *out, struct err *)
 	may_wait must_check;
+
+/*
+ * Where a blob finds no room here, `write` is given its bytes as they come
+ * from upstream: those from `start` on, `length` of them or with -1 all. What
+ * it waits for, upstream waits for. The last 64 KiB of the blob are only given
+ * when its digest matched: ERR_CORRUPT. A -1 of `write` ends it.
+ */
+struct mirror_pass {
+	const struct repository *repository;
+	int64_t size; /* of the view */
+	int64_t start;
+	int64_t length;
+	int (*write)(void *arg, struct span, struct err *);
+	void *arg;
+};
+int pull_pass(struct mirror *, const struct digest *,
+	      const struct mirror_pass *, struct err *) may_wait must_check;
 
 /*
  * Only the size, -1 if it cannot be known without the bytes; moves none. A

@@ -25,12 +25,14 @@
 void evictor_open(struct evictor *evictor)
 {
 	pthread_mutex_init(&evictor->pass, NULL);
+	pthread_cond_init(&evictor->entered, NULL);
 }
 
 void evictor_close(struct evictor *evictor)
 {
 	metric_add(METRIC_CACHE_LIMIT, -evictor->limit);
 	metric_add(METRIC_CACHE_BYTES, -evictor->shown);
+	pthread_cond_destroy(&evictor->entered);
 	pthread_mutex_destroy(&evictor->pass);
 }
 
@@ -56,12 +58,13 @@ static int64_t cached(struct store *store)
 	return bytes;
 }
 
+/* With the pass held. */
 static void show(struct store *store)
 {
 	int64_t bytes = cached(store);
-	int64_t before = atomic_exchange(&store->evictor.shown, bytes);
 
-	metric_add(METRIC_CACHE_BYTES, bytes - before);
+	metric_add(METRIC_CACHE_BYTES, bytes - store->evictor.shown);
+	store->evictor.shown = bytes;
 }
 
 /* What has to go so that `more` fits beside what is cached. */
@@ -72,18 +75,19 @@ static int64_t over_limit(struct store *store, int64_t more)
 	return limit ? cached(store) + more - limit : 0;
 }
 
-/* What has to go so that the disk has the room that it is to keep. */
-static int64_t under_floor(struct store *store)
+/* What has to go so that the disk takes `more` and keeps the room it is to. */
+static int64_t under_floor(struct store *store, int64_t more)
 {
 	int64_t least = store->evictor.keep_free;
 	struct statvfs disk;
 
-	if (!least || fstatvfs(store->data, &disk) < 0)
+	if (fstatvfs(store->data, &disk) < 0 || disk.f_blocks == 0)
 		return 0;
 	int64_t unit = (int64_t)disk.f_frsize;
 	int64_t share = (int64_t)disk.f_blocks / DISK_SHARE * unit;
 
-	return (least < share ? least : share) - (int64_t)disk.f_bavail * unit;
+	return (least < share ? least : share) + more -
+	       (int64_t)disk.f_bavail * unit;
 }
 
 static int64_t most(int64_t a, int64_t b)
@@ -188,23 +192,25 @@ static int64_t evict(struct store *store, int64_t wanted, const char *why)
 	return eviction.freed;
 }
 
-/* Makes `more` fit into the limit, beside what is cached. */
-static void fit(struct store *store, const _Atomic int64_t *more)
-{
-	if (over_limit(store, *more) <= 0)
-		return;
-	hold_mutex(&store->evictor.pass);
-	int64_t over = over_limit(store, *more);
-	if (over > 0)
-		evict(store, over, "limit");
-}
-
 /* ---------------------------------------------------------------- fetches */
 
 static void expect(struct incoming *incoming, int64_t size)
 {
 	incoming->store->evictor.expected += size - incoming->expected;
 	incoming->expected = size;
+}
+
+/* Makes all that is under way fit beside what is cached, as far as it goes. */
+static void fit(struct store *store)
+{
+	const struct evictor *evictor = &store->evictor;
+
+	if (over_limit(store, evictor->expected) <= 0)
+		return;
+	hold_mutex(&store->evictor.pass);
+	int64_t over = over_limit(store, evictor->expected);
+	if (over > 0)
+		evict(store, over, "limit");
 }
 
 static int room_reserve(struct incoming *incoming, struct err *e)
@@ -218,17 +224,28 @@ static int room_reserve(struct incoming *incoming, struct err *e)
 	return 0;
 }
 
-static int floor_keep(struct store *store, struct err *e)
+static int floor_keep(struct store *store, int64_t more, struct err *e)
 {
-	if (under_floor(store) <= 0)
+	if (under_floor(store, more) <= 0)
 		return 0;
 	hold_mutex(&store->evictor.pass);
-	int64_t under = under_floor(store);
+	int64_t under = under_floor(store, more);
 	if (under <= 0 || evict(store, under, "floor") >= under)
 		return 0;
 	return err_set(e, ERR_NO_SPACE,
-		       "nothing more is cached, so that the disk keeps some "
-		       "room");
+		       "the disk has no room for what is cached");
+}
+
+/* Others do the same meanwhile, so the floor is looked at again behind it. */
+static int room_take(struct incoming *incoming, struct err *e)
+{
+	int64_t size = incoming->session.size;
+
+	if (size > 0 &&
+	    (floor_keep(incoming->store, size - incoming->length, e) < 0 ||
+	     room_reserve(incoming, e) < 0))
+		return -1;
+	return floor_keep(incoming->store, 0, e);
 }
 
 int cache_admit(struct incoming *incoming, struct err *e)
@@ -239,16 +256,30 @@ int cache_admit(struct incoming *incoming, struct err *e)
 
 	if (size > 0 && (!limit || size <= limit)) {
 		expect(incoming, size);
-		fit(incoming->store, &evictor->expected);
+		fit(incoming->store);
 	}
-	if (size > 0 && room_reserve(incoming, e) < 0)
-		return -1;
-	return floor_keep(incoming->store, e);
+	return room_take(incoming, e);
 }
 
 void cache_dismiss(struct incoming *incoming)
 {
 	expect(incoming, 0);
+}
+
+/* With the pass held: is there room for `more`? Makes it, or waits for it. */
+static bool room_made(struct store *store, int64_t more)
+{
+	struct evictor *evictor = &store->evictor;
+	int64_t over = over_limit(store, evictor->entering + more);
+
+	if (over <= 0)
+		return true;
+	if (evict(store, over, "limit") > 0)
+		return false;
+	if (evictor->entering == 0)
+		return true; /* there is nothing to count on */
+	pthread_cond_wait(&evictor->entered, &evictor->pass);
+	return false;
 }
 
 bool cache_enter(struct incoming *incoming)
@@ -259,15 +290,21 @@ bool cache_enter(struct incoming *incoming)
 	if (limit && incoming->length > limit)
 		return false;
 	expect(incoming, incoming->length);
+	hold_mutex(&evictor->pass);
+	while (!room_made(incoming->store, incoming->length))
+		continue;
 	evictor->entering += incoming->length;
-	fit(incoming->store, &evictor->entering);
 	return true;
 }
 
 void cache_entered(struct incoming *incoming)
 {
-	incoming->store->evictor.entering -= incoming->length;
+	struct evictor *evictor = &incoming->store->evictor;
+
 	expect(incoming, 0);
+	hold_mutex(&evictor->pass);
+	evictor->entering -= incoming->length;
+	pthread_cond_broadcast(&evictor->entered);
 	show(incoming->store);
 }
 
@@ -278,7 +315,7 @@ bool cache_yield(struct store *store, int64_t least, const struct err *why)
 	if (why->kind != ERR_NO_SPACE)
 		return false;
 	hold_mutex(&store->evictor.pass);
-	return evict(store, most(under_floor(store), most(least, YIELD)),
+	return evict(store, most(under_floor(store, 0), most(least, YIELD)),
 		     "full") > 0;
 }
 
@@ -288,7 +325,7 @@ void cache_look(struct store *store)
 {
 	hold_mutex(&store->evictor.pass);
 	int64_t over = over_limit(store, store->evictor.entering);
-	int64_t under = under_floor(store);
+	int64_t under = under_floor(store, 0);
 
 	if (over > 0)
 		under -= evict(store, over, "limit");

@@ -61,12 +61,14 @@ struct collector {
 
 /* Who makes room of what is cached. */
 struct evictor {
-	pthread_mutex_t pass;	   /* held by whoever evicts */
 	_Atomic int64_t limit;	   /* bytes; 0: none */
 	_Atomic int64_t keep_free; /* bytes */
-	_Atomic int64_t expected;  /* bytes: of fetches under way */
-	_Atomic int64_t entering;  /* of these, on the way into the database */
-	_Atomic int64_t shown;	   /* bytes, by the metric */
+	_Atomic int64_t expected;  /* bytes of fetches under way */
+
+	pthread_mutex_t pass; /* held by whoever evicts; guards all below */
+	pthread_cond_t entered;
+	int64_t entering; /* bytes on their way into the database */
+	int64_t shown;	  /* bytes, by the metric */
 };
 
 struct store {

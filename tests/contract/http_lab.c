@@ -168,7 +168,7 @@ static int write_stream(struct request *req, struct response *res,
 static void stream_now(struct request *req, struct response *res)
 {
 	(void)req;
-	respond_stream(res, 200, write_stream);
+	respond_stream(res, 200, -1, write_stream);
 }
 
 static void stream(struct request *req, struct response *res)
@@ -189,7 +189,7 @@ static int write_broken(struct request *req, struct response *res,
 static void broken_now(struct request *req, struct response *res)
 {
 	(void)req;
-	respond_stream(res, 200, write_broken);
+	respond_stream(res, 200, -1, write_broken);
 }
 
 static void broken(struct request *req, struct response *res)
