@@ -215,6 +215,8 @@ void api_done(const struct request *req, const struct http_outcome *outcome)
 	struct call *call = req->local;
 
 	log_request(req, outcome);
+	if (outcome->bad_file)
+		store_suspect(call->api->store, &call->digest);
 	if (call)
 		version_release(&call->held);
 }

@@ -3,6 +3,8 @@
  * store behind was asked, or after it has done its work; or something else
  * happens there first, which is how a race is walked through step by step.
  */
+#include <errno.h>
+
 #include "base/mem.h"
 #include "base/thread.h"
 #include "blob/backend.h"
@@ -44,7 +46,9 @@ static int fault_happen(const struct blob_fault *due, bool after, struct err *e)
 		due->meanwhile(due->arg);
 	if (due->kind == ERR_NONE)
 		return 0;
-	return err_set(e, due->kind, "a fault that was asked for");
+	err_set(e, due->kind, "a fault that was asked for");
+	e->sys = due->kind == ERR_IO ? EIO : 0;
+	return -1;
 }
 
 static int faulty_commit(struct blob_store *store, const struct digest *digest,

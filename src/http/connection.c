@@ -61,6 +61,7 @@ static void report(const struct exchange *x)
 		.received = x->received,
 		.micros = clock_us() - x->started_us,
 		.cut = x->cut,
+		.bad_file = x->sending.bad_file,
 	};
 	unsigned hundreds = (unsigned)outcome.status / 100;
 

@@ -59,7 +59,8 @@ struct sending {
 	int64_t body;	    /* bytes of body sent */
 	int64_t blocked_ms; /* since when the socket is full; 0: it is not */
 	bool chunked;
-	bool ended; /* everything is in `text` and `bytes` */
+	bool ended;    /* everything is in `text` and `bytes` */
+	bool bad_file; /* it is shorter than it was, or cannot be read */
 	struct pace pace;
 };
 

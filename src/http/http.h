@@ -188,6 +188,7 @@ struct http_outcome {
 	int64_t received; /* body bytes */
 	int64_t micros;	  /* from the head's last byte to the end */
 	bool cut;	  /* ended before the last byte */
+	bool bad_file;	  /* since its file was short, or could not be read */
 };
 
 struct http_options {

@@ -192,6 +192,13 @@ static ssize_t send_bytes(struct connection *c)
 	return n;
 }
 
+/* The file has not what was promised, so the client gets no end. */
+static ssize_t file_failed(struct sending *s)
+{
+	s->bad_file = true;
+	return WIRE_GONE;
+}
+
 static ssize_t send_plain(struct connection *c)
 {
 	struct sending *s = &c->exchange->sending;
@@ -204,7 +211,7 @@ static ssize_t send_plain(struct connection *c)
 				   (size_t)(s->warm - s->offset));
 	if (n > 0)
 		file_was_sent(s, n);
-	return n == 0 ? WIRE_GONE : n; /* 0: the file was truncated */
+	return n == 0 ? file_failed(s) : n;
 }
 
 /* Text and file in one piece. */
@@ -224,7 +231,7 @@ static ssize_t send_sealed_file(struct connection *c)
 	ssize_t file =
 		pread(file_of(c->exchange), chunk + text.len, room, s->offset);
 	if (file <= 0)
-		return WIRE_GONE;
+		return file_failed(s);
 	ssize_t n = wire_write(
 		&c->wire, span_make(chunk, text.len + (size_t)file), false);
 	if (n > 0) {

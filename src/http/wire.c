@@ -68,6 +68,8 @@ ssize_t wire_send_file(struct wire *wire, int file, int64_t offset, size_t size)
 	if (!wire->writable)
 		return WIRE_WAIT;
 	ssize_t n = sendfile(wire->fd, file, &at, size);
+	if (n < 0 && errno == EIO)
+		return 0;
 	return n < 0 ? failed(&wire->writable) : n;
 }
 

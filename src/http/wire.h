@@ -48,8 +48,10 @@ ssize_t wire_read(struct wire *, void *out, size_t room) must_check;
 ssize_t wire_write(struct wire *, struct span, bool more) must_check;
 /* Pushes out what TLS still holds: 0 when there is nothing left, or WIRE_…. */
 int wire_flush(struct wire *) must_check;
-/* Only if it does not seal. Bytes sent, 0 if the file ends at `offset`, or
- * WIRE_…. */
+/*
+ * Only if it does not seal. Bytes sent, 0 if the file ends at `offset` or
+ * cannot be read, or WIRE_….
+ */
 ssize_t wire_send_file(struct wire *, int file, int64_t offset, size_t size)
 	must_check;
 

@@ -433,14 +433,16 @@ int meta_incarnation_exists(struct meta *, const struct digest *, uint64_t id,
 
 /* -------------------------------------------------------------- verifying */
 
-/* How much there is to be read back. */
-struct meta_total {
-	uint64_t blobs;
-	int64_t bytes; /* of these */
-	uint64_t damaged_blobs;
-	uint64_t damaged_manifests;
+/* The sizes of all blobs, in bytes. */
+int meta_copy_total(struct meta *, int64_t *out, struct err *)
+	may_wait must_check;
+
+/* How many rows say that they are damaged. */
+struct meta_damaged {
+	int64_t blobs;
+	int64_t manifests;
 };
-int meta_total(struct meta *, struct meta_total *out, struct err *)
+int meta_damaged(struct meta *, struct meta_damaged *out, struct err *)
 	may_wait must_check;
 
 /* A blob's row, for whoever reads its file back. */
@@ -456,19 +458,21 @@ struct meta_copy {
 int meta_copy_next(struct meta *, const struct digest *after,
 		   struct meta_copy *out, struct err *) may_wait must_check;
 
-/* Who loses by it that a blob is damaged. */
+/*
+ * Who loses by it if a blob is damaged. ERR_BLOB_UNKNOWN: that incarnation is
+ * not here any more.
+ */
 struct meta_losers {
 	uint64_t count;		 /* local repositories that link it */
 	struct repository first; /* of them */
 };
-int meta_copy_losers(struct meta *, const struct digest *,
+int meta_copy_losers(struct meta *, const struct meta_copy *,
 		     struct meta_losers *out, struct err *) may_wait must_check;
 
 /*
- * The file of exactly that incarnation is damaged, as `blob.damage` says. If
- * a local repository links it, the row says so from now on, until the blob
- * arrives again; otherwise (no losers) row and links go, and so may the file.
- * ERR_BLOB_UNKNOWN: that incarnation is not here any more.
+ * The same, and its file is damaged, as `blob.damage` says. If a local
+ * repository links it, the row says so from now on, until the blob arrives
+ * again; without losers, row and links go, and so may the file.
  */
 int meta_copy_condemn(struct meta *, const struct meta_copy *,
 		      struct meta_losers *out, struct err *)

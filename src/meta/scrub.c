@@ -22,31 +22,29 @@ static int number_read(struct db *db, const char *sql, int64_t *out,
 	return found < 0 ? -1 : 0;
 }
 
-int meta_total(struct meta *meta, struct meta_total *out, struct err *e)
+int meta_copy_total(struct meta *meta, int64_t *out, struct err *e)
 {
-	int64_t blobs = 0, bytes = 0, damaged = 0, manifests = 0;
-
-	thread_may_wait("meta_total");
+	thread_may_wait("meta_copy_total");
 	auto_of(reader) struct reader *reader = reader_take(meta, e);
-	if (!reader ||
-	    number_read(reader->db, "SELECT count(*) FROM blob", &blobs, e) <
-		    0 ||
-	    number_read(reader->db, "SELECT COALESCE(sum(size), 0) FROM blob",
-			&bytes, e) < 0 ||
-	    number_read(reader->db,
-			"SELECT count(*) FROM blob WHERE damage > 0", &damaged,
-			e) < 0 ||
-	    number_read(reader->db,
-			"SELECT count(*) FROM manifest WHERE damaged > 0",
-			&manifests, e) < 0)
+
+	return reader ? number_read(reader->db,
+				    "SELECT COALESCE(sum(size), 0) FROM blob",
+				    out, e) :
+			-1;
+}
+
+int meta_damaged(struct meta *meta, struct meta_damaged *out, struct err *e)
+{
+	thread_may_wait("meta_damaged");
+	auto_of(reader) struct reader *reader = reader_take(meta, e);
+
+	if (!reader || number_read(reader->db,
+				   "SELECT count(*) FROM blob WHERE damage > 0",
+				   &out->blobs, e) < 0)
 		return -1;
-	*out = (struct meta_total){
-		.blobs = (uint64_t)blobs,
-		.bytes = bytes,
-		.damaged_blobs = (uint64_t)damaged,
-		.damaged_manifests = (uint64_t)manifests,
-	};
-	return 0;
+	return number_read(reader->db,
+			   "SELECT count(*) FROM manifest WHERE damaged > 0",
+			   &out->manifests, e);
 }
 
 /* ----------------------------------------------------------------- blobs */
@@ -105,13 +103,18 @@ static int losers_read(struct db *db, const struct digest *digest,
 	return 0;
 }
 
-int meta_copy_losers(struct meta *meta, const struct digest *digest,
+int meta_copy_losers(struct meta *meta, const struct meta_copy *copy,
 		     struct meta_losers *out, struct err *e)
 {
+	struct meta_blob now;
+
 	thread_may_wait("meta_copy_losers");
 	auto_of(reader) struct reader *reader = reader_take(meta, e);
-
-	return reader ? losers_read(reader->db, digest, out, e) : -1;
+	if (!reader || blob_find(reader->db, &copy->digest, &now, e) < 0)
+		return -1;
+	if (now.id != copy->blob.id)
+		return blob_unknown(&copy->digest, e);
+	return losers_read(reader->db, &copy->digest, out, e);
 }
 
 static int64_t damage_note(struct db *db, const struct meta_copy *copy,

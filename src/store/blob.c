@@ -6,9 +6,19 @@
  * file that is still missing, or too short, is as good as none: what comes
  * from upstream is fetched again, and what was pushed can be pushed again.
  */
-#include "store/inside.h"
+#include <errno.h>
 
 #include "base/clock.h"
+#include "store/inside.h"
+
+/* The scrubber looks at what is otherwise than its row says. */
+static void blob_suspect(struct store *store, const struct digest *digest,
+			 const struct meta_blob *blob,
+			 enum meta_damage expected)
+{
+	if (blob->damage == expected)
+		store_suspect(store, digest);
+}
 
 static int blob_lost(const struct repository *repository,
 		     const struct digest *digest, struct err *e)
@@ -24,6 +34,9 @@ int blob_open(struct store *store, const struct digest *digest,
 	      const struct meta_blob *blob, struct blob_place *out,
 	      struct err *e)
 {
+	if (blob->damage == DAMAGE_BYTES)
+		return err_set(e, ERR_NOT_FOUND, "blob %s is damaged",
+			       digest_text(digest).s);
 	if (blob_peek(store->blobs, digest, blob->id, out, e) < 0)
 		return -1;
 	if (out->size == blob->size)
@@ -47,12 +60,17 @@ static int blob_locate(struct store *store, const struct repository *repository,
 		if (blob->id == 0)
 			return err_set(e, ERR_NOT_HERE, "blob %s is not here",
 				       digest_text(digest).s);
-		if (blob_open(store, digest, blob, out, e) == 0)
+		if (blob_open(store, digest, blob, out, e) == 0) {
+			blob_suspect(store, digest, blob, DAMAGE_LOST);
 			return 0;
+		}
 		out->size = blob->size;
+		if (e->sys == EIO)
+			blob_suspect(store, digest, blob, DAMAGE_NONE);
 		if (e->kind != ERR_NOT_FOUND)
 			return -1;
 	}
+	blob_suspect(store, digest, blob, DAMAGE_NONE);
 	return blob_lost(repository, digest, e);
 }
 
@@ -101,7 +119,7 @@ int store_peek_size(struct store *store, const struct repository *repository,
 
 	if (meta_blob_peek(store->meta, repository, digest, &blob, e) < 0)
 		return -1;
-	if (!was_there(store, blob.id)) {
+	if (blob.damage || !was_there(store, blob.id)) {
 		struct blob_place place;
 
 		if (blob_locate(store, repository, digest, &blob, &place, e) <

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "store/inside.h"
 
@@ -245,19 +246,41 @@ struct growing *incoming_growing(struct incoming *incoming)
 
 /* ---------------------------------------------------------------- commit */
 
-/* Somebody came first, and their file was seen: ours goes. */
+/*
+ * Somebody came first, and their file was seen, perhaps again after it had
+ * been missing: ours goes.
+ */
 static int incoming_yield(struct incoming *incoming,
-			  const struct digest *digest, struct blob_place *place)
+			  const struct digest *digest,
+			  const struct meta_blob *winner,
+			  struct blob_place *place)
 {
 	struct store *store = incoming->store;
+	struct meta_copy seen = { *digest, *winner };
 	struct err ignored;
 
 	close(place->fd);
+	if (winner->damage)
+		never_mind(meta_copy_absolve(store->meta, &seen, &ignored));
 	never_mind(blob_delete(store->blobs, digest, incoming->session.id,
 			       &ignored));
 	never_mind(meta_session_drop(store->meta, &incoming->session.id, 1,
 				     &ignored));
 	return 0;
+}
+
+/* The damaged file, if it is still there, goes: nobody knows it any more. */
+static void incoming_heal(struct store *store, const struct digest *digest,
+			  uint64_t damaged)
+{
+	struct log_line line;
+	struct err ignored;
+
+	never_mind(blob_delete(store->blobs, digest, damaged, &ignored));
+	log_begin(&line, LOG_INFO, "healed");
+	log_text(&line, "digest", digest_text(digest).s);
+	log_send(&line);
+	scrubber_count(store, false);
 }
 
 /*
@@ -283,14 +306,14 @@ static int incoming_settle(struct incoming *incoming,
 		if (winner.id == arrival.id)
 			break;
 		if (blob_open(store, digest, &winner, &place, e) == 0)
-			return incoming_yield(incoming, digest, &place);
+			return incoming_yield(incoming, digest, &winner,
+					      &place);
 		if (e->kind != ERR_NOT_FOUND)
 			return -1;
 		arrival.missing = winner.id;
 	}
 	if (arrival.missing)
-		never_mind(
-			blob_delete(store->blobs, digest, arrival.missing, e));
+		incoming_heal(store, digest, arrival.missing);
 	return 0;
 }
 

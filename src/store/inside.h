@@ -71,6 +71,24 @@ struct evictor {
 	int64_t shown;	  /* bytes, by the metric */
 };
 
+#define SUSPECTS 16
+
+/* Who reads everything back. */
+struct scrubber {
+	struct thread thread;
+	bool started;
+	atomic_bool serving; /* store_scrub was called */
+	struct store_scrub how;
+	struct pool *rechecks; /* of suspects; null until it serves */
+
+	pthread_mutex_t lock; /* guards all below */
+	pthread_cond_t changed;
+	bool stopping;
+	struct digest suspects[SUSPECTS];
+	size_t suspect_count;
+	struct meta_damaged damaged; /* as the metrics say */
+};
+
 struct store {
 	int data;     /* the data directory */
 	int arrivals; /* its incoming/ */
@@ -82,38 +100,43 @@ struct store {
 	_Atomic uint64_t there[STORE_THERE]; /* files seen lately: blob.c */
 	struct collector collector;
 	struct evictor evictor;
+	struct scrubber scrubber;
 };
 
 /*
- * Removes what a crash left in incoming/, and ends sessions that it left
- * without a file. Only while nothing arrives.
+ * Removes what a crash left in incoming/, and ends sessions that it
+ * left without a file. Only while nothing arrives.
  */
 void store_tidy(struct store *);
 
-/* Keeps some room for the database in the data directory; gives it up. */
+/* Keeps some room for the database in the data directory; gives it up.
+ */
 void ballast_take(int data);
 void ballast_drop(int data);
 
-/* "17": the name of an arrival's file. It is of a session, or of nobody. */
+/* "17": the name of an arrival's file. It is of a session, or of
+ * nobody. */
 struct arrival_name {
 	char s[24];
 };
 struct arrival_name arrival_name(uint64_t id);
 
-/* For what only leaves an orphan behind when it fails, to be tidied later. */
+/* For what only leaves an orphan behind when it fails, to be tidied
+ * later. */
 static inline void never_mind(int result)
 {
 	(void)result;
 }
 
 /*
- * The file of exactly that incarnation. ERR_NOT_FOUND: it is missing, or has
- * another size than it should.
+ * The file of exactly that incarnation. ERR_NOT_FOUND: it is missing,
+ * or has another size than it should.
  */
 int blob_open(struct store *, const struct digest *, const struct meta_blob *,
 	      struct blob_place *out, struct err *) must_check;
 
-/* -------------------------------------------------------------- arrivals */
+/* --------------------------------------------------------------
+ * arrivals */
 
 /* Makes the file of a new session. */
 int arrival_make(struct incoming *, struct err *) must_check;
@@ -128,7 +151,8 @@ int arrival_verify(struct incoming *, const struct digest *, struct err *)
 /* Closes it and frees it; what is on the disk stays as it is. */
 void incoming_close(struct incoming **);
 
-/* --------------------------------------------------------------- hashing */
+/* ---------------------------------------------------------------
+ * hashing */
 
 /* The hash of a file while it grows. */
 struct hasher;
@@ -142,7 +166,8 @@ void hasher_follow(struct hasher *, int64_t length);
 int hasher_digest(struct hasher *, struct digest *out, struct err *)
 	may_wait must_check;
 
-/* --------------------------------------------------------------- uploads */
+/* ---------------------------------------------------------------
+ * uploads */
 
 void uploads_open(struct uploads *);
 void uploads_close(struct uploads *);
@@ -150,8 +175,8 @@ void uploads_close(struct uploads *);
 /* Adds one, held. */
 void uploads_add(struct uploads *, struct incoming *);
 /*
- * The upload `key`, held from now on: as it was parked, or new and without a
- * file. ERR_CONFLICT if somebody holds it.
+ * The upload `key`, held from now on: as it was parked, or new and
+ * without a file. ERR_CONFLICT if somebody holds it.
  */
 int uploads_hold(struct uploads *, struct span key, struct incoming **out,
 		 struct err *) must_check;
@@ -168,7 +193,8 @@ size_t uploads_held(struct uploads *, uint64_t **ids_out);
 /* The session is gone: closes the upload, if it is parked. */
 void uploads_expire(struct uploads *, uint64_t id);
 
-/* -------------------------------------------------------------- collecting */
+/* --------------------------------------------------------------
+ * collecting */
 
 void collector_open(struct collector *);
 /* Ends what is under way, soon. */
@@ -178,9 +204,9 @@ void collector_close(struct store *);
 void collector_stamp(struct store *) may_wait;
 
 /*
- * Lets others have the disk and the database for as long as the piece of work
- * since `*piece_us` took, which is now for the next piece. ERR_CLOSED when the
- * store closes.
+ * Lets others have the disk and the database for as long as the piece
+ * of work since `*piece_us` took, which is now for the next piece.
+ * ERR_CLOSED when the store closes.
  */
 int collector_rest(struct collector *, int64_t *piece_us, struct err *)
 	may_wait must_check;
@@ -193,29 +219,78 @@ int sweep_pass(struct store *, const struct store_sweep *,
 	       const struct meta_horizon *, struct store_swept *out,
 	       struct err *) may_wait must_check;
 
-/* -------------------------------------------------------------- evicting */
+/* --------------------------------------------------------------
+ * evicting */
 
 void evictor_open(struct evictor *);
 void evictor_close(struct evictor *);
 
 /*
- * A fetch begins: makes room for it, and sets that aside if its size is known.
- * ERR_NO_SPACE: there is none that a fetch may have.
+ * A fetch begins: makes room for it, and sets that aside if its size is
+ * known. ERR_NO_SPACE: there is none that a fetch may have.
  */
 int cache_admit(struct incoming *, struct err *) may_wait must_check;
 /* It has ended, or will not be cached. */
 void cache_dismiss(struct incoming *);
 
-/* It is whole: makes room to keep it. False: it is larger than all there is. */
+/* It is whole: makes room to keep it. False: it is larger than all
+ * there is. */
 bool cache_enter(struct incoming *) may_wait must_check;
 /* After cache_enter: it is kept, or could not be. */
 void cache_entered(struct incoming *);
 
 /*
- * Something failed, and `why`. True if the disk is full and cached content
- * has gone, `least` bytes of it if there were so many: then try again.
+ * Something failed, and `why`. True if the disk is full and cached
+ * content has gone, `least` bytes of it if there were so many: then try
+ * again.
  */
 bool cache_yield(struct store *, int64_t least, const struct err *why) may_wait;
 
 /* Keeps to the limits also where nobody fetches. */
 void cache_look(struct store *) may_wait;
+/* --------------------------------------------------------------
+ * verifying */
+
+void scrubber_open(struct scrubber *);
+/* Ends what is under way, soon. */
+void scrubber_close(struct store *);
+/* Tells the metrics how much is damaged, if any was or `found` says so.
+ */
+void scrubber_count(struct store *, bool found) may_wait;
+
+/* At which pace files are read, and who is told of it. */
+struct scrub_pace {
+	struct scrubber *scrubber;
+	int64_t rate; /* bytes a second; 0: none */
+	bool gentle;  /* rests for as long as the work took */
+	int64_t began_us;
+	int64_t due_us; /* by the rate, the next piece begins */
+	int64_t done;
+	int64_t all;
+	const struct store_verify *how; /* who wants to hear of progress */
+};
+/* After a piece of so many bytes. ERR_CLOSED when it is time to end. */
+int scrub_pause(struct scrub_pace *, size_t bytes, struct err *)
+	may_wait must_check;
+
+/* Room for reading files from the disk. */
+struct reread;
+struct reread *reread_open(struct pool *hashers);
+void reread_close(struct reread **) may_wait;
+DEFINE_AUTO(reread, reread_close)
+/*
+ * The digest of the `size` bytes in the file, as they are on the disk.
+ * `fd` stays the caller's, but is changed. ERR_CORRUPT if it is
+ * shorter.
+ */
+int reread_digest(struct reread *, const struct blob_place *,
+		  struct scrub_pace *, struct digest *out, struct err *)
+	may_wait must_check;
+
+/* One pass, or the rest of `round`, which is noted as it goes on (or
+ * null). */
+int scrub_pass(struct store *, const struct store_verify *, struct meta_round *,
+	       struct store_verified *out, struct err *) may_wait must_check;
+/* One blob. */
+int scrub_blob(struct store *, const struct digest *, int64_t rate,
+	       struct err *) may_wait must_check;

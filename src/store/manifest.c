@@ -12,6 +12,8 @@ int store_put_manifest(struct store *store, const struct meta_put *put,
 	do
 		failed = meta_manifest_put(store->meta, put, e);
 	while (failed && cache_yield(store, 0, e));
+	if (!failed)
+		scrubber_count(store, false);
 	return failed;
 }
 

@@ -56,6 +56,7 @@ static int store_begin(const char *data, struct store **out, struct err *e)
 	uploads_open(&store->uploads);
 	collector_open(&store->collector);
 	evictor_open(&store->evictor);
+	scrubber_open(&store->scrubber);
 	store->hashers = pool_open("hash", HASHERS);
 	store->data = io_make_dir(data, e);
 	if (store->data < 0)
@@ -133,6 +134,7 @@ void store_close(struct store **pointer)
 	struct store *store = steal_ptr(pointer);
 
 	collector_close(store);
+	scrubber_close(store);
 	uploads_close(&store->uploads);
 	pool_close(&store->hashers);
 	evictor_close(&store->evictor);

@@ -15,6 +15,7 @@
  *				the end of a commit that found no room
  *	incoming/<id>		arrivals under way
  *	blobs/sha256/ab/<digest>.<id>
+ *	quarantine/		damaged files, for whoever wants to look
  */
 #pragma once
 #include "base/growing.h"
@@ -275,3 +276,83 @@ void store_stop_sweeps(struct store *);
  * others.
  */
 void store_collect(struct store *, int64_t grace_ms);
+
+/* -------------------------------------------------------------- verifying */
+
+/* Something that is not as it should be. */
+struct store_finding {
+	enum {
+		FOUND_SOUND, /* the best news: it was damaged, and is not */
+
+		/* A blob's file: */
+		FOUND_BYTES,	  /* does not match its digest */
+		FOUND_SIZE,	  /* has another size */
+		FOUND_UNREADABLE, /* the disk fails to read it */
+		FOUND_MISSING,
+		FOUND_WAITING,	 /* was damaged earlier, and waits for a push */
+		FOUND_UNCHECKED, /* could not be opened; nobody knows */
+
+		FOUND_MANIFEST, /* does not match its digest */
+		FOUND_LACKING,	/* named, but its repository does not have it */
+		FOUND_FILE,	/* nothing knows it */
+		FOUND_KINDS
+	} kind;
+	const struct digest *digest; /* null: of a file that is no blob's */
+	/* Of a blob: the first local repository that has it, and how many more
+	   do; null: it is only cached. */
+	const struct repository *repository;
+	uint64_t others;
+	const struct digest *manifest; /* FOUND_LACKING: that names it */
+	const char *path; /* FOUND_FILE: below the data directory */
+	const char *why;  /* FOUND_UNCHECKED: what was in the way */
+	int64_t size;	  /* bytes, of files */
+};
+
+struct store_verify {
+	int64_t rate; /* at most so many bytes a second; 0: as fast as it can */
+	bool dry;     /* only tell */
+	void (*tell)(const struct store_finding *, void *arg); /* or null */
+	/* How far it has come; false ends it: ERR_CLOSED. Or null. */
+	bool (*progress)(int64_t bytes, int64_t all, void *arg);
+	void *arg;
+};
+
+struct store_verified {
+	struct store_count blobs; /* that were read back */
+	uint64_t manifests;
+	uint64_t found[FOUND_KINDS];
+};
+
+/*
+ * Reads everything back from the disk, past the page cache, and looks whether
+ * it is what its digest says, whether all is there that local images name,
+ * and what else lies around.
+ *
+ * A damaged blob that is only cached is dropped: the next pull fetches it. One
+ * that was pushed is set aside, its row says that it is damaged, and whoever
+ * asks for it is told that it is unknown, until it arrives again, from
+ * anywhere: then all who had it have it again. Manifests likewise.
+ * ERR_CLOSED: the store is closing.
+ */
+int store_verify(struct store *, const struct store_verify *,
+		 struct store_verified *out, struct err *) may_wait must_check;
+
+/*
+ * From now on, until the store closes: all that is done quietly every
+ * `every_ms` of uptime (0: never), going on where a restart stopped it, and
+ * what is suspected is looked at.
+ */
+struct store_scrub {
+	int64_t every_ms;
+	int64_t rate; /* as of store_verify */
+};
+void store_scrub(struct store *, const struct store_scrub *);
+
+/* Ends the verifying under way, soon, and lets no other begin: ERR_CLOSED. */
+void store_stop_verify(struct store *);
+
+/*
+ * Something was wrong with the file of that blob: it is looked at soon. Never
+ * waits; too many at once are forgotten.
+ */
+void store_suspect(struct store *, const struct digest *);

@@ -55,18 +55,25 @@ void lab_open(struct lab *lab)
 	lab->meta = store_meta(lab->store);
 }
 
-void lab_open_faulty(struct lab *lab)
+void lab_open_over(struct lab *lab, struct blob_store *blobs)
 {
-	struct blob_store *files;
 	struct err e;
 	char path[96];
 
 	snprintf(path, sizeof(path), "%s/registry.db", lab->path);
 	OK(meta_open(path, &lab->meta, &e), e);
-	OK(blob_fs_open(lab->path, &files, &e), e);
-	lab->faults = blob_fault_open(files);
+	lab->faults = blob_fault_open(blobs);
 	OK(store_open_with(lab->path, lab->meta, lab->faults, &lab->store, &e),
 	   e);
+}
+
+void lab_open_faulty(struct lab *lab)
+{
+	struct blob_store *files;
+	struct err e;
+
+	OK(blob_fs_open(lab->path, &files, &e), e);
+	lab_open_over(lab, files);
 }
 
 void lab_close(struct lab *lab)

@@ -19,7 +19,7 @@ struct lab {
 	struct arena *arena;	   /* until the test's end */
 	struct store *store;	   /* null: closed */
 	struct meta *meta;	   /* of the store */
-	struct blob_store *faults; /* of lab_open_faulty: borrowed */
+	struct blob_store *faults; /* of lab_open_faulty, _over: borrowed */
 };
 
 /* cmocka's setup and teardown; the first leaves the store closed. */
@@ -28,6 +28,8 @@ int lab_teardown(void **state);
 
 void lab_open(struct lab *);
 void lab_open_faulty(struct lab *);
+/* With faults in front of these, which it takes. */
+void lab_open_over(struct lab *, struct blob_store *);
 void lab_close(struct lab *);
 /* As after a restart. */
 void lab_reopen(struct lab *);

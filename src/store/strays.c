@@ -1,0 +1,134 @@
+/*
+ * What lies beside the blobs and arrivals, and nothing knows it. A crash
+ * leaves such, and a sweep removes it; what has no name of ours was put there
+ * by somebody, and stays.
+ */
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/io.h"
+#include "store/scrub.h"
+
+/* Somebody is at that arrival, and may be just tidying up. */
+static bool is_held(struct store *store, uint64_t id)
+{
+	auto_free uint64_t *ids = NULL;
+	size_t count = uploads_held(&store->uploads, &ids);
+
+	while (count > 0 && ids[count - 1] != id)
+		count--;
+	return count > 0;
+}
+
+static void await_end(pthread_mutex_t *pass)
+{
+	pthread_mutex_lock(pass);
+	pthread_mutex_unlock(pass);
+}
+
+/* Whoever sweeps or evicts may be just about to remove it. */
+static bool is_there(struct store *store, const struct digest *digest,
+		     uint64_t id)
+{
+	struct blob_place place;
+	struct err e;
+
+	await_end(&store->collector.pass);
+	await_end(&store->evictor.pass);
+	if (blob_peek(store->blobs, digest, id, &place, &e) < 0)
+		return e.kind != ERR_NOT_FOUND;
+	close(place.fd);
+	return true;
+}
+
+static int blob_file_look(const struct digest *digest, uint64_t id,
+			  int64_t size, void *arg, struct err *e)
+{
+	struct scrub *scrub = arg;
+	struct store_finding finding = {
+		.kind = FOUND_FILE,
+		.digest = digest,
+		.size = size,
+	};
+	bool exists;
+
+	if (scrub_pause(&scrub->pace, 0, e) < 0 ||
+	    meta_incarnation_exists(scrub->store->meta, digest, id, &exists,
+				    e) < 0)
+		return -1;
+	if (!exists && !is_held(scrub->store, id) &&
+	    is_there(scrub->store, digest, id))
+		scrub_tell(scrub, &finding);
+	return 0;
+}
+
+static int stray_look(const char *path, int64_t size, void *arg, struct err *e)
+{
+	struct scrub *scrub = arg;
+	struct store_finding finding = {
+		.kind = FOUND_FILE,
+		.path = path,
+		.size = size,
+	};
+
+	scrub_tell(scrub, &finding);
+	return scrub_pause(&scrub->pace, 0, e);
+}
+
+static int arrival_look(struct scrub *scrub, const char *name, struct err *e)
+{
+	struct store *store = scrub->store;
+	int64_t id = span_decimal(span_of(name));
+	bool exists = false;
+	char path[300];
+	struct stat st;
+
+	if (id >= 0 &&
+	    meta_session_exists(store->meta, (uint64_t)id, &exists, e) < 0)
+		return -1;
+	if (exists || (id >= 0 && is_held(store, (uint64_t)id)) ||
+	    fstatat(store->arrivals, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	snprintf(path, sizeof(path), "incoming/%s", name);
+	return stray_look(path, st.st_size, scrub, e);
+}
+
+static void dir_end(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+static int arrivals_look(struct scrub *scrub, struct err *e)
+{
+	auto_fd int fd = io_open_at(scrub->store->data, "incoming",
+				    O_RDONLY | O_DIRECTORY, e);
+	if (fd < 0)
+		return -1;
+	auto_with(dir_end) DIR *dir = fdopendir(fd);
+	const struct dirent *entry;
+
+	if (!dir)
+		return err_sys(e, "incoming");
+	steal_fd(&fd);
+	while ((entry = readdir(dir))) {
+		if (strcmp(entry->d_name, ".") == 0 ||
+		    strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (arrival_look(scrub, entry->d_name, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int scrub_files(struct scrub *scrub, struct err *e)
+{
+	struct blob_store *blobs = scrub->store->blobs;
+
+	if (arrivals_look(scrub, e) < 0 ||
+	    blob_list(blobs, blob_file_look, scrub, e) < 0)
+		return -1;
+	return blob_strays(blobs, stray_look, scrub, e);
+}
