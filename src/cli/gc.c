@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "cli/inside.h"
+#include "cli/say.h"
 
 /* As it was typed. */
 struct gc {
@@ -18,27 +19,6 @@ struct gc {
 };
 
 /* ------------------------------------------------------------------ saying */
-
-/* "57.3 MB" */
-struct size_text {
-	char s[24];
-};
-
-static struct size_text size_text(int64_t bytes)
-{
-	static const char *const units[] = { "kB", "MB", "GB", "TB", "PB" };
-	struct size_text text;
-	double size = (double)bytes / 1000;
-	size_t unit = 0;
-
-	for (; size >= 999.95 && unit + 1 < array_size(units); unit++)
-		size /= 1000;
-	if (bytes < 1000)
-		snprintf(text.s, sizeof(text.s), "%d B", (int)bytes);
-	else
-		snprintf(text.s, sizeof(text.s), "%.1f %s", size, units[unit]);
-	return text;
-}
 
 static void name_print(const struct store_dead *dead, struct buf *out)
 {
@@ -212,26 +192,21 @@ static int args_take(char *const *args, struct gc *gc, char **rest,
 	return 0;
 }
 
-static bool line_print(void *arg, const char *text)
-{
-	(void)arg;
-	return puts(text) >= 0;
-}
-
 int cli_gc(const struct call *call, struct err *e)
 {
 	auto_of(config) struct config *config = NULL;
-	struct saying saying = { .line = line_print };
+	auto_with(screen_close) struct screen screen;
 	struct gc gc = { .released_ms = -1 };
 	size_t count = 0;
 
+	screen_open(&screen);
 	while (call->args[count])
 		count++;
 	auto_free char **rest = mem_array(count + 1, sizeof(*rest));
 	if (args_take(call->args, &gc, rest, e) < 0 ||
 	    options_load(rest, &config, e) < 0)
 		return -1;
-	return gc_do(&gc, config, &saying, e);
+	return gc_do(&gc, config, &screen.saying, e);
 }
 
 void cli_gc_help(const struct call *call, struct buf *out)

@@ -131,6 +131,29 @@ void set_cache(struct store *store, const struct config *config)
 	store_cache(store, &cache);
 }
 
+/* Each verb that reaches a process that serves, by the request's first word. */
+static int answer(const char *request, const struct saying *saying, void *arg,
+		  struct err *e)
+{
+	struct house *house = arg;
+	const struct {
+		const char *verb;
+		control_answer answer;
+		void *arg;
+	} verbs[] = {
+		{ "gc", gc_answer, &house->sweeps },
+	};
+	struct span rest = span_of(request);
+	struct span verb = span_cut(&rest, ' ');
+
+	for (size_t i = 0; i < array_size(verbs); i++)
+		if (span_is(verb, verbs[i].verb))
+			return verbs[i].answer(request, saying, verbs[i].arg,
+					       e);
+	return err_set(e, ERR_USAGE,
+		       "the process that serves is of another version");
+}
+
 /* Without it the registry serves as well; only gc has to wait for its end. */
 static void open_sweeps(struct house *house)
 {
@@ -140,8 +163,7 @@ static void open_sweeps(struct house *house)
 	house->sweeps.store = house->store;
 	house->sweeps.grace_ms = config->gc_grace_ms;
 	store_collect(house->store, config->gc_grace_ms);
-	if (control_open(config->data, gc_answer, &house->sweeps,
-			 &house->control, &e) < 0)
+	if (control_open(config->data, answer, house, &house->control, &e) < 0)
 		log_say(LOG_WARN, "control", "%s", e.message);
 }
 
