@@ -5,6 +5,7 @@ import pytest
 from lab.content import content, digest_of
 from lab.disk import fill, make_room, small_disk
 from lab.pusher import push_blob, with_digest
+from lab.swarm import Swarm, download
 from lab.waiting import wait_until
 
 MIB = 1 << 20
@@ -103,6 +104,123 @@ def test_where_room_is_made_pushes_and_misses_work_again(registry, upstream,
         assert push(registry, number).status == 201
     for target in paths(upstream.add_small_image("library/other")):
         assert registry.ask("GET", target).status == 200
+
+
+def test_a_push_has_the_room_of_what_is_cached(registry, upstream, disk):
+    pull(registry, upstream.add_small_image("library/large", size=8 * MIB))
+    fill(disk)
+    assert push(registry, "large", 6 * MIB).status == 201
+    assert registry.metrics()["private_registry_evicted_blobs_total"] > 0
+    assert is_full(push(registry, "too large", 9 * MIB))
+    assert serves_what_it_has(registry)
+
+
+def test_a_full_disk_permits_deleting(registry, disk):
+    fill(disk)
+    digest = push_until_full(registry)
+    got = registry.ask("DELETE", f"/v2/team/app/blobs/{digest}")
+    assert got.status == 202, got
+
+
+def push_until_full(registry):
+    """Nothing cached is left, and the digest of something that was pushed."""
+    for number in range(50):
+        if is_full(push(registry, number)):
+            return PUSHED.digest
+    raise AssertionError("it never becomes full")
+
+
+# ------------------------------------------------- misses on a full disk
+
+def pull(registry, image):
+    for target in paths(image):
+        assert registry.ask("GET", target).status == 200
+
+
+@pytest.fixture
+def miss(registry, upstream, disk):
+    """miss(size): an image that is not here, on a disk that is full."""
+    def miss(size):
+        image = upstream.add_small_image("library/miss", size=size)
+        fill(disk)
+        answer = registry.ask("GET", f"/v2/{image.repository}/manifests/1")
+        assert answer.body == image.manifest.body, answer
+        return image.layers[1], paths(image)[-1]
+    return miss
+
+
+def nothing_is_kept(registry, blob):
+    name = blob.digest.split(":")[1]
+    return not list((registry.data / "blobs").rglob(name + ".*")) and \
+        not list((registry.data / "incoming").iterdir())
+
+
+def test_a_miss_larger_than_the_disk_passes_through(registry, upstream, disk,
+                                                    miss):
+    blob, path = miss(40 * MIB)
+    with Swarm(registry.address, path, blob, 5) as clients:
+        assert all(each.finished and not each.wrong
+                   for each in clients.run())
+    assert nothing_is_kept(registry, blob)
+    assert registry.metrics()["private_registry_mirror_passed_total"] >= 5
+    make_room(disk)
+    assert registry.ask("GET", "/readyz").status == 200
+
+
+def test_what_passes_through_is_verified(registry, upstream, miss):
+    blob, path = miss(4 * MIB)
+    for wrong in 0, blob.size - 1:
+        upstream.once(wrong_byte_at=wrong)
+        with Swarm(registry.address, path, blob, 1) as clients:
+            reader, = clients.run()
+        assert reader.status == 200 and not reader.finished
+    assert download(registry.address, path, blob) == blob.size
+    assert nothing_is_kept(registry, blob)
+
+
+def test_a_part_of_what_passes_through(registry, upstream, miss):
+    blob, path = miss(4 * MIB)
+    size, data = blob.size, blob.bytes()
+    for first, last in (0, 9), (1000, 2 * MIB), (3 * MIB, size - 1), \
+            (0, size - 1):
+        got = registry.ask("GET", path, Range=f"bytes={first}-{last}")
+        assert got.status == 206, got
+        assert got["Content-Range"] == f"bytes {first}-{last}/{size}"
+        assert got.body == data[first:last + 1]
+    upstream.once(ignore_range=True)
+    got = registry.ask("GET", path, Range="bytes=1000-1999")
+    assert got.body == data[1000:2000]
+
+
+def test_a_break_of_what_passes_through_is_not_seen(registry, upstream, miss):
+    blob, path = miss(4 * MIB)
+    upstream.once(cut_at=MIB)
+    upstream.once(cut_at=2 * MIB)
+    upstream.once(ignore_range=True)
+    with Swarm(registry.address, path, blob, 1) as clients:
+        reader, = clients.run()
+    assert reader.finished and not reader.wrong
+
+
+def test_who_reads_slowly_slows_his_own_transfer(registry, upstream, miss):
+    blob, path = miss(64 * MIB)
+    with Swarm(registry.address, path, blob, 1) as clients:
+        slow, = clients.readers
+        clients.run(until=lambda: slow.offset > MIB)
+        assert download(registry.address, path, blob) == blob.size
+        assert sum(each.sent for each in upstream.seen("blob", "GET")) < \
+            blob.size + 40 * MIB
+        clients.run()
+        assert slow.finished and not slow.wrong
+
+
+def test_a_miss_that_upstream_refuses_is_an_error_with_a_status(
+        registry, upstream, miss):
+    _, path = miss(MIB)
+    upstream.always.status = 404
+    assert registry.ask("GET", path).status == 404
+    upstream.stop()
+    assert registry.ask("GET", path).status == 503
 
 
 def test_a_full_disk_does_not_keep_it_from_starting(registry, disk):
