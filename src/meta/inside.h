@@ -100,6 +100,7 @@ int id_take(struct meta *, uint64_t *out, struct err *) may_wait must_check;
 
 /* Now, as stamps have it. */
 #define REGISTRY_TIME "(SELECT ran_ms / 1000 FROM state)"
+#define REGISTRY_MS "(SELECT ran_ms FROM state)"
 
 #define NOTES 8192
 

@@ -45,7 +45,7 @@ int stamp_put(struct db *db, const struct repository *repository,
 {
 	return db_do(db,
 		     "INSERT INTO stamp (manifest, cached, pushed, used)"
-		     " VALUES ($1, $2, " REGISTRY_TIME ", " REGISTRY_TIME ")"
+		     " VALUES ($1, $2, " REGISTRY_TIME ", " REGISTRY_MS ")"
 		     " ON CONFLICT (manifest) DO UPDATE SET"
 		     " pushed = excluded.pushed, used = excluded.used",
 		     DB_ARGS(db_number(manifest),
@@ -62,7 +62,7 @@ int stamp_use(struct db *db, int64_t manifest, struct err *e)
 		" JOIN named ON named.manifest = below.id AND named.kind = 3"
 		" JOIN manifest ON manifest.repository = named.repository"
 		" AND manifest.digest = named.digest)"
-		" UPDATE stamp SET used = " REGISTRY_TIME
+		" UPDATE stamp SET used = " REGISTRY_MS
 		" WHERE manifest IN (SELECT id FROM below)",
 		DB_ARGS(db_number(manifest)), e);
 }

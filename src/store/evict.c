@@ -36,15 +36,6 @@ void evictor_close(struct evictor *evictor)
 	pthread_mutex_destroy(&evictor->pass);
 }
 
-void store_cache(struct store *store, const struct store_cache *cache)
-{
-	struct evictor *evictor = &store->evictor;
-	int64_t before = atomic_exchange(&evictor->limit, cache->limit);
-
-	metric_add(METRIC_CACHE_LIMIT, cache->limit - before);
-	evictor->keep_free = cache->keep_free;
-}
-
 /* ------------------------------------------------------------ what is there */
 
 /* Nothing, if that cannot be known now. */
@@ -65,6 +56,18 @@ static void show(struct store *store)
 
 	metric_add(METRIC_CACHE_BYTES, bytes - store->evictor.shown);
 	store->evictor.shown = bytes;
+}
+
+void store_cache(struct store *store, const struct store_cache *cache)
+{
+	struct evictor *evictor = &store->evictor;
+	int64_t before = atomic_exchange(&evictor->limit, cache->limit);
+
+	thread_may_wait("store_cache");
+	metric_add(METRIC_CACHE_LIMIT, cache->limit - before);
+	evictor->keep_free = cache->keep_free;
+	hold_mutex(&evictor->pass);
+	show(store);
 }
 
 /* What has to go so that `more` fits beside what is cached. */

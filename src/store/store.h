@@ -209,8 +209,8 @@ struct store_cache {
 	int64_t limit;	   /* bytes; 0: none */
 	int64_t keep_free; /* bytes of the disk, but no more than a tenth */
 };
-/* From now on; without it neither is looked at. Any time, any thread. */
-void store_cache(struct store *, const struct store_cache *);
+/* From now on; without it there are no limits. May be said again. */
+void store_cache(struct store *, const struct store_cache *) may_wait;
 
 /* ------------------------------------------------------------- collecting */
 

@@ -187,14 +187,13 @@ def test_a_lower_limit_is_kept_after_a_restart(start_registry, upstream):
               for number in range(20)]
     for image in images:
         pull(registry, image)
-    assert registry.metrics()[CACHED] > 20 * MIB
+    wait_until(lambda: registry.metrics()[CACHED] > 20 * MIB, "all of it")
     text = registry.configuration.read_text()
     registry.configuration.write_text(text.replace("64MiB", "5MiB"))
     registry.restart()
-    wait_until(lambda: registry.metrics()[CACHED] <= 5 * MIB,
-               "it to evict")
+    wait_until(lambda: on_disk(registry) <= 5 * MIB, "it to evict")
+    wait_until(lambda: registry.metrics()[CACHED] <= 5 * MIB, "it to say so")
     assert registry.metrics()["private_registry_cache_limit_bytes"] == 5 * MIB
-    assert on_disk(registry) <= 5 * MIB
     upstream.stop()
     pull(registry, images[-1])
 

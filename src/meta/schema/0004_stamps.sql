@@ -5,7 +5,8 @@ ALTER TABLE state ADD COLUMN ran_ms BIGINT NOT NULL DEFAULT 0;
 
 -- Beside the manifest and not in it, where each stamp would write its bytes
 -- again. Pushed: when it was last put. Used: when it, its tag or an index
--- that names it was last pulled, or it came. Cached: 1 if it is an upstream's.
+-- that names it was last pulled, or it came; in milliseconds, so that many that
+-- came at once have an order. Cached: 1 if it is an upstream's.
 CREATE TABLE stamp (
 	manifest INTEGER PRIMARY KEY
 		REFERENCES manifest (id) ON DELETE CASCADE,
