@@ -1,5 +1,6 @@
 """All rules, by name."""
 
+import decisions
 import errors
 import floors
 import formatting
@@ -11,5 +12,5 @@ import words
 
 RULES = {
     module.__name__: module
-    for module in (floors, libraries, sizes, words, waits, walk, errors, formatting)
+    for module in (floors, libraries, sizes, words, waits, walk, errors, decisions, formatting)
 }
