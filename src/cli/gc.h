@@ -8,7 +8,7 @@
 /* What is to be swept, and how long its epochs are. */
 struct gc_place {
 	struct store *store;
-	_Atomic int64_t grace_ms;
+	int64_t grace_ms;
 };
 
 /* A control_answer of the process that serves; `arg` is a gc_place. */

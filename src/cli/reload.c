@@ -55,9 +55,7 @@ static void put_in_place(struct house *house, struct renewal *renewal)
 	house->now = renewal->doors;
 	renewal->doors = (struct doors){ 0 };
 	log_limit(config->log_level);
-	house->sweeps.grace_ms = config->gc_grace_ms;
 	set_cache(house->store, config);
-	store_collect(house->store, config->gc_grace_ms);
 	http_limit(house->http, LANE_UPLOAD, (unsigned)config->upload_limit);
 	house->config = config;
 	current_replace(house->api.settings, api_settings_open(config));

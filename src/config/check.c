@@ -67,12 +67,13 @@ static bool is_same(const char *a, const char *b)
 	return a && b && strcmp(a, b) == 0;
 }
 
-static bool is_upstream(const struct config *config, const char *name)
+bool upstream_is_there(const struct config *config, enum type type,
+		       const char *name)
 {
 	for (size_t i = 0; i < config->upstream_count; i++)
 		if (is_same(config->upstreams[i].name, name))
 			return true;
-	return false;
+	return type == UPSTREAM_OR_NONE && name[0] == '\0';
 }
 
 static int check_upstream(const struct settings *settings,
@@ -84,8 +85,7 @@ static int check_upstream(const struct settings *settings,
 	if (!type_refers(type))
 		return 0;
 	const char *name = text_at(settings, setting->key, setting->index);
-	if (is_upstream(settings->config, name) ||
-	    (type == UPSTREAM_OR_NONE && name[0] == '\0'))
+	if (upstream_is_there(settings->config, type, name))
 		return 0;
 	key_spell(key_named("mirror.upstreams"), setting->place, NULL,
 		  &upstreams);

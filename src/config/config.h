@@ -83,8 +83,9 @@ int config_load(const struct config_source *, struct config **out, struct err *)
 void config_close(struct config **);
 
 /*
- * What holds as long as the process runs stays in `next` as it is in `now`.
- * Where it should have changed, its key is added to `kept`: "data, listen".
+ * What holds as long as the process runs stays in `next` as it is in `now`,
+ * and so does what would need it to change. Where something should have
+ * changed, its key is added to `kept`: "data, listen".
  */
 void config_keep(struct config *next, const struct config *now,
 		 struct buf *kept);

@@ -76,15 +76,30 @@ static void copy(const struct key *key, struct config *next,
 	holder_walk(&walk, NULL, now);
 }
 
+static void keep(const struct key *key, struct config *next,
+		 const struct config *now, struct buf *kept)
+{
+	buf_addf(kept, "%s%s", kept->len ? ", " : "", key->name);
+	copy(key, next, now);
+}
+
+/* It means an upstream that is not there before a restart. */
+static bool is_ahead(const struct key *key, const struct config *config)
+{
+	const char *slot = (const char *)config + key->at;
+
+	return type_refers(key->type) &&
+	       !upstream_is_there(config, key->type, *(char *const *)slot);
+}
+
 void config_keep(struct config *next, const struct config *now,
 		 struct buf *kept)
 {
-	for (size_t i = 0; i < key_count; i++) {
-		const struct key *key = &keys[i];
-
-		if (!key->fixed || key->list || is_same(key, next, now))
-			continue;
-		buf_addf(kept, "%s%s", kept->len ? ", " : "", key->name);
-		copy(key, next, now);
-	}
+	for (size_t i = 0; i < key_count; i++)
+		if (keys[i].fixed && !keys[i].list &&
+		    !is_same(&keys[i], next, now))
+			keep(&keys[i], next, now, kept);
+	for (size_t i = 0; i < key_count; i++)
+		if (!keys[i].list && is_ahead(&keys[i], next))
+			keep(&keys[i], next, now, kept);
 }

@@ -80,6 +80,9 @@ void list_clear(const struct list *, void *holder);
 /* Gives back what the values of one holder (null list: struct config) own. */
 void holder_free(const struct list *, void *holder);
 
+/* Is there what a key of this type, which refers to an upstream, says? */
+bool upstream_is_there(const struct config *, enum type, const char *name);
+
 /*
  * ERR_USAGE unless what was written fits together, and names files that can
  * be read.

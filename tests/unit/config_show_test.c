@@ -189,6 +189,7 @@ static void expect_kept(const char *next, const char *kept, const char *holds)
 	assert_int_equal(new->upstream_count, expected->upstream_count);
 	assert_string_equal(new->upstreams[0].urls[0],
 			    expected->upstreams[0].urls[0]);
+	assert_string_equal(new->mirror_default, expected->mirror_default);
 }
 
 #define DOOR_1                                                \
@@ -220,6 +221,17 @@ static void what_only_a_start_can_change_stays(void **state)
 		    "mirror: {upstreams: 'c.d,a.b=http://x'}\n",
 		    "listen, mirror.upstreams",
 		    "data: /a\n" OLD_LISTEN "mirror: {upstreams: a.b}\n");
+	/* an upstream that is not there yet, as the one of bare names */
+	expect_kept("data: /a\n" OLD_LISTEN
+		    "mirror: {default: c.d, upstreams: 'a.b,c.d'}\n",
+		    "mirror.upstreams, mirror.default",
+		    "data: /a\n" OLD_LISTEN "mirror: {upstreams: a.b}\n");
+	/* another one that is there */
+	expect_kept("data: /a\n" OLD_LISTEN
+		    "mirror: {default: a.b, upstreams: a.b}\n",
+		    "",
+		    "data: /a\n" OLD_LISTEN
+		    "mirror: {default: a.b, upstreams: a.b}\n");
 	/* a door that becomes plain */
 	expect_kept("data: /a\nlisten: [{address: ':1'}, " DOOR_2 "]\n"
 		    "mirror: {upstreams: a.b}\n",
