@@ -91,24 +91,30 @@ static int bytes_parse(struct span bytes, struct json **out, struct err *e)
 
 /*
  * Many clients are written in Go, whose decoder takes "Layers" for "layers":
- * they would see another image than others do.
+ * they would see another image than others do. `members` ends in a null.
  */
-static int keys_check(const struct json_value *root, struct err *e)
+static int keys_check(const struct json_value *object,
+		      const char *const *members, struct err *e)
 {
-	static const char *const members[] = {
-		"schemaVersion", "mediaType", "artifactType", "config",
-		"layers",	 "manifests", "subject",
-	};
-
-	for (size_t i = 0; i < array_size(members); i++) {
-		const char *key = json_key_alike(root, members[i]);
+	for (; *members; members++) {
+		const char *key = json_key_alike(object, *members);
 
 		if (key)
 			return err_set(e, ERR_MANIFEST_INVALID,
-				       "\"%s\" is written \"%s\"", members[i],
+				       "\"%s\" is written \"%s\"", *members,
 				       key);
 	}
 	return 0;
+}
+
+static int root_keys_check(const struct json_value *root, struct err *e)
+{
+	static const char *const members[] = {
+		"schemaVersion", "mediaType", "artifactType", "config",
+		"layers",	 "manifests", "subject",      NULL,
+	};
+
+	return keys_check(root, members, e);
 }
 
 static int schema_check(const struct json_value *root, struct span media_type,
@@ -222,9 +228,12 @@ static int digest_read(const struct json_value *value, struct digest *out,
 static int descriptor_read(const struct json_value *value,
 			   struct descriptor *out, struct err *e)
 {
+	static const char *const members[] = { "mediaType", "digest", "size",
+					       NULL };
 	struct span type = json_text(json_get(value, "mediaType"));
 
-	if (digest_read(value, &out->digest, e) < 0)
+	if (digest_read(value, &out->digest, e) < 0 ||
+	    keys_check(value, members, e) < 0)
 		return -1;
 	if (!json_size(json_get(value, "size"), &out->size))
 		return invalid(e, "size is missing or no number of bytes");
@@ -324,7 +333,8 @@ int manifest_parse(struct span bytes, struct span media_type,
 		return -1;
 
 	const struct json_value *root = json_root(json);
-	if (schema_check(root, media_type, e) < 0 || keys_check(root, e) < 0 ||
+	if (schema_check(root, media_type, e) < 0 ||
+	    root_keys_check(root, e) < 0 ||
 	    type_decide(root, media_type, out, e) < 0 ||
 	    artifact_type_read(root, out, e) < 0 ||
 	    descriptors_read(root, arena, out, e) < 0 ||

@@ -124,6 +124,9 @@ static void a_wrong_descriptor_says_where(void **state)
 		  "JSON, line 1: too big integer near '9223372036854775808'" },
 		{ WITH_LAYER(NAMES("a/b", DIGEST_A, "\"1\"")),
 		  "layers[1]: size is missing or no number of bytes" },
+		{ WITH_LAYER("{\"digest\":\"" DIGEST_A
+			     "\",\"size\":1,\"Digest\":\"" DIGEST_B "\"}"),
+		  "layers[1]: \"digest\" is written \"Digest\"" },
 		{ SPAN("{" VERSION ",\"config\":{},\"layers\":[]}"),
 		  "config: digest is missing or no text" },
 		{ SPAN("{" VERSION ",\"config\":" CONFIG ",\"layers\":{}}"),
