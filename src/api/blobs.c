@@ -118,22 +118,13 @@ static void blob_send(struct call *call, struct blob_view *view)
 	send_view(call, 200, view, (struct range){ 0, view->size });
 }
 
-/* If-Match, If-None-Match: the blob is here, but the client is to know less. */
 static bool blob_withheld(struct call *call)
 {
 	struct digest_text text = digest_text(&call->digest);
-	struct err e;
 
-	if (condition_failed(call->request, text.s)) {
-		err_set(&e, ERR_PRECONDITION, "the blob's ETag is \"%s\"",
-			text.s);
-		fail(call, &e);
-		return true;
-	}
-	if (!condition_not_modified(call->request, text.s))
+	if (!condition_withholds(call, text.s))
 		return false;
 	blob_headers(call);
-	respond_empty(call->response, 304);
 	return true;
 }
 

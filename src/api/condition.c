@@ -1,6 +1,7 @@
 /*
- * Weak and strong tags compare alike here: one digest is one sequence of
- * bytes.
+ * Weak and strong tags compare alike here, since one digest is one sequence of
+ * bytes: a proxy that compresses makes weak tags of ours. But what a client
+ * then has is the proxy's, and no part of ours fits to it.
  */
 #include "api/condition.h"
 
@@ -26,16 +27,21 @@ static bool list_has(struct span list, const char *digest)
 	return false;
 }
 
-bool condition_not_modified(const struct request *req, const char *digest)
+bool condition_withholds(struct call *call, const char *digest)
 {
-	return list_has(request_header_list(req, "If-None-Match"), digest);
-}
+	const struct request *req = call->request;
+	struct span match = request_header_list(req, "If-Match");
+	struct err e;
 
-bool condition_failed(const struct request *req, const char *digest)
-{
-	struct span list = request_header_list(req, "If-Match");
-
-	return list.at && !list_has(list, digest);
+	if (match.at && !list_has(match, digest)) {
+		err_set(&e, ERR_PRECONDITION, "the ETag is \"%s\"", digest);
+		fail(call, &e);
+		return true;
+	}
+	if (!list_has(request_header_list(req, "If-None-Match"), digest))
+		return false;
+	respond_empty(call->response, 304);
+	return true;
 }
 
 struct condition {
@@ -77,7 +83,7 @@ struct span condition_range(const struct request *req, const char *digest)
 
 	if (req->method != METHOD_GET)
 		return SPAN_NONE;
-	if (only.at && !tag_is(only, digest))
+	if (only.at && (span_starts(only, "W/") || !tag_is(only, digest)))
 		return SPAN_NONE;
 	return request_header(req, "Range");
 }

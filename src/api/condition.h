@@ -3,13 +3,14 @@
  * that is named by its digest: the ETag is the digest in quotes.
  */
 #pragma once
-#include "http/http.h"
-#include "store/store.h"
+#include "api/call.h"
 
-/* Does If-None-Match hold this digest (or "*")? Then the answer is 304. */
-bool condition_not_modified(const struct request *, const char *digest);
-/* Does If-Match hold neither this digest nor "*"? Then the answer is 412. */
-bool condition_failed(const struct request *, const char *digest);
+/*
+ * What a GET or HEAD is for is here, but is the client to have it? If not, it
+ * is answered: by 412 (If-Match) or by 304 (If-None-Match), to which the
+ * caller may add headers.
+ */
+bool condition_withholds(struct call *, const char *digest);
 
 /*
  * The Range header of a GET (it means nothing elsewhere: RFC 9110, 14.2),

@@ -6,7 +6,10 @@
 #include "api/call.h"
 #include "api/condition.h"
 
-enum { TAGS_MOST = 64 }; /* of one push */
+enum {
+	TAGS_MOST = 64,	      /* of one push */
+	PROBLEMS_MOST = 1000, /* that are told at once */
+};
 
 static void manifest_answer(struct call *call, const struct manifest_view *view)
 {
@@ -17,8 +20,8 @@ static void manifest_answer(struct call *call, const struct manifest_view *view)
 	respond_header(res, "ETag", "\"%s\"", text.s);
 	if (view->warning.at)
 		respond_header(res, "Warning", "%.*s", SPAN_ARG(view->warning));
-	if (condition_not_modified(call->request, text.s))
-		return respond_empty(res, 304);
+	if (condition_withholds(call, text.s))
+		return;
 	respond_header(res, "Content-Type", "%.*s", SPAN_ARG(view->media_type));
 	respond_bytes(res, 200, view->bytes);
 }
@@ -99,16 +102,19 @@ static int tags_read(struct call *call, struct meta_put *put, struct err *e)
 	return 0;
 }
 
-/* Each blob that is missing has an error of its own. */
+/*
+ * Each blob that is missing has an error of its own. No image has a thousand
+ * layers; a manifest that does might name fifty thousand.
+ */
 static void fail_missing(struct call *call, const struct manifest *manifest,
 			 const struct err *e)
 {
 	struct arena *arena = call->request->arena;
 	struct problem *problems =
-		arena_alloc(arena, manifest->count * sizeof(*problems));
+		arena_alloc(arena, PROBLEMS_MOST * sizeof(*problems));
 	size_t count = 0;
 
-	for (size_t i = 0; i < manifest->count; i++) {
+	for (size_t i = 0; i < manifest->count && count < PROBLEMS_MOST; i++) {
 		const struct descriptor *at = &manifest->descriptors[i];
 		struct digest_text text = digest_text(&at->digest);
 

@@ -32,23 +32,29 @@ struct span request_header(const struct request *req, const char *name)
 	return SPAN_NONE;
 }
 
+/* One copy, however many there are: a head may have a hundred. */
 struct span request_header_list(const struct request *req, const char *name)
 {
-	struct span list = SPAN_NONE;
+	size_t count = 0, size = 0, len = 0;
 
+	for (size_t i = 0; i < req->header_count; i++)
+		if (span_is_nocase(req->headers[i].name, name)) {
+			count++;
+			size += req->headers[i].value.len + strlen(", ");
+		}
+	if (count < 2)
+		return request_header(req, name);
+	char *text = arena_alloc(req->arena, size);
 	for (size_t i = 0; i < req->header_count; i++) {
 		struct span value = req->headers[i].value;
 
 		if (!span_is_nocase(req->headers[i].name, name))
 			continue;
-		if (list.at)
-			list = span_of(arena_printf(req->arena, "%.*s, %.*s",
-						    SPAN_ARG(list),
-						    SPAN_ARG(value)));
-		else
-			list = value;
+		memcpy(text + len, value.at, value.len);
+		memcpy(text + len + value.len, ", ", strlen(", "));
+		len += value.len + strlen(", ");
 	}
-	return list;
+	return span_make(text, len - strlen(", "));
 }
 
 static struct span decoded(struct arena *arena, struct span raw)

@@ -86,6 +86,13 @@ def test_every_missing_blob_is_named(wire, name):
     assert wire.ask("GET", f"/v2/{name}/tags/list").code == "NAME_UNKNOWN"
 
 
+def test_no_more_than_a_thousand_missing_blobs_are_named(wire, name):
+    answer = put(wire, name, "v1", image(*(b"%d" % i for i in range(1500))))
+
+    assert (answer.status, answer.code) == (400, "MANIFEST_BLOB_UNKNOWN")
+    assert len(answer.json["errors"]) == 1000
+
+
 def test_a_blob_of_another_repository_is_missing_here(wire, name):
     push_blob(wire, "team/other", digest_of(CONFIG), CONFIG)
     assert put(wire, name, "v1", image()).code == "MANIFEST_BLOB_UNKNOWN"
@@ -227,6 +234,19 @@ def test_tags_are_all_pushed_or_none(wire, name):
 
 
 # -------------------------------------------------------------- conditions
+
+def test_a_pull_can_depend_on_what_the_tag_is(wire, name):
+    manifest = push(wire, name, "v1")
+    same, other = f'"{manifest.digest}"', f'"{digest_of(b"other")}"'
+
+    for method in "GET", "HEAD":
+        for header, tags, status in [
+                ("If_Match", same, 200), ("If_Match", other, 412),
+                ("If_None_Match", same, 304), ("If_None_Match", other, 200)]:
+            got = wire.ask(method, f"/v2/{name}/manifests/v1",
+                           **{header: tags})
+            assert (got.status, got["ETag"]) == (status, same)
+
 
 def test_a_tag_is_made_only_once(wire, name):
     first, second = push(wire, name, "a", b"1"), push(wire, name, "b", b"2")
