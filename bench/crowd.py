@@ -101,9 +101,11 @@ MANY_MANIFESTS = f"""
       (id, repository, digest, media_type, artifact_type, bytes)
       SELECT :first + i, :first + 1 + (i - 1) / :each, {DIGEST},
         :type, '', :bytes FROM config;
-    INSERT INTO tag (repository, name, manifest, checked)
-      SELECT repository, 'v' || id, id, 1 FROM manifest
+    INSERT INTO tag (repository, name, manifest, checked, pushed)
+      SELECT repository, 'v' || id, id, 1, 1 FROM manifest
       WHERE id > :first;
+    INSERT INTO stamp (manifest, pushed, used, cached)
+      SELECT id, 1, 1, 0 FROM manifest WHERE id > :first;
     INSERT INTO named (digest, repository, manifest, kind, size)
       SELECT digest, :first + 1 + (i - 1) / :each, :first + i, 1, 1024
       FROM config ORDER BY digest;
@@ -148,8 +150,9 @@ def names_fill(bench, server):
 def _many_names(db):
     app, manifest = db.execute(
         "SELECT repository, manifest FROM tag").fetchone()
-    db.execute("INSERT INTO tag (repository, name, manifest, checked)" +
-               NUMBERS + "SELECT :app, printf('t%06d', i), :manifest, 1"
+    db.execute("INSERT INTO tag"
+               " (repository, name, manifest, checked, pushed)" +
+               NUMBERS + "SELECT :app, printf('t%06d', i), :manifest, 1, 1"
                " FROM numbers",
                {"count": TAGS, "app": app, "manifest": manifest})
     for table, columns, values in (
@@ -159,8 +162,8 @@ def _many_names(db):
              "id, repository, digest, media_type, artifact_type, bytes",
              f"10000000 + i, 10000000 + i, {DIGEST}, '{MANIFEST_TYPE}', '',"
              " x'7b7d'"),
-            ("tag", "repository, name, manifest, checked",
-             "10000000 + i, 'latest', 10000000 + i, 1")):
+            ("tag", "repository, name, manifest, checked, pushed",
+             "10000000 + i, 'latest', 10000000 + i, 1, 1")):
         db.execute(f"INSERT INTO {table} ({columns})" + NUMBERS +
                    f"SELECT {values} FROM numbers", {"count": REPOSITORIES})
 
@@ -168,6 +171,10 @@ def _many_names(db):
 def tags(_bench, server):
     """Milliseconds for the first page."""
     return (_page(server, REPOSITORY + "/tags/list"),)
+
+
+def catalog(_bench, server):
+    return (_page(server, "/v2/_catalog"),)
 
 
 def _page(server, path):

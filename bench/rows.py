@@ -102,4 +102,7 @@ ALL = [
     Row("tags", "first page of 100,000 tags",
         (Figure("ms", most=2),),
         crowd.tags, fill=crowd.names_fill, pushes=True),
+    Row("catalog", "first page of a catalog of 100,000",
+        (Figure("ms", most=2),),
+        crowd.catalog, fill=crowd.names_fill, pushes=True),
 ]
