@@ -36,14 +36,14 @@ int body_read(struct request *req, size_t limit, struct span *out,
 }
 
 /* A piece, as full as the body makes it: 1; at its end 0, or -1. */
-static int fill(struct request *req, char *piece, size_t *filled_out,
-		struct err *e)
+static int fill(struct request *req, char *piece, size_t room,
+		size_t *filled_out, struct err *e)
 {
 	size_t filled = 0;
 	ssize_t n = 1;
 
-	while (filled < LARGE && n > 0) {
-		n = request_read(req, piece + filled, LARGE - filled, e);
+	while (filled < room && n > 0) {
+		n = request_read(req, piece + filled, room - filled, e);
 		if (n > 0)
 			filled += (size_t)n;
 	}
@@ -69,7 +69,8 @@ static int check_bounds(const struct body_bounds *bounds, int64_t came,
 int body_store(struct request *req, struct incoming *incoming,
 	       const struct body_bounds *bounds, struct err *e)
 {
-	auto_free char *piece = mem_alloc(LARGE);
+	auto_buf struct buf piece = { 0 };
+	size_t room = SMALL; /* a PUT mostly has no body, and many are short */
 	struct err why;
 	int64_t came = 0;
 	size_t filled;
@@ -78,11 +79,14 @@ int body_store(struct request *req, struct incoming *incoming,
 	if (bounds->size > bounds->most)
 		return too_large(bounds->most, e);
 	do {
-		more = fill(req, piece, &filled, &why);
+		buf_reserve(&piece, room - 1); /* a NUL more than that */
+		more = fill(req, piece.at, room, &filled, &why);
 		/* What came before a failure counts. */
-		if (incoming_write(incoming, span_make(piece, filled), e) < 0)
+		if (incoming_write(incoming, span_make(piece.at, filled), e) <
+		    0)
 			return -1;
 		came += (int64_t)filled;
+		room = LARGE - (size_t)came % LARGE;
 		if (check_bounds(bounds, came, more != 0, e) < 0)
 			return -1;
 	} while (more > 0);
