@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/pool.h"
 #include "base/thread.h"
 #include "http/identity.h"
 #include "http/listener.h"
@@ -115,6 +116,7 @@ static void open_lanes(struct http *http)
 	for (size_t i = 0; i < LANE_COUNT; i++)
 		http->lanes[i] = lane_open(names[i], http->options.lanes[i],
 					   worker_answer);
+	http->closers = pool_open("close", 2);
 	http->lanes[LANE_WARM] = lane_open("warm", 4, worker_warm);
 }
 
@@ -263,6 +265,7 @@ void http_close(struct http **pointer)
 		lane_close(&http->lanes[i]);
 	for (unsigned i = 0; i < http->reactor_count; i++)
 		reactor_close(&http->reactors[i]);
+	pool_close(&http->closers);
 	free(http->reactors);
 	close_doors(http);
 	close(http->stop);

@@ -24,6 +24,7 @@ struct http {
 	struct reactor *reactors;
 	unsigned reactor_count;
 	struct lane *lanes[LANES];
+	struct pool *closers;  /* of files, where that takes long */
 	struct thread renewer; /* looks for new certificates */
 	bool renews;	       /* there is one */
 
