@@ -159,7 +159,8 @@ static int get(struct flight *flight, const struct digest *digest,
 	}
 	flight->fetched = (struct meta_manifest){
 		.digest = *digest,
-		.media_type = span_of(out->media_type),
+		.media_type =
+			arena_copy(flight->arena, span_of(out->media_type)),
 		.bytes = got.bytes,
 		.checked = clock_wall_s(),
 	};

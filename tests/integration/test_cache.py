@@ -28,6 +28,7 @@ def pull(registry, image):
                                  f"{image.tag}")
         assert answer.status == 200, answer
         assert answer.body == image.manifest.body
+        assert answer["Content-Type"] == image.manifest.media_type
         for layer in image.layers:
             answer = wire.ask("GET", blob_path(image, layer))
             assert answer.status == 200, answer
@@ -70,7 +71,7 @@ class Watch(threading.Thread):
         self.join()
 
     def run(self):
-        while not self._ended.is_set():
+        while not self._ended.wait(0.005):
             self.most = max(self.most, self._look())
 
 

@@ -145,6 +145,7 @@ def miss(registry, upstream, disk):
         fill(disk)
         answer = registry.ask("GET", f"/v2/{image.repository}/manifests/1")
         assert answer.body == image.manifest.body, answer
+        assert answer["Content-Type"] == image.manifest.media_type
         return image.layers[1], paths(image)[-1]
     return miss
 
