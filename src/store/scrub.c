@@ -75,7 +75,8 @@ static int file_judge(struct scrub *scrub, const struct meta_copy *copy,
 	if (blob_peek(scrub->store->blobs, &copy->digest, copy->blob.id, &place,
 		      e) < 0)
 		return failure_kind(e);
-	auto_fd int fd = place.fd;
+	auto_fd int fd = place.fd; /* closes it */
+	(void)fd;
 	if (place.size != copy->blob.size)
 		return FOUND_SIZE;
 	if (reread_digest(scrub->reread, &place, &scrub->pace, &found, e) < 0)
