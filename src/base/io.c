@@ -5,8 +5,10 @@
 #include "base/io.h"
 
 #include <errno.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,6 +18,7 @@
 
 #define DIRECTORY (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 #define READ_PIECE (64 * 1024)
+#define COPY_PIECE (256 * 1024)
 
 int io_open_dir(const char *path, struct err *e)
 {
@@ -143,6 +146,29 @@ int io_truncate(int fd, int64_t size, struct err *e)
 {
 	thread_may_wait("io_truncate");
 	return ftruncate(fd, size) < 0 ? err_sys(e, "truncate") : 0;
+}
+
+bool io_clone(int from, int to)
+{
+	thread_may_wait("io_clone");
+	return ioctl(to, FICLONE, from) == 0;
+}
+
+int io_copy(int from, int to, int64_t offset, int64_t size, struct err *e)
+{
+	auto_free char *piece = mem_alloc(COPY_PIECE);
+
+	thread_may_wait("io_copy");
+	while (size > 0) {
+		size_t len = size < COPY_PIECE ? (size_t)size : COPY_PIECE;
+
+		if (io_read_at(from, offset, piece, len, e) < 0 ||
+		    io_write_at(to, offset, span_make(piece, len), e) < 0)
+			return -1;
+		offset += (int64_t)len;
+		size -= (int64_t)len;
+	}
+	return 0;
 }
 
 int io_sync(int fd, struct err *e)

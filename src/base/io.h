@@ -4,6 +4,7 @@
  */
 #pragma once
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -35,6 +36,12 @@ int io_size(int fd, int64_t *size_out, struct err *) must_check;
  */
 int io_reserve(int fd, int64_t size, struct err *) may_wait must_check;
 int io_truncate(int fd, int64_t size, struct err *) may_wait must_check;
+
+/* Makes the empty file `to` share the bytes of `from`; false: not here. */
+bool io_clone(int from, int to) may_wait must_check;
+/* Copies `size` bytes at `offset`; an early end is ERR_CORRUPT. */
+int io_copy(int from, int to, int64_t offset, int64_t size, struct err *)
+	may_wait must_check;
 
 /*
  * fsync. After a failure the kernel may have dropped the dirty pages: never

@@ -18,6 +18,10 @@ struct blob_backend {
 			 uint64_t id, struct err *);
 	int (*list)(struct blob_store *, blob_visit, void *arg, struct err *);
 	int (*strays)(struct blob_store *, blob_stray, void *arg, struct err *);
+	int (*copy)(struct blob_store *, const struct digest *, uint64_t id,
+		    const struct blob_source *, enum blob_way *out,
+		    struct err *);
+	int (*settle)(struct blob_store *, struct err *);
 	void (*close)(struct blob_store *);
 };
 

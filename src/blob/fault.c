@@ -118,6 +118,24 @@ static int faulty_strays(struct blob_store *store, blob_stray visit, void *arg,
 	return blob_strays(faulty_of(store)->inner, visit, arg, e);
 }
 
+static int faulty_copy(struct blob_store *store, const struct digest *digest,
+		       uint64_t id, const struct blob_source *source,
+		       enum blob_way *out, struct err *e)
+{
+	struct blob_fault due;
+	struct blob_store *inner = fault_meet(store, BLOB_COPY, &due);
+
+	if (fault_happen(&due, false, e) < 0 ||
+	    blob_copy(inner, digest, id, source, out, e) < 0)
+		return -1;
+	return fault_happen(&due, true, e);
+}
+
+static int faulty_settle(struct blob_store *store, struct err *e)
+{
+	return blob_settle(faulty_of(store)->inner, e);
+}
+
 static void faulty_close(struct blob_store *store)
 {
 	struct blob_faulty *faulty = faulty_of(store);
@@ -134,6 +152,8 @@ static const struct blob_backend faulty_backend = {
 	.set_aside = faulty_set_aside,
 	.list = faulty_list,
 	.strays = faulty_strays,
+	.copy = faulty_copy,
+	.settle = faulty_settle,
 	.close = faulty_close,
 };
 

@@ -15,30 +15,14 @@
 #include "base/thread.h"
 #include "blob/fs.h"
 
-struct blob_fs {
-	struct blob_store store;
-	int above;			/* <root> */
-	int root;			/* <root>/blobs */
-	pthread_mutex_t lock;		/* held to make a directory */
-	bool looked[DIGEST_ALGORITHMS]; /* into it; by `lock` */
-	/* Directories whose names are known to be durable. */
-	atomic_bool durable[DIGEST_ALGORITHMS][256];
-};
-
-static struct blob_fs *fs_of(struct blob_store *store)
+struct blob_fs *fs_of(struct blob_store *store)
 {
 	return (struct blob_fs *)store;
 }
 
 /* ----------------------------------------------------------------- names */
 
-/* Below <root>/blobs: "sha256/ab", "abc….17". */
-struct blob_path {
-	char dir[16];
-	char name[DIGEST_TEXT_MAX + 24];
-};
-
-static struct blob_path blob_path(const struct digest *digest, uint64_t id)
+struct blob_path fs_path(const struct digest *digest, uint64_t id)
 {
 	struct digest_text hex = digest_hex(digest);
 	struct blob_path path;
@@ -109,8 +93,8 @@ static int dir_make(struct blob_fs *fs, const struct digest *digest,
 }
 
 /* Somebody may have tidied it up, since it was empty. */
-static int dir_need(struct blob_fs *fs, const struct digest *digest,
-		    const struct blob_path *path, struct err *e)
+int fs_dir_need(struct blob_fs *fs, const struct digest *digest,
+		const struct blob_path *path, struct err *e)
 {
 	if (fs->durable[digest->algorithm][digest->bytes[0]]) {
 		int dir = io_open_at(fs->root, path->dir,
@@ -136,11 +120,11 @@ static int fs_commit(struct blob_store *store, const struct digest *digest,
 		     uint64_t id, int fd, struct err *e)
 {
 	struct blob_fs *fs = fs_of(store);
-	struct blob_path path = blob_path(digest, id);
+	struct blob_path path = fs_path(digest, id);
 
 	if (io_sync(fd, e) < 0)
 		return -1;
-	auto_fd int dir = dir_need(fs, digest, &path, e);
+	auto_fd int dir = fs_dir_need(fs, digest, &path, e);
 	if (dir < 0)
 		return -1;
 	if (name_give(fd, dir, path.name, e) < 0)
@@ -153,7 +137,7 @@ static int fs_commit(struct blob_store *store, const struct digest *digest,
 static int fs_peek(struct blob_store *store, const struct digest *digest,
 		   uint64_t id, struct blob_place *out, struct err *e)
 {
-	struct blob_path path = blob_path(digest, id);
+	struct blob_path path = fs_path(digest, id);
 	char whole[sizeof(path.dir) + sizeof(path.name)];
 
 	snprintf(whole, sizeof(whole), "%s/%s", path.dir, path.name);
@@ -172,7 +156,7 @@ static int fs_peek(struct blob_store *store, const struct digest *digest,
 static int fs_delete(struct blob_store *store, const struct digest *digest,
 		     uint64_t id, struct err *e)
 {
-	struct blob_path path = blob_path(digest, id);
+	struct blob_path path = fs_path(digest, id);
 	char whole[sizeof(path.dir) + sizeof(path.name)];
 
 	snprintf(whole, sizeof(whole), "%s/%s", path.dir, path.name);
@@ -183,7 +167,7 @@ static int fs_set_aside(struct blob_store *store, const struct digest *digest,
 			uint64_t id, struct err *e)
 {
 	const struct blob_fs *fs = fs_of(store);
-	struct blob_path path = blob_path(digest, id);
+	struct blob_path path = fs_path(digest, id);
 	char from[sizeof(path.dir) + sizeof(path.name)];
 
 	snprintf(from, sizeof(from), "%s/%s", path.dir, path.name);
@@ -320,6 +304,8 @@ static const struct blob_backend fs_backend = {
 	.set_aside = fs_set_aside,
 	.list = fs_list,
 	.strays = fs_strays,
+	.copy = fs_copy,
+	.settle = fs_settle,
 	.close = fs_close,
 };
 

@@ -163,6 +163,20 @@ static int mem_strays(struct blob_store *store, blob_stray visit, void *arg,
 	return 0;
 }
 
+static int mem_copy_in(struct blob_store *store, const struct digest *digest,
+		       uint64_t id, const struct blob_source *source,
+		       enum blob_way *out, struct err *e)
+{
+	*out = BLOB_COPIED;
+	return mem_commit(store, digest, id, source->fd, e);
+}
+
+static int mem_settle_in(struct blob_store *store, struct err *e)
+{
+	(void)store, (void)e;
+	return 0;
+}
+
 static void mem_close(struct blob_store *store)
 {
 	struct blob_mem *mem = mem_of(store);
@@ -180,6 +194,8 @@ static const struct blob_backend mem_backend = {
 	.set_aside = mem_delete,
 	.list = mem_list,
 	.strays = mem_strays,
+	.copy = mem_copy_in,
+	.settle = mem_settle_in,
 	.close = mem_close,
 };
 

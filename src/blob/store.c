@@ -45,6 +45,20 @@ int blob_strays(struct blob_store *store, blob_stray visit, void *arg,
 	return store->backend->strays(store, visit, arg, e);
 }
 
+int blob_copy(struct blob_store *store, const struct digest *digest,
+	      uint64_t id, const struct blob_source *source, enum blob_way *out,
+	      struct err *e)
+{
+	thread_may_wait("blob_copy");
+	return store->backend->copy(store, digest, id, source, out, e);
+}
+
+int blob_settle(struct blob_store *store, struct err *e)
+{
+	thread_may_wait("blob_settle");
+	return store->backend->settle(store, e);
+}
+
 void blob_close(struct blob_store **pointer)
 {
 	struct blob_store *store = steal_ptr(pointer);

@@ -34,7 +34,8 @@ enum blob_verb {
 	BLOB_PEEK,
 	BLOB_DELETE,
 	BLOB_SET_ASIDE,
-	BLOB_LIST
+	BLOB_LIST,
+	BLOB_COPY
 };
 struct blob_fault {
 	enum blob_verb verb;
@@ -95,3 +96,32 @@ typedef int (*blob_stray)(const char *path, int64_t size, void *arg,
 			  struct err *);
 int blob_strays(struct blob_store *, blob_stray visit, void *arg, struct err *)
 	may_wait must_check;
+
+/* ---------------------------------------------------------------- copies */
+
+struct blob_source {
+	int fd; /* stays the caller's */
+	int64_t size;
+	bool may_link; /* the copy may be another name of the same file */
+	/* Asked after each piece that was copied; false: ERR_CLOSED. */
+	bool (*go_on)(int64_t bytes, void *arg);
+	void *arg;
+};
+
+enum blob_way {
+	BLOB_CLONED, /* they share their bytes until one of them changes */
+	BLOB_LINKED, /* they are one file */
+	BLOB_COPIED,
+	BLOB_WAYS
+};
+
+/*
+ * Makes a copy of a file the blob `digest`.`id`, in the cheapest way that the
+ * file system knows; whatever had that name gives way. Bytes are durable when
+ * it returns, the name is after blob_settle. One call at a time.
+ */
+int blob_copy(struct blob_store *, const struct digest *, uint64_t id,
+	      const struct blob_source *, enum blob_way *out, struct err *)
+	may_wait must_check;
+/* The names of all copies so far are durable. */
+int blob_settle(struct blob_store *, struct err *) may_wait must_check;

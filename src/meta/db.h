@@ -20,7 +20,9 @@ struct db;
 
 enum db_role {
 	DB_WRITER, /* makes the file; commits are durable */
-	DB_READER  /* cannot write, and does not wait for writers */
+	DB_READER, /* cannot write, and does not wait for writers */
+	DB_DRAFT   /* a file that nobody else has, on any file system; what a
+		      crash leaves of it is of no use */
 };
 
 /* ERR_USAGE if the file cannot be made or written. */
@@ -122,3 +124,16 @@ int db_step(struct db *, int *out, struct err *) must_check;
 /* Runs a step's text and notes its number; in a transaction. */
 int db_step_take(struct db *, int number, const char *text, struct err *)
 	must_check;
+
+/* ---------------------------------------------------------------- copies */
+
+/*
+ * Writes all that was committed so far to the file `path`, which is made anew:
+ * a draft. Who writes meanwhile goes on; readers as well. `go_on` is asked
+ * after each piece; false: ERR_CLOSED.
+ */
+int db_copy(struct db *from, const char *path, bool (*go_on)(void *arg),
+	    void *arg, struct err *) must_check;
+
+/* Reads all of it. ERR_CORRUPT if something is wrong with its structure. */
+int db_check(struct db *, struct err *) must_check;

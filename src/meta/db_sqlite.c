@@ -19,10 +19,12 @@
 #define LOG_PAGES 1000 /* a log of so many is copied into the file */
 #define LOG_LONG 4000  /* and now it has to begin anew */
 #define LOG_MS 20      /* for which a commit waits at most so long */
+#define COPY_PAGES 256 /* in one piece */
 #define STATEMENTS 128 /* more than there are, and a power of two */
 
 struct db {
 	sqlite3 *handle;
+	int restart_at;		 /* pages: for how long a log a writer waits */
 	enum db_promise promise; /* as the engine has it */
 	struct {
 		const char *sql;
@@ -295,6 +297,14 @@ static const char writer_setup[] = "PRAGMA journal_mode = WAL;"
 				   "PRAGMA journal_size_limit = 16777216;"
 				   "PRAGMA cache_size = -1024;";
 
+/* In a lock of its own it needs no shared memory. */
+static const char draft_setup[] = "PRAGMA locking_mode = EXCLUSIVE;"
+				  "PRAGMA journal_mode = OFF;"
+				  "PRAGMA synchronous = OFF;"
+				  "PRAGMA foreign_keys = ON;"
+				  "PRAGMA temp_store = MEMORY;"
+				  "PRAGMA cache_size = -4096;";
+
 static const char reader_setup[] = "PRAGMA query_only = ON;"
 				   "PRAGMA temp_store = MEMORY;"
 				   "PRAGMA cache_size = -512;";
@@ -303,20 +313,27 @@ static const char reader_setup[] = "PRAGMA query_only = ON;"
  * Called after each commit. The log begins anew only when all of it was copied
  * into the file and nobody reads in it. Readers that come and go without a
  * pause put that off and off: so once it is long, the writer waits a moment
- * for those who are in it, while those who come read the file. What fails is
- * tried again after the next commit.
+ * for those who are in it, while those who come read the file. One that stays
+ * for long, as a backup does, is not waited for at every commit, but when the
+ * log has become longer by as much again.
  */
 static int log_copy(void *arg, sqlite3 *handle, const char *database, int pages)
 {
-	(void)arg;
-	if (pages < LOG_PAGES)
+	struct db *db = arg;
+	bool restart = pages >= db->restart_at;
+
+	if (pages < LOG_PAGES) {
+		db->restart_at = LOG_LONG;
 		return SQLITE_OK;
+	}
 	sqlite3_busy_timeout(handle, LOG_MS);
-	sqlite3_wal_checkpoint_v2(handle, database,
-				  pages < LOG_LONG ? SQLITE_CHECKPOINT_PASSIVE :
-						     SQLITE_CHECKPOINT_RESTART,
-				  NULL, NULL);
+	int code = sqlite3_wal_checkpoint_v2(
+		handle, database,
+		restart ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE,
+		NULL, NULL);
 	sqlite3_busy_timeout(handle, BUSY_MS);
+	if (restart)
+		db->restart_at = LOG_LONG + (code == SQLITE_OK ? 0 : pages);
 	return SQLITE_OK;
 }
 
@@ -349,6 +366,11 @@ static int log_check(struct db *db, struct err *e)
 static int db_setup(struct db *db, const char *path, enum db_role role,
 		    struct err *e)
 {
+	static const char *const setups[] = {
+		[DB_WRITER] = writer_setup,
+		[DB_READER] = reader_setup,
+		[DB_DRAFT] = draft_setup,
+	};
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
 		    (role == DB_WRITER ? SQLITE_OPEN_CREATE : 0);
 	int code = sqlite3_open_v2(path, &db->handle, flags, NULL);
@@ -356,15 +378,14 @@ static int db_setup(struct db *db, const char *path, enum db_role role,
 	if (code != SQLITE_OK)
 		return open_fail(db->handle, code, e);
 	sqlite3_extended_result_codes(db->handle, 1);
-	sqlite3_busy_timeout(db->handle, role == DB_WRITER ? BUSY_MS : 0);
-	code = sqlite3_exec(db->handle,
-			    role == DB_WRITER ? writer_setup : reader_setup,
-			    NULL, NULL, NULL);
+	sqlite3_busy_timeout(db->handle, role == DB_READER ? 0 : BUSY_MS);
+	code = sqlite3_exec(db->handle, setups[role], NULL, NULL, NULL);
 	if (code != SQLITE_OK)
 		return open_fail(db->handle, code, e);
+	db->restart_at = LOG_LONG;
 	if (role == DB_WRITER)
-		sqlite3_wal_hook(db->handle, log_copy, NULL);
-	return log_check(db, e);
+		sqlite3_wal_hook(db->handle, log_copy, db);
+	return role == DB_DRAFT ? 0 : log_check(db, e);
 }
 
 int db_open(const char *path, enum db_role role, struct db **out, struct err *e)
@@ -387,4 +408,85 @@ void db_close(struct db **pointer)
 		sqlite3_finalize(db->prepared[i].statement);
 	sqlite3_close(db->handle);
 	free(db);
+}
+
+/* ---------------------------------------------------------------- copies */
+
+static void handle_end(sqlite3 **handle)
+{
+	sqlite3_close(*handle);
+}
+
+static int copy_steps(sqlite3_backup *copy, bool (*go_on)(void *arg), void *arg)
+{
+	int code;
+
+	do
+		code = sqlite3_backup_step(copy, COPY_PAGES);
+	while (code == SQLITE_OK && go_on(arg));
+	return code;
+}
+
+static int copy_do(struct db *from, sqlite3 *to, bool (*go_on)(void *arg),
+		   void *arg, struct err *e)
+{
+	sqlite3_backup *copy =
+		sqlite3_backup_init(to, "main", from->handle, "main");
+
+	if (!copy)
+		return db_fail(to, sqlite3_errcode(to), e);
+	int code = copy_steps(copy, go_on, arg);
+	sqlite3_backup_finish(copy);
+	if (code == SQLITE_DONE)
+		return 0;
+	if (code == SQLITE_OK)
+		return err_set(e, ERR_CLOSED, "it was told to end");
+	return db_fail(to, code, e);
+}
+
+/* In one transaction that reads, it is one moment, and never begins anew. */
+static int copy_moment(struct db *from, sqlite3 *to, bool (*go_on)(void *arg),
+		       void *arg, struct err *e)
+{
+	int step;
+
+	if (db_do(from, "BEGIN", DB_NO_ARGS, e) < 0)
+		return -1;
+	int failed = db_step(from, &step, e) < 0 ||
+		     copy_do(from, to, go_on, arg, e) < 0;
+	db_rollback(from);
+	return failed ? -1 : 0;
+}
+
+int db_copy(struct db *from, const char *path, bool (*go_on)(void *arg),
+	    void *arg, struct err *e)
+{
+	auto_with(handle_end) sqlite3 *to = NULL;
+
+	if (unlink(path) < 0 && errno != ENOENT)
+		return err_sys(e, "%s", path);
+	int code = sqlite3_open_v2(path, &to,
+				   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
+					   SQLITE_OPEN_NOMUTEX,
+				   NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_exec(to, draft_setup, NULL, NULL, NULL);
+	if (code != SQLITE_OK) {
+		db_fail(to, code, e);
+		return err_wrap(e, "%s", path);
+	}
+	return copy_moment(from, to, go_on, arg, e);
+}
+
+int db_check(struct db *db, struct err *e)
+{
+	auto_rows struct rows rows;
+	int found = db_find(db, "PRAGMA quick_check(1)", DB_NO_ARGS, &rows, e);
+
+	if (found < 0)
+		return -1;
+	if (span_is(row_text(&rows, 0), "ok"))
+		return 0;
+	return err_set(e, ERR_CORRUPT, "database: %.*s",
+		       SPAN_ARG(row_text(&rows, 0)));
 }

@@ -118,6 +118,14 @@ int stamp_put(struct db *, const struct repository *, int64_t manifest,
 /* It was pulled, and with it everything that it names. */
 int stamp_use(struct db *, int64_t manifest, struct err *) must_check;
 
+/* ---------------------------------------------------------- the database */
+
+/* Of its file. */
+const char *meta_path(const struct meta *);
+
+/* Up to what this program knows. ERR_USAGE: it is newer. */
+int schema_update(struct db *, struct err *) may_wait must_check;
+
 /* -------------------------------------------------------------- values */
 
 /* A digest as the database has it: a byte for the algorithm, its bytes. */

@@ -96,7 +96,7 @@ static int steps_take(struct db *db, struct err *e)
 	return at < REFERRERS_STEP ? referrers_fill(db, e) : 0;
 }
 
-static int schema_update(struct db *db, struct err *e)
+int schema_update(struct db *db, struct err *e)
 {
 	int newest = schema_steps[array_size(schema_steps) - 1].number;
 	int at;
@@ -225,6 +225,11 @@ int meta_write_soon(struct meta *meta, verb_run run, void *arg, struct err *e)
 {
 	thread_may_wait("meta_write_soon");
 	return writer_run(meta->writer, DB_SOON, run, arg, e);
+}
+
+const char *meta_path(const struct meta *meta)
+{
+	return meta->path;
 }
 
 struct ids *meta_ids(struct meta *meta)

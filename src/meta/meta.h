@@ -426,7 +426,7 @@ int meta_evict(struct meta *, struct meta_evict *, struct err *)
 
 /*
  * Is there such a blob, or a session that may become it? If not, there never
- * will be.
+ * will be. Of what is spared (see meta_snapshot_spare) it is said to be there.
  */
 int meta_incarnation_exists(struct meta *, const struct digest *, uint64_t id,
 			    bool *out, struct err *) may_wait must_check;
@@ -519,4 +519,54 @@ int meta_round_read(struct meta *, struct meta_round *out, struct err *)
 	may_wait must_check;
 /* A loss of power may take it. */
 int meta_round_note(struct meta *, const struct meta_round *, struct err *)
+	may_wait must_check;
+
+/* -------------------------------------------------------------- snapshots */
+
+/*
+ * The database of one moment, in a file of its own that nobody else has. It
+ * holds what was pushed; what is only cached, and arrivals under way, are not
+ * in it. The file is whole and durable only once it was closed and synced.
+ */
+struct meta_snapshot;
+
+/*
+ * Writes it to `path`, in small pieces; nobody waits for it. `go_on` is asked
+ * after each piece; false: ERR_CLOSED. ERR_CORRUPT: something is wrong with
+ * the structure of the database.
+ */
+int meta_snapshot_make(struct meta *, const char *path,
+		       bool (*go_on)(void *arg), void *arg,
+		       struct meta_snapshot **out, struct err *)
+	may_wait must_check;
+/*
+ * The one in `path`, brought up to the schema of this program. ERR_USAGE: it
+ * is newer. ERR_CORRUPT.
+ */
+int meta_snapshot_open(const char *path, struct meta_snapshot **out,
+		       struct err *) may_wait must_check;
+void meta_snapshot_close(struct meta_snapshot **) may_wait;
+DEFINE_AUTO(meta_snapshot, meta_snapshot_close)
+
+/* All its blobs. */
+struct meta_extent {
+	uint64_t blobs;
+	int64_t bytes;
+};
+int meta_snapshot_extent(struct meta_snapshot *, struct meta_extent *out,
+			 struct err *) may_wait must_check;
+/* Calls `visit` for each blob, by digest; a -1 of it ends the walk. */
+typedef int (*meta_copy_visit)(const struct meta_copy *, void *arg,
+			       struct err *);
+int meta_snapshot_each(struct meta_snapshot *, meta_copy_visit, void *arg,
+		       struct err *) may_wait must_check;
+/* Has it exactly that incarnation? */
+int meta_snapshot_has(struct meta_snapshot *, const struct digest *,
+		      uint64_t id, bool *out, struct err *) may_wait must_check;
+/*
+ * It is going to lie over files that may be newer, up to incarnation `newest`:
+ * those that it does not know are spared by sweeps for one to two epochs, and
+ * no number is given out twice.
+ */
+int meta_snapshot_spare(struct meta_snapshot *, uint64_t newest, struct err *)
 	may_wait must_check;

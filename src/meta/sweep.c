@@ -319,7 +319,10 @@ int meta_incarnation_exists(struct meta *meta, const struct digest *digest,
 			    "SELECT 1 WHERE EXISTS (SELECT 1 FROM session"
 			    "  WHERE id = $1)"
 			    " OR EXISTS (SELECT 1 FROM blob"
-			    "  WHERE id = $1 AND digest = $2)",
+			    "  WHERE id = $1 AND digest = $2)"
+			    " OR EXISTS (SELECT 1 FROM state"
+			    "  WHERE $1 < spared_below"
+			    "  AND epoch <= spared_until)",
 			    DB_ARGS(db_number((int64_t)id), db_digest(&key)),
 			    &row, e);
 	*out = found == 1;
