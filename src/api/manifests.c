@@ -104,7 +104,7 @@ static int tags_read(struct call *call, struct meta_put *put, struct err *e)
 
 /*
  * Each blob that is missing has an error of its own. No image has a thousand
- * layers; a manifest that does might name fifty thousand.
+ * layers; a manifest that does might name twenty thousand.
  */
 static void fail_missing(struct call *call, const struct manifest *manifest,
 			 const struct err *e)

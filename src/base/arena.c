@@ -32,6 +32,16 @@ struct arena *arena_open(void)
 	return mem_alloc(sizeof(struct arena));
 }
 
+size_t arena_size(const struct arena *arena)
+{
+	size_t size = 0;
+
+	for (const struct chunk *chunk = arena->newest; chunk;
+	     chunk = chunk->older)
+		size += sizeof(*chunk) + chunk->size;
+	return size;
+}
+
 /* Frees all but the oldest; that one is returned. */
 static struct chunk *chunks_drop(struct arena *arena)
 {

@@ -14,6 +14,9 @@ struct arena *arena_open(void);
 void arena_close(struct arena **);
 DEFINE_AUTO(arena, arena_close)
 
+/* Bytes that it takes of memory. */
+size_t arena_size(const struct arena *);
+
 /* Forgets everything; keeps one chunk of at most 4 KiB for the next round. */
 void arena_reset(struct arena *);
 

@@ -41,8 +41,10 @@ static void take_exchange(struct connection *c)
 
 static void return_exchange(struct connection *c)
 {
-	if (c->exchange)
-		reactor_return_exchange(c->home, steal_ptr(&c->exchange));
+	if (!c->exchange)
+		return;
+	exchange_let_go(c->exchange);
+	reactor_return_exchange(c->home, steal_ptr(&c->exchange));
 }
 
 void connection_answer(struct connection *c)

@@ -172,6 +172,26 @@ int exchange_parse(struct exchange *x)
 	return 1;
 }
 
+bool exchange_hold(struct exchange *x)
+{
+	enum { SMALL = 64 * 1024 };
+	struct http *http = x->connection->home->http;
+	int64_t size = (int64_t)arena_size(x->request.arena);
+
+	if (size <= SMALL)
+		return true;
+	x->held = size;
+	return atomic_fetch_add(&http->held, size) + size <=
+	       http->options.held_most;
+}
+
+void exchange_let_go(struct exchange *x)
+{
+	if (x->held)
+		atomic_fetch_sub(&x->connection->home->http->held, x->held);
+	x->held = 0;
+}
+
 bool exchange_skip_body(struct exchange *x)
 {
 	struct span in = span_make(x->bytes + x->taken, x->filled - x->taken);

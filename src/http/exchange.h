@@ -76,6 +76,7 @@ struct exchange {
 	bool expects;  /* 100 Continue, not sent yet */
 	bool cut;      /* ends before its last byte */
 	bool unframed; /* the body ends with the connection */
+	int64_t held;  /* bytes, counted in http.held */
 	int64_t started_us;
 	int64_t received;   /* bytes of body */
 	struct frame frame; /* of the request's body */
@@ -105,6 +106,13 @@ int exchange_parse(struct exchange *);
 
 /* The engine's own answer. The connection is closed after it. */
 void exchange_refuse(struct exchange *, int status, const char *sentence);
+
+/*
+ * Its client does not read: counts the memory that it takes. False if all
+ * such clients take too much; to be given back in any case.
+ */
+bool exchange_hold(struct exchange *) must_check;
+void exchange_let_go(struct exchange *);
 
 /* Takes the rest of the body from what was read already; true if that is all.
  */

@@ -201,6 +201,11 @@ struct http_options {
 	int64_t stall_ms;	    /* a body's silence; 0: 30 s */
 	int64_t queue_ms;	    /* wait for a lane; 0: 30 s */
 	int64_t renew_ms; /* looks for new certificates; 0: every 2 s */
+	/*
+	 * Bytes of memory that all clients together may hold by not reading
+	 * answers of more than 64 KiB; above, they are cut. 0: 256 MiB
+	 */
+	int64_t held_most;
 
 	/* On a reactor, never waits. */
 	void (*handle)(struct request *, struct response *);

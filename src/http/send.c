@@ -283,9 +283,13 @@ static enum next blocked(struct connection *c)
 {
 	struct sending *s = &c->exchange->sending;
 
-	if (s->blocked_ms == 0)
-		s->blocked_ms = c->home->now_ms;
-	return NEXT_SOCKET;
+	if (s->blocked_ms)
+		return NEXT_SOCKET;
+	s->blocked_ms = c->home->now_ms;
+	if (exchange_hold(c->exchange))
+		return NEXT_SOCKET;
+	c->exchange->cut = true;
+	return NEXT_STEP;
 }
 
 static void progressed(struct connection *c, ssize_t count)
@@ -298,6 +302,7 @@ static void progressed(struct connection *c, ssize_t count)
 		return;
 	s->pace.waited_ms += c->home->now_ms - s->blocked_ms;
 	s->blocked_ms = 0;
+	exchange_let_go(c->exchange);
 	if (pace_is_too_slow(&s->pace, c->home->http->options.stall_ms))
 		c->exchange->cut = true;
 }

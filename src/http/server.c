@@ -52,6 +52,7 @@ static void fill_in(struct http_options *options)
 	options->stall_ms = value_or(options->stall_ms, 30 * 1000);
 	options->queue_ms = value_or(options->queue_ms, 30 * 1000);
 	options->renew_ms = value_or(options->renew_ms, 2 * 1000);
+	options->held_most = value_or(options->held_most, 256 * 1024 * 1024);
 }
 
 /*

@@ -35,6 +35,7 @@ struct http {
 	int stop; /* readable once `cutting`: wakes workers out of wire_wait */
 
 	unsigned most; /* connections at once; more wait in the backlog */
+	_Atomic int64_t held; /* see held_most */
 
 	/* Guards the choice of a reactor; `emptied`: one connection less. */
 	pthread_mutex_t lock;

@@ -124,6 +124,42 @@ static void a_client_that_does_not_read_is_cut(void **state)
 	}
 }
 
+/* More than fits into the buffers of both sides. */
+enum { HELD = 3 * LARGE };
+
+/* The server has to keep its answer until it is read. */
+static struct client client_holds(struct lab *lab)
+{
+	struct client client = client_open(lab, PLAIN);
+
+	client_say(&client,
+		   "PUT /echo HTTP/1.1\r\nHost: a\r\n"
+		   "Content-Length: %d\r\n\r\n",
+		   HELD);
+	for (int sent = 0; sent < HELD; sent += LARGE)
+		client_send(&client, lab->large, LARGE);
+	assert_true(client_receives(&client, 1));
+	return client;
+}
+
+static void who_does_not_read_holds_no_more_than_there_may_be(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_reopen(lab, &(struct http_options){ .held_most = 2 * HELD });
+	auto_client struct client first = client_holds(lab);
+	for (unsigned more = 1; more <= 3; more++) {
+		auto_client struct client second = client_holds(lab);
+
+		assert_true(lab_await_done(lab, more).cut);
+		assert_true(client_sees_fin(&second));
+	}
+	auto_answer struct answer answer = client_answer(&first, false);
+	assert_int_equal(answer.status, 200);
+	assert_int_equal(answer.body.len, HELD);
+	assert_false(lab_await_done(lab, 4).cut);
+}
+
 static void a_body_that_stops_coming_is_a_timeout(void **state)
 {
 	struct lab *lab = *state;
@@ -368,6 +404,7 @@ int main(void)
 		promise(a_slow_head_is_cut),
 		promise(an_idle_connection_is_closed),
 		promise(a_client_that_does_not_read_is_cut),
+		promise(who_does_not_read_holds_no_more_than_there_may_be),
 		promise(a_body_that_stops_coming_is_a_timeout),
 		promise(a_body_that_hardly_comes_is_slow),
 		promise(a_body_that_ends_early_is_closed),
