@@ -77,13 +77,15 @@ struct evictor {
 struct scrubber {
 	struct thread thread;
 	bool started;
-	atomic_bool serving; /* store_scrub was called */
-	struct store_scrub how;
+	atomic_bool serving;	  /* store_scrub was called */
+	_Atomic int64_t every_ms; /* 0: never */
+	_Atomic int64_t rate;
 	struct pool *rechecks; /* of suspects; null until it serves */
 
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t changed;
 	bool stopping;
+	bool woken; /* what it is to do has changed */
 	struct digest suspects[SUSPECTS];
 	size_t suspect_count;
 	struct meta_damaged damaged; /* as the metrics say */
@@ -261,7 +263,7 @@ void scrubber_count(struct store *, bool found) may_wait;
 /* At which pace files are read, and who is told of it. */
 struct scrub_pace {
 	struct scrubber *scrubber;
-	int64_t rate; /* bytes a second; 0: none */
+	int64_t rate; /* bytes a second; 0: none; -1: the scrubber's */
 	bool gentle;  /* rests for as long as the work took */
 	int64_t began_us;
 	int64_t due_us; /* by the rate, the next piece begins */
@@ -291,6 +293,6 @@ int reread_digest(struct reread *, const struct blob_place *,
  * null). */
 int scrub_pass(struct store *, const struct store_verify *, struct meta_round *,
 	       struct store_verified *out, struct err *) may_wait must_check;
-/* One blob. */
-int scrub_blob(struct store *, const struct digest *, int64_t rate,
-	       struct err *) may_wait must_check;
+/* One blob, at the scrubber's rate. */
+int scrub_blob(struct store *, const struct digest *, struct err *)
+	may_wait must_check;

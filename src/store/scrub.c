@@ -317,10 +317,9 @@ int scrub_pass(struct store *store, const struct store_verify *how,
 	return scrub_files(&scrub, e);
 }
 
-int scrub_blob(struct store *store, const struct digest *digest, int64_t rate,
-	       struct err *e)
+int scrub_blob(struct store *store, const struct digest *digest, struct err *e)
 {
-	struct store_verify how = { .rate = rate };
+	struct store_verify how = { .rate = -1 };
 	struct store_verified ignored = { 0 };
 	struct meta_copy copy = { .digest = *digest };
 	auto_with(scrub_end) struct scrub scrub =

@@ -44,6 +44,18 @@ static bool wait_until(struct scrubber *scrubber, int64_t deadline_ms)
 	return !scrubber->stopping;
 }
 
+/* The same, but also when something has changed. */
+static bool wait_for_change(struct scrubber *scrubber, int64_t deadline_ms)
+{
+	hold_mutex(&scrubber->lock);
+	while (!scrubber->stopping && !scrubber->woken &&
+	       cond_wait_until(&scrubber->changed, &scrubber->lock,
+			       deadline_ms))
+		;
+	scrubber->woken = false;
+	return !scrubber->stopping;
+}
+
 /* ---------------------------------------------------------------- counting */
 
 /* With the lock held. */
@@ -86,16 +98,17 @@ static int64_t later(int64_t one, int64_t other)
 int scrub_pause(struct scrub_pace *pace, size_t bytes, struct err *e)
 {
 	const struct store_verify *how = pace->how;
+	int64_t rate = pace->rate < 0 ? pace->scrubber->rate : pace->rate;
 	int64_t now = clock_us();
 	int64_t until = now;
 
 	metric_add(METRIC_VERIFIED_BYTES, (int64_t)bytes);
 	pace->done += (int64_t)bytes;
 	pace->due_us = later(pace->due_us, now - LATE_US);
-	if (pace->rate)
-		pace->due_us += (int64_t)bytes * 1000000 / pace->rate;
-	if (pace->rate)
+	if (rate) {
+		pace->due_us += (int64_t)bytes * 1000000 / rate;
 		until = later(until, pace->due_us);
+	}
 	if (pace->gentle)
 		until = later(until, now + (now - pace->began_us));
 	if (how->progress && !how->progress(pace->done, pace->all, how->arg))
@@ -140,9 +153,7 @@ static void suspect_verify(void *arg)
 	struct store *store = suspect->store;
 	struct err e;
 
-	if (scrub_blob(store, &suspect->digest, store->scrubber.how.rate, &e) <
-		    0 &&
-	    e.kind != ERR_CLOSED)
+	if (scrub_blob(store, &suspect->digest, &e) < 0 && e.kind != ERR_CLOSED)
 		log_say(LOG_WARN, "verify", "%s", e.message);
 	suspect_forget(&store->scrubber, &suspect->digest);
 }
@@ -175,16 +186,13 @@ static void round_note(struct store *store, const struct meta_round *round)
 
 static void round_report(const struct store_verified *verified, int64_t ms)
 {
-	uint64_t findings = 0;
 	struct log_line line;
 
-	for (int kind = FOUND_SOUND + 1; kind < FOUND_KINDS; kind++)
-		findings += verified->found[kind];
 	log_begin(&line, LOG_INFO, "verified");
 	log_number(&line, "blobs", (int64_t)verified->blobs.number);
 	log_number(&line, "bytes", verified->blobs.bytes);
 	log_number(&line, "manifests", (int64_t)verified->manifests);
-	log_number(&line, "findings", (int64_t)findings);
+	log_number(&line, "findings", (int64_t)store_findings(verified));
 	log_number(&line, "ms", ms);
 	log_send(&line);
 }
@@ -192,7 +200,7 @@ static void round_report(const struct store_verified *verified, int64_t ms)
 /* To its end, or until something is in the way. */
 static void round_run(struct store *store, struct meta_round *round)
 {
-	struct store_verify how = { .rate = store->scrubber.how.rate };
+	struct store_verify how = { .rate = -1 };
 	struct store_verified verified;
 	int64_t began_ms = clock_ms();
 	struct err e;
@@ -206,13 +214,20 @@ static void round_run(struct store *store, struct meta_round *round)
 	round_note(store, round);
 }
 
-/* The next step of counting how long it has waited. */
-static int64_t step_of(const struct scrubber *scrubber,
+static bool is_due(const struct scrubber *scrubber,
+		   const struct meta_round *round)
+{
+	return scrubber->every_ms &&
+	       (round->under_way || round->waited_ms >= scrubber->every_ms);
+}
+
+/* When to look next: a step further, or when it is time. */
+static int64_t look_ms(const struct scrubber *scrubber,
 		       const struct meta_round *round)
 {
-	int64_t left = scrubber->how.every_ms - round->waited_ms;
+	int64_t left = scrubber->every_ms - round->waited_ms;
 
-	return left < STEP_MS && left > 0 ? left : STEP_MS;
+	return clock_ms() + (left > 0 && left < STEP_MS ? left : STEP_MS);
 }
 
 static void scrub_main(void *arg)
@@ -220,36 +235,41 @@ static void scrub_main(void *arg)
 	struct store *store = arg;
 	struct scrubber *scrubber = &store->scrubber;
 	struct meta_round round = { 0 };
-	int64_t counted_ms = clock_ms();
 	struct err e;
 	bool open = true;
 
 	if (meta_round_read(store->meta, &round, &e) < 0)
 		log_say(LOG_WARN, "verify", "%s", e.message);
 	while (open) {
-		if (round.under_way ||
-		    round.waited_ms >= scrubber->how.every_ms)
+		if (is_due(scrubber, &round))
 			round_run(store, &round);
-		counted_ms = clock_ms();
-		open = wait_until(scrubber,
-				  counted_ms + step_of(scrubber, &round));
+		int64_t counted_ms = clock_ms();
+		open = wait_for_change(scrubber, look_ms(scrubber, &round));
 		round.waited_ms += clock_ms() - counted_ms;
 		round_note(store, &round);
 		scrubber_count(store, false);
 	}
 }
 
+static void scrub_wake(struct scrubber *scrubber)
+{
+	hold_mutex(&scrubber->lock);
+	scrubber->woken = true;
+	pthread_cond_broadcast(&scrubber->changed);
+}
+
 void store_scrub(struct store *store, const struct store_scrub *how)
 {
 	struct scrubber *scrubber = &store->scrubber;
 
-	scrubber->how = *how;
+	scrubber->rate = how->rate;
+	scrubber->every_ms =
+		how->every_ms ? later(how->every_ms, EVERY_LEAST_MS) : 0;
+	if (scrubber->started)
+		return scrub_wake(scrubber);
 	scrubber->rechecks = pool_open("recheck", 1);
 	scrubber->serving = true;
 	scrubber_count(store, true);
-	if (how->every_ms == 0)
-		return;
-	scrubber->how.every_ms = later(how->every_ms, EVERY_LEAST_MS);
 	scrubber->started = true;
 	thread_start(&scrubber->thread, "scrub", scrub_main, store);
 }

@@ -309,7 +309,8 @@ struct store_finding {
 };
 
 struct store_verify {
-	int64_t rate; /* at most so many bytes a second; 0: as fast as it can */
+	int64_t rate; /* at most so many bytes a second; 0: as fast as it can;
+			 -1: as of store_scrub */
 	bool dry;     /* only tell */
 	void (*tell)(const struct store_finding *, void *arg); /* or null */
 	/* How far it has come; false ends it: ERR_CLOSED. Or null. */
@@ -322,6 +323,15 @@ struct store_verified {
 	uint64_t manifests;
 	uint64_t found[FOUND_KINDS];
 };
+
+static inline uint64_t store_findings(const struct store_verified *verified)
+{
+	uint64_t sum = 0;
+
+	for (int kind = FOUND_SOUND + 1; kind < FOUND_KINDS; kind++)
+		sum += verified->found[kind];
+	return sum;
+}
 
 /*
  * Reads everything back from the disk, past the page cache, and looks whether
@@ -340,11 +350,12 @@ int store_verify(struct store *, const struct store_verify *,
 /*
  * From now on, until the store closes: all that is done quietly every
  * `every_ms` of uptime (0: never), going on where a restart stopped it, and
- * what is suspected is looked at.
+ * what is suspected is looked at. May be called again with other numbers, by
+ * one thread.
  */
 struct store_scrub {
 	int64_t every_ms;
-	int64_t rate; /* as of store_verify */
+	int64_t rate; /* bytes a second; 0: as fast as it can, with rests */
 };
 void store_scrub(struct store *, const struct store_scrub *);
 

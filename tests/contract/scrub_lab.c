@@ -35,20 +35,11 @@ struct store_verified verify(struct lab *lab)
 	return verify_with(lab, (struct store_verify){ 0 });
 }
 
-uint64_t findings(const struct store_verified *verified)
-{
-	uint64_t sum = 0;
-
-	for (int kind = FOUND_SOUND + 1; kind < FOUND_KINDS; kind++)
-		sum += verified->found[kind];
-	return sum;
-}
-
 bool is_clean(struct lab *lab)
 {
 	struct store_verified verified = verify(lab);
 
-	return findings(&verified) == 0;
+	return store_findings(&verified) == 0;
 }
 
 void assert_found_one(struct lab *lab, int kind)
@@ -56,7 +47,7 @@ void assert_found_one(struct lab *lab, int kind)
 	struct store_verified verified = verify(lab);
 
 	assert_int_equal(verified.found[kind], 1);
-	assert_int_equal(findings(&verified), 1);
+	assert_int_equal(store_findings(&verified), 1);
 	assert_int_equal(told.kind, kind);
 }
 

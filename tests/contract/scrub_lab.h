@@ -19,8 +19,6 @@ extern struct told {
 struct store_verified verify_with(struct lab *, struct store_verify);
 struct store_verified verify(struct lab *);
 
-/* How much is wrong. */
-uint64_t findings(const struct store_verified *);
 bool is_clean(struct lab *);
 void assert_found_one(struct lab *, int kind);
 

@@ -17,7 +17,7 @@ static void what_is_sound_is_only_counted(void **state)
 	push_image(lab);
 	lab_fetch(lab, upstream("library/app"), "cached");
 	struct store_verified verified = verify(lab);
-	assert_int_equal(findings(&verified), 0);
+	assert_int_equal(store_findings(&verified), 0);
 	assert_int_equal(verified.blobs.number, 3);
 	assert_int_equal(verified.blobs.bytes, 17);
 	assert_int_equal(verified.manifests, 1);
@@ -150,7 +150,7 @@ static void a_missing_file_may_come_back(void **state)
 	assert_true(lab_has(lab, local("app"), "layer"));
 	struct store_verified verified = verify(lab);
 	assert_int_equal(verified.found[FOUND_SOUND], 1);
-	assert_int_equal(findings(&verified), 0);
+	assert_int_equal(store_findings(&verified), 0);
 	OK(lab_put_image(lab, local("app"), "v2", "config", "layer", &e), e);
 }
 

@@ -123,7 +123,7 @@ static void what_is_swept_meanwhile_is_no_finding(void **state)
 	blob_fault_set(lab->faults, &fault);
 	struct store_verified verified =
 		verify_with(lab, (struct store_verify){ .dry = true });
-	assert_int_equal(findings(&verified), 0);
+	assert_int_equal(store_findings(&verified), 0);
 }
 
 static void blob_is_mended(void *arg)
