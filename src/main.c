@@ -10,6 +10,8 @@ static const struct verb verbs[] = {
 	  cli_config_help, cli_config_verbs },
 	{ "gc", "remove what nobody needs any more, now", cli_gc,
 	  .help = cli_gc_help },
+	{ "verify", "read everything back, and find what is damaged",
+	  cli_verify, .help = cli_verify_help },
 	{ "help", "tell about a verb", cli_help, .help = cli_help_help },
 	{ "version", "tell which version this is", cli_version,
 	  .help = cli_version_help },

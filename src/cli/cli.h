@@ -44,12 +44,14 @@ int cli_serve(const struct call *, struct err *) may_wait must_check;
 int cli_config(const struct call *, struct err *) must_check;
 int cli_gc(const struct call *, struct err *) may_wait must_check;
 int cli_help(const struct call *, struct err *) may_wait must_check;
+int cli_verify(const struct call *, struct err *) may_wait must_check;
 int cli_version(const struct call *, struct err *) may_wait must_check;
 
 void cli_serve_help(const struct call *, struct buf *);
 void cli_config_help(const struct call *, struct buf *);
 void cli_gc_help(const struct call *, struct buf *);
 void cli_help_help(const struct call *, struct buf *);
+void cli_verify_help(const struct call *, struct buf *);
 void cli_version_help(const struct call *, struct buf *);
 
 /*

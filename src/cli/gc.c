@@ -7,8 +7,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "base/io.h"
 #include "base/mem.h"
+#include "cli/errand.h"
 #include "cli/inside.h"
 #include "cli/say.h"
 
@@ -130,63 +130,47 @@ int gc_answer(const char *request, const struct saying *saying, void *arg,
 	return gc_run(&gc, arg, saying, e);
 }
 
-static int gc_ask(const struct gc *gc, const char *data,
-		  const struct saying *saying, struct err *e)
-{
-	char request[64];
+struct gc_alone {
+	const struct gc *gc;
+	int64_t grace_ms;
+};
 
-	snprintf(request, sizeof(request), "gc %" PRId64 " %" PRId64,
-		 gc->released_ms, gc->dry);
-	if (control_ask(data, request, saying, e) == 0)
-		return 0;
-	if (e->kind != ERR_UNAVAILABLE)
-		return -1;
-	return err_set(e, ERR_LOCKED,
-		       "the process that uses the data directory %s does not "
-		       "listen: wait until it has started, or stop it",
-		       data);
+static int gc_alone(struct store *store, const struct saying *saying, void *arg,
+		    struct err *e)
+{
+	const struct gc_alone *alone = arg;
+	struct gc_place place = { store, alone->grace_ms };
+
+	return gc_run(alone->gc, &place, saying, e);
 }
 
 static int gc_do(const struct gc *gc, const struct config *config,
 		 const struct saying *saying, struct err *e)
 {
-	auto_of(store) struct store *store = NULL;
-	struct gc_place place = { .grace_ms = config->gc_grace_ms };
+	char request[64];
+	struct gc_alone alone = { gc, config->gc_grace_ms };
+	struct errand errand = { request, gc_alone, &alone };
 
-	/* Opening a store makes it; here, it has to be there. */
-	auto_fd int dir = io_open_dir(config->data, e);
-	if (dir < 0)
-		return -1;
-	if (store_open(config->data, &store, e) < 0)
-		return e->kind == ERR_LOCKED ?
-			       gc_ask(gc, config->data, saying, e) :
-			       -1;
-	place.store = store;
-	return gc_run(gc, &place, saying, e);
+	snprintf(request, sizeof(request), "gc %" PRId64 " %" PRId64,
+		 gc->released_ms, gc->dry);
+	return errand_run(&errand, config->data, saying, e);
 }
 
 /* ---------------------------------------------------------------- the verb */
-
-static int grace_take(struct span value, struct gc *gc, struct err *e)
-{
-	return config_duration("--grace", value, &gc->released_ms, e);
-}
 
 /* Takes its own options out of `args`; `rest` has room for all of them. */
 static int args_take(char *const *args, struct gc *gc, char **rest,
 		     struct err *e)
 {
-	for (; *args; args++) {
-		struct span value = span_of(*args);
-		bool is_grace = span_is(span_cut(&value, '='), "--grace");
+	struct span value;
 
+	for (; *args; args++) {
 		if (span_is(span_of(*args), "--dry-run"))
 			gc->dry = true;
-		else if (!is_grace)
+		else if (!option_take(&args, "--grace", &value))
 			*rest++ = *args;
-		else if (!value.at && args[1])
-			value = span_of(*++args);
-		if (is_grace && grace_take(value, gc, e) < 0)
+		else if (config_duration("--grace", value, &gc->released_ms,
+					 e) < 0)
 			return -1;
 	}
 	return 0;

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "cli/verify.h"
 
 int open_upstream(const struct config_upstream *from, struct upstream **out,
 		  struct err *e)
@@ -131,6 +132,16 @@ void set_cache(struct store *store, const struct config *config)
 	store_cache(store, &cache);
 }
 
+void set_verify(struct store *store, const struct config *config)
+{
+	struct store_scrub how = {
+		.every_ms = config->verify_every_ms,
+		.rate = config->verify_rate,
+	};
+
+	store_scrub(store, &how);
+}
+
 /* Each verb that reaches a process that serves, by the request's first word. */
 static int answer(const char *request, const struct saying *saying, void *arg,
 		  struct err *e)
@@ -142,6 +153,7 @@ static int answer(const char *request, const struct saying *saying, void *arg,
 		void *arg;
 	} verbs[] = {
 		{ "gc", gc_answer, &house->sweeps },
+		{ "verify", verify_answer, house->store },
 	};
 	struct span rest = span_of(request);
 	struct span verb = span_cut(&rest, ' ');
@@ -154,7 +166,8 @@ static int answer(const char *request, const struct saying *saying, void *arg,
 		       "the process that serves is of another version");
 }
 
-/* Without it the registry serves as well; only gc has to wait for its end. */
+/* Without it the registry serves as well; only they have to wait for its end.
+ */
 static void open_sweeps(struct house *house)
 {
 	const struct config *config = house->config;
@@ -163,6 +176,7 @@ static void open_sweeps(struct house *house)
 	house->sweeps.store = house->store;
 	house->sweeps.grace_ms = config->gc_grace_ms;
 	store_collect(house->store, config->gc_grace_ms);
+	set_verify(house->store, config);
 	if (control_open(config->data, answer, house, &house->control, &e) < 0)
 		log_say(LOG_WARN, "control", "%s", e.message);
 }
@@ -188,8 +202,10 @@ int house_open(struct house *house, struct config *config, char *const *args,
 /* Workers may wait for the mirror, and the mirror writes to the store. */
 void house_close(struct house *house)
 {
-	if (house->store)
+	if (house->store) {
 		store_stop_sweeps(house->store);
+		store_stop_verify(house->store);
+	}
 	if (house->control)
 		control_close(&house->control);
 	if (house->http)

@@ -45,5 +45,6 @@ int house_reload(struct house *, struct err *) may_wait must_check;
 int open_upstream(const struct config_upstream *, struct upstream **out,
 		  struct err *) may_wait must_check;
 void set_cache(struct store *, const struct config *);
+void set_verify(struct store *, const struct config *);
 void doors_describe(const struct config *, struct doors *out);
 void doors_free(struct doors *);

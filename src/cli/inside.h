@@ -21,6 +21,13 @@ void verb_print(const struct verb *verbs, struct buf *out);
 int args_end(char *const *args, struct err *) must_check;
 
 /*
+ * Is the word at `*args` the option `name`, as --name VALUE or --name=VALUE?
+ * Then `*args` moves on to the last word of it. The value is SPAN_NONE if
+ * there is none.
+ */
+bool option_take(char *const **args, const char *name, struct span *value_out);
+
+/*
  * The configuration that file, environment and options make: --config FILE
  * and any key of the configuration, as --key VALUE or --key=VALUE.
  */

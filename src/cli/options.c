@@ -8,6 +8,18 @@
 #include "base/mem.h"
 #include "cli/inside.h"
 
+bool option_take(char *const **args, const char *name, struct span *value_out)
+{
+	struct span value = span_of(**args);
+
+	if (!span_is(span_cut(&value, '='), name))
+		return false;
+	if (!value.at && (*args)[1])
+		value = span_of(*++*args);
+	*value_out = value;
+	return true;
+}
+
 struct options {
 	char *file;
 	char **flags; /* "--name=VALUE", or "--name" when nothing followed */

@@ -240,15 +240,27 @@ size_t config_check(const char *path, struct buf *problems)
 	return settings.problem_count;
 }
 
+static int option_parse(enum type type, const char *name, struct span value,
+			int64_t *out, struct err *e)
+{
+	const struct type_row *row = &types[type];
+
+	if (value.at && row->parse(value, out))
+		return 0;
+	return err_set(e, ERR_USAGE, "%s is \"%.*s\", which is no %s; %s", name,
+		       SPAN_ARG(value), row->noun, row->remedy);
+}
+
 int config_duration(const char *name, struct span value, int64_t *ms_out,
 		    struct err *e)
 {
-	const struct type_row *type = &types[DURATION];
+	return option_parse(DURATION, name, value, ms_out, e);
+}
 
-	if (value.at && type->parse(value, ms_out))
-		return 0;
-	return err_set(e, ERR_USAGE, "%s is \"%.*s\", which is no %s; %s", name,
-		       SPAN_ARG(value), type->noun, type->remedy);
+int config_size(const char *name, struct span value, int64_t *bytes_out,
+		struct err *e)
+{
+	return option_parse(SIZE_OR_NONE, name, value, bytes_out, e);
 }
 
 void config_close(struct config **config)

@@ -64,6 +64,8 @@ struct config {
 	int64_t upload_limit; /* uploads at once, at least 1 */
 	int64_t blob_limit;   /* bytes of a pushed blob; 0: no limit */
 	enum config_missing missing_blobs;
+	int64_t verify_every_ms; /* of uptime; 0: never */
+	int64_t verify_rate;	 /* bytes a second; 0: no limit */
 };
 
 /* Where it may be written, in rising order. */
@@ -104,6 +106,9 @@ int config_show(const struct config_source *, struct buf *out, struct err *)
 /* A duration as it is written for keys: "5m". ERR_USAGE, of option `name`. */
 int config_duration(const char *name, struct span value, int64_t *ms_out,
 		    struct err *) must_check;
+/* Likewise a size, "50MiB", or "none", which is 0. */
+int config_size(const char *name, struct span value, int64_t *bytes_out,
+		struct err *) must_check;
 
 /* The table as options, in 80 columns: name, form, help, default. */
 void config_print_keys(struct buf *);

@@ -83,6 +83,13 @@ const struct key keys[] = {
 	  .choices = "refuse|accept", .initial = "refuse",
 	  .help = "what becomes of a pushed manifest that names blobs which "
 		  "are not here" },
+	{ "verify.every", DURATION, IN_CONFIG(verify_every_ms),
+	  .initial = "30d",
+	  .help = "how often all files are read back to find what is damaged; "
+		  "counted while the registry runs; 0s: never" },
+	{ "verify.rate", SIZE_OR_NONE, IN_CONFIG(verify_rate),
+	  .initial = "50MiB",
+	  .help = "how much of them is read in a second at most; or none" },
 
 	{ "listen", LIST, IN_CONFIG(listen), .initial = ":5000",
 	  .help = "where to answer; with an upstream, every name that comes "

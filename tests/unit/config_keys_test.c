@@ -48,6 +48,16 @@ static const char *missing_blobs(const struct config *config)
 	return number_text(config->missing_blobs);
 }
 
+static const char *verify_every(const struct config *config)
+{
+	return number_text(config->verify_every_ms);
+}
+
+static const char *verify_rate(const struct config *config)
+{
+	return number_text(config->verify_rate);
+}
+
 static const char *address(const struct config *config)
 {
 	return config->listen[0].address;
@@ -219,6 +229,14 @@ static const struct row {
 	    "--manifests.missing_blobs=%s" },
 	  missing_blobs, "0",
 	  { { "accept", "1" }, { "refuse", "0" }, { "accept", "1" } } },
+	{ "verify.every",
+	  { "verify: {every: %s}", ENV "VERIFY_EVERY=%s", "--verify.every=%s" },
+	  verify_every, "2592000000",
+	  { { "7d", "604800000" }, { "1h", "3600000" }, { "0s", "0" } } },
+	{ "verify.rate",
+	  { "verify: {rate: %s}", ENV "VERIFY_RATE=%s", "--verify.rate=%s" },
+	  verify_rate, "52428800",
+	  { { "1MB", "1000000" }, { "2KiB", "2048" }, { "none", "0" } } },
 
 	{ "listen",
 	  { "listen: '%s'", ENV "LISTEN=%s", "--listen=%s" },
