@@ -15,6 +15,7 @@
 #define EVERY_LEAST_MS 1000
 #define STEP_MS (5 * 60 * 1000) /* a crash loses so much uptime */
 #define LATE_US 1000000		/* that may be made up for */
+#define PART_MS 500		/* of a pause */
 
 /* -------------------------------------------------------- opening, closing */
 
@@ -95,26 +96,45 @@ static int64_t later(int64_t one, int64_t other)
 	return one > other ? one : other;
 }
 
-int scrub_pause(struct scrub_pace *pace, size_t bytes, struct err *e)
+/* When the next piece may begin. */
+static int64_t next_us(struct scrub_pace *pace, size_t bytes, int64_t now)
+{
+	int64_t rate = pace->rate < 0 ? pace->scrubber->rate : pace->rate;
+	int64_t until = pace->gentle ? now + (now - pace->began_us) : now;
+
+	if (!rate)
+		return until;
+	pace->due_us = later(pace->due_us, now - LATE_US) +
+		       (int64_t)bytes * 1000000 / rate;
+	return later(until, pace->due_us);
+}
+
+/* Whoever asked is told in between, and heard. */
+static int pause_part(const struct scrub_pace *pace, int64_t until_us,
+		      struct err *e)
 {
 	const struct store_verify *how = pace->how;
-	int64_t rate = pace->rate < 0 ? pace->scrubber->rate : pace->rate;
+	int64_t left_ms = (until_us - clock_us()) / 1000;
+
+	if (how->progress && !how->progress(pace->done, pace->all, how->arg))
+		return err_set(e, ERR_CLOSED, "nobody waits for it any more");
+	if (!wait_until(pace->scrubber,
+			clock_ms() + (left_ms < PART_MS ? left_ms : PART_MS)))
+		return err_set(e, ERR_CLOSED, "the store is closing");
+	return 0;
+}
+
+int scrub_pause(struct scrub_pace *pace, size_t bytes, struct err *e)
+{
 	int64_t now = clock_us();
-	int64_t until = now;
+	int64_t until = next_us(pace, bytes, now);
 
 	metric_add(METRIC_VERIFIED_BYTES, (int64_t)bytes);
 	pace->done += (int64_t)bytes;
-	pace->due_us = later(pace->due_us, now - LATE_US);
-	if (rate) {
-		pace->due_us += (int64_t)bytes * 1000000 / rate;
-		until = later(until, pace->due_us);
-	}
-	if (pace->gentle)
-		until = later(until, now + (now - pace->began_us));
-	if (how->progress && !how->progress(pace->done, pace->all, how->arg))
-		return err_set(e, ERR_CLOSED, "nobody waits for it any more");
-	if (!wait_until(pace->scrubber, clock_ms() + (until - now) / 1000))
-		return err_set(e, ERR_CLOSED, "the store is closing");
+	do {
+		if (pause_part(pace, until, e) < 0)
+			return -1;
+	} while (until - clock_us() >= 1000);
 	if (until - now >= 1000)
 		pace->began_us = clock_us();
 	return 0;
