@@ -120,17 +120,14 @@ static void take(struct call *call, const struct path_parts *parts)
 }
 
 /* What else may be done with this path; 0: nothing. */
-static unsigned allowed_methods(struct call *call, struct span path)
+static unsigned allowed_methods(struct span path)
 {
 	struct path_parts parts;
 	unsigned allowed = 0;
 
-	for (size_t i = 0; i < array_size(routes); i++) {
-		if (!path_match(path, routes[i].pattern, &parts))
-			continue;
-		call->route = &routes[i];
-		allowed |= routes[i].methods;
-	}
+	for (size_t i = 0; i < array_size(routes); i++)
+		if (path_match(path, routes[i].pattern, &parts))
+			allowed |= routes[i].methods;
 	return allowed;
 }
 
@@ -148,7 +145,7 @@ static void route(struct call *call)
 		call->route = &routes[i];
 		return take(call, &parts);
 	}
-	unsigned allowed = allowed_methods(call, path);
+	unsigned allowed = allowed_methods(path);
 	if (allowed)
 		return fail_method(call, allowed);
 	err_set(&e, ERR_NOT_FOUND, "there is nothing at this path");

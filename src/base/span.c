@@ -27,13 +27,16 @@ bool span_is(struct span span, const char *text)
 	return span_eq(span, span_of(text));
 }
 
+bool span_eq_nocase(struct span a, struct span b)
+{
+	if (a.len != b.len || !a.at != !b.at)
+		return false;
+	return a.len == 0 || strncasecmp(a.at, b.at, a.len) == 0;
+}
+
 bool span_is_nocase(struct span span, const char *text)
 {
-	struct span other = span_of(text);
-
-	if (span.len != other.len || !span.at != !other.at)
-		return false;
-	return span.len == 0 || strncasecmp(span.at, text, span.len) == 0;
+	return span_eq_nocase(span, span_of(text));
 }
 
 bool span_starts(struct span span, const char *prefix)

@@ -35,6 +35,7 @@ struct span span_from(struct span, size_t start);
 bool span_eq(struct span, struct span);
 bool span_is(struct span, const char *text);
 bool span_is_nocase(struct span, const char *text); /* ASCII */
+bool span_eq_nocase(struct span, struct span);	    /* ASCII */
 bool span_starts(struct span, const char *prefix);
 bool span_ends(struct span, const char *suffix);
 

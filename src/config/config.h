@@ -83,6 +83,7 @@ struct config_source {
 int config_load(const struct config_source *, struct config **out, struct err *)
 	may_wait must_check;
 void config_close(struct config **);
+DEFINE_AUTO(config, config_close)
 
 /*
  * What holds as long as the process runs stays in `next` as it is in `now`,
@@ -91,7 +92,6 @@ void config_close(struct config **);
  */
 void config_keep(struct config *next, const struct config *now,
 		 struct buf *kept);
-DEFINE_AUTO(config, config_close)
 
 /* All that is wrong with the file alone, a line each; returns how many. */
 size_t config_check(const char *path, struct buf *problems) may_wait;

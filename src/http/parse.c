@@ -257,11 +257,6 @@ static const struct refusal *parse_header(struct span line, struct header *out)
 	return NULL;
 }
 
-static bool same_host(struct span a, struct span b)
-{
-	return a.len == b.len && strncasecmp(a.at, b.at, a.len) == 0;
-}
-
 /* RFC 9112, 3.2 and 6.3. */
 static const struct refusal *judge(const struct framing *framing,
 				   struct head *head)
@@ -270,7 +265,7 @@ static const struct refusal *judge(const struct framing *framing,
 	    !all_in(&host, framing->host))
 		return &bad_host;
 	if (head->authority.at && framing->hosts &&
-	    !same_host(head->authority, framing->host))
+	    !span_eq_nocase(head->authority, framing->host))
 		return &other_host;
 	if (framing->codings && framing->lengths)
 		return &both_lengths;

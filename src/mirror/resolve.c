@@ -4,7 +4,6 @@
  * because of a name.
  */
 #include <stdio.h>
-#include <strings.h>
 
 #include "mirror/flight.h"
 
@@ -28,8 +27,7 @@ static struct span usual_name(struct span name)
 /* The name under which the client knows us. */
 static bool is_own(const struct mirror_question *q, struct span host)
 {
-	return host.len > 0 && host.len == q->host.len &&
-	       strncasecmp(host.at, q->host.at, host.len) == 0;
+	return host.len > 0 && span_eq_nocase(host, q->host);
 }
 
 /* Our own name in front says nothing. */
@@ -62,7 +60,7 @@ static struct span named_upstream(const struct mirror_question *q,
 	else if (prefixed)
 		named = first;
 	if (named.at && prefixed &&
-	    span_eq(usual_name(first), usual_name(named)))
+	    span_eq_nocase(usual_name(first), usual_name(named)))
 		*name = rest;
 	return named.at ? usual_name(named) : named;
 }
@@ -71,7 +69,7 @@ static struct span named_upstream(const struct mirror_question *q,
 static bool is_misled(const struct mirror_question *q)
 {
 	return q->bound.at && q->ns.at && !is_own(q, q->ns) &&
-	       !span_eq(usual_name(q->ns), usual_name(q->bound));
+	       !span_eq_nocase(usual_name(q->ns), usual_name(q->bound));
 }
 
 static int resolve_upstream(const struct mirror_upstream *upstream,

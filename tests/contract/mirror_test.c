@@ -45,6 +45,7 @@ static const struct {
 	{ "a", NULL, "docker.io",              false, "docker.io/library/a",   0 },
 	{ "a", "index.docker.io", "docker.io", false, "docker.io/library/a",   0 },
 	{ "a", "10.0.0.1:5000",   "docker.io", false, "docker.io/library/a",   0 },
+	{ "a", "Docker.IO",       "docker.io", false, "docker.io/library/a",   0 },
 	{ "a", "ghcr.io",         "docker.io", false, NULL, ERR_NAME_UNKNOWN },
 	{ "a/b",           "evil.test", NULL, false, NULL, ERR_NAME_UNKNOWN },
 	{ "evil.test/a",        NULL,   NULL, false, NULL, ERR_NAME_UNKNOWN },

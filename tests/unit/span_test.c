@@ -30,6 +30,9 @@ static void equal_means_every_byte(void **state)
 	assert_false(span_is(SPAN("byte"), "bytes"));
 	assert_false(span_is(SPAN("Bytes"), "bytes"));
 	assert_true(span_is_nocase(SPAN("BYTES"), "bytes"));
+	assert_true(span_eq_nocase(SPAN("a.B:1"), SPAN("A.b:1")));
+	assert_false(span_eq_nocase(SPAN("a.B:1"), SPAN("A.b:12")));
+	assert_false(span_eq_nocase(SPAN_NONE, SPAN("")));
 	assert_false(span_is_nocase(SPAN("bytez"), "bytes"));
 	assert_true(span_eq(SPAN("a\0b"), SPAN("a\0b")));
 	assert_false(span_eq(SPAN("a\0b"), SPAN("a\0c")));
