@@ -11,6 +11,7 @@ import crowd
 import gets
 import memory
 import pushes
+import reading
 from content import FreshBlob
 
 
@@ -105,4 +106,10 @@ ALL = [
     Row("catalog", "first page of a catalog of 100,000",
         (Figure("ms", most=2),),
         crowd.catalog, fill=crowd.names_fill, pushes=True),
+    Row("verify", "8 images of 64 MiB read back, beside sha256sum of nginx's "
+        "files and dd of docker-registry's",
+        (Figure("MB/s", rate=True, times={"nginx": 1,
+                                          "docker-registry": 0.8}),
+         Figure("CPU, s/GB")),
+        reading.read, reading.warm, fill=reading.fill),
 ]
