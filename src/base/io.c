@@ -162,8 +162,11 @@ int io_copy(int from, int to, int64_t offset, int64_t size, struct err *e)
 	while (size > 0) {
 		size_t len = size < COPY_PIECE ? (size_t)size : COPY_PIECE;
 
-		if (io_read_at(from, offset, piece, len, e) < 0 ||
-		    io_write_at(to, offset, span_make(piece, len), e) < 0)
+		if (io_read_at(from, offset, piece, len, e) < 0) {
+			e->kind = ERR_CORRUPT;
+			return -1;
+		}
+		if (io_write_at(to, offset, span_make(piece, len), e) < 0)
 			return -1;
 		offset += (int64_t)len;
 		size -= (int64_t)len;

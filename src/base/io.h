@@ -39,7 +39,7 @@ int io_truncate(int fd, int64_t size, struct err *) may_wait must_check;
 
 /* Makes the empty file `to` share the bytes of `from`; false: not here. */
 bool io_clone(int from, int to) may_wait must_check;
-/* Copies `size` bytes at `offset`; an early end is ERR_CORRUPT. */
+/* Copies `size` bytes at `offset`. What cannot be read is ERR_CORRUPT. */
 int io_copy(int from, int to, int64_t offset, int64_t size, struct err *)
 	may_wait must_check;
 

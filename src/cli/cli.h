@@ -42,6 +42,8 @@ int cli_main(const struct verb *verbs, char *const *argv) may_wait;
 
 int cli_serve(const struct call *, struct err *) may_wait must_check;
 int cli_config(const struct call *, struct err *) must_check;
+int cli_backup(const struct call *, struct err *) may_wait must_check;
+int cli_restore(const struct call *, struct err *) may_wait must_check;
 int cli_gc(const struct call *, struct err *) may_wait must_check;
 int cli_help(const struct call *, struct err *) may_wait must_check;
 int cli_verify(const struct call *, struct err *) may_wait must_check;
@@ -49,6 +51,8 @@ int cli_version(const struct call *, struct err *) may_wait must_check;
 
 void cli_serve_help(const struct call *, struct buf *);
 void cli_config_help(const struct call *, struct buf *);
+void cli_backup_help(const struct call *, struct buf *);
+void cli_restore_help(const struct call *, struct buf *);
 void cli_gc_help(const struct call *, struct buf *);
 void cli_help_help(const struct call *, struct buf *);
 void cli_verify_help(const struct call *, struct buf *);

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "cli/backup.h"
 #include "cli/verify.h"
 
 int open_upstream(const struct config_upstream *from, struct upstream **out,
@@ -154,6 +155,7 @@ static int answer(const char *request, const struct saying *saying, void *arg,
 	} verbs[] = {
 		{ "gc", gc_answer, &house->sweeps },
 		{ "verify", verify_answer, house->store },
+		{ "backup", backup_answer, house->store },
 	};
 	struct span rest = span_of(request);
 	struct span verb = span_cut(&rest, ' ');

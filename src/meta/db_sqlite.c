@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/io.h"
 #include "base/mem.h"
 
 #define BUSY_MS 10000
@@ -463,8 +464,11 @@ int db_copy(struct db *from, const char *path, bool (*go_on)(void *arg),
 {
 	auto_with(handle_end) sqlite3 *to = NULL;
 
-	if (unlink(path) < 0 && errno != ENOENT)
-		return err_sys(e, "%s", path);
+	/* The engine would let everybody read it. */
+	auto_fd int fd =
+		io_open_at(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC, e);
+	if (fd < 0)
+		return -1;
 	int code = sqlite3_open_v2(path, &to,
 				   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
 					   SQLITE_OPEN_NOMUTEX,

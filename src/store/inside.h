@@ -296,3 +296,13 @@ int scrub_pass(struct store *, const struct store_verify *, struct meta_round *,
 /* One blob, at the scrubber's rate. */
 int scrub_blob(struct store *, const struct digest *, struct err *)
 	may_wait must_check;
+
+/* ------------------------------------------------------------- the database */
+
+/* Its file, and the same while it is not complete yet. */
+#define DATABASE "registry.db"
+#define DATABASE_NEW "registry.db.new"
+
+/* The lock of a data directory, of which `dir` is open. ERR_LOCKED. */
+int data_lock(const char *data, int dir, int *lock_out, struct err *)
+	must_check;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include "base/io.h"
 #include "base/mem.h"
@@ -26,7 +27,7 @@ static int place_fail(const char *data, struct err *e)
 	return err_wrap(e, "the data directory %s cannot be used", data);
 }
 
-static int lock_take(const char *data, int dir, int *lock_out, struct err *e)
+int data_lock(const char *data, int dir, int *lock_out, struct err *e)
 {
 	auto_fd int lock = io_open_at(dir, "lock", O_RDWR | O_CREAT, e);
 
@@ -61,7 +62,7 @@ static int store_begin(const char *data, struct store **out, struct err *e)
 	store->data = io_make_dir(data, e);
 	if (store->data < 0)
 		return place_fail(data, e);
-	if (lock_take(data, store->data, &store->lock, e) < 0)
+	if (data_lock(data, store->data, &store->lock, e) < 0)
 		return -1;
 	*out = steal_ptr(&store);
 	return 0;
@@ -97,17 +98,62 @@ int store_open_with(const char *data, struct meta *meta,
 	return 0;
 }
 
+static int blob_seen(const struct digest *digest, uint64_t id, int64_t size,
+		     void *arg, struct err *e)
+{
+	bool *seen = arg;
+
+	(void)digest, (void)id, (void)size;
+	*seen = true;
+	return err_set(e, ERR_NONE, "it has seen enough");
+}
+
+/* With a new database all these blobs would be nobody's, and be swept. */
+static int database_check(const char *data, const struct store *store,
+			  struct err *e)
+{
+	struct stat st;
+	bool seen = false;
+
+	if (fstatat(store->data, DATABASE, &st, 0) == 0 && st.st_size > 0)
+		return 0;
+	if (blob_list(store->blobs, blob_seen, &seen, e) < 0 && !seen)
+		return -1;
+	if (!seen)
+		return 0;
+	return err_set(e, ERR_CORRUPT,
+		       "%s has blobs, but no database: bring back that of the "
+		       "last backup with private-registry restore --over DIR, "
+		       "or remove " DATABASE "* and blobs/ to begin anew",
+		       data);
+}
+
+static int database_fail(const char *data, struct err *e)
+{
+	struct err why = *e;
+
+	if (e->kind != ERR_CORRUPT)
+		return -1;
+	return err_set(e, ERR_CORRUPT,
+		       "the database in %s is damaged; bring back that of the "
+		       "last backup with private-registry restore --over DIR "
+		       "(%s)",
+		       data, why.message);
+}
+
 static int database_open(const char *data, struct store *store, struct err *e)
 {
 	auto_buf struct buf path = { 0 };
 
-	buf_addf(&path, "%s/registry.db", data);
+	if (database_check(data, store, e) < 0)
+		return -1;
+	buf_addf(&path, "%s/" DATABASE, data);
 	if (meta_open(path.at, &store->meta, e) < 0) {
 		if (e->kind != ERR_NO_SPACE)
-			return -1;
+			return database_fail(data, e);
 		ballast_drop(store->data);
 		if (meta_open(path.at, &store->meta, e) < 0)
-			return -1;
+			return database_fail(data, e);
 	}
 	ballast_take(store->data);
 	return 0;
@@ -119,10 +165,11 @@ int store_open(const char *data, struct store **out, struct err *e)
 
 	if (store_begin(data, &store, e) < 0)
 		return -1;
+	if (blob_fs_open(data, &store->blobs, e) < 0)
+		return place_fail(data, e);
 	if (database_open(data, store, e) < 0)
 		return -1;
-	if (blob_fs_open(data, &store->blobs, e) < 0 ||
-	    arrivals_open(store, e) < 0)
+	if (arrivals_open(store, e) < 0)
 		return place_fail(data, e);
 	*out = steal_ptr(&store);
 	return 0;

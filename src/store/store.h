@@ -10,6 +10,7 @@
  *
  * Layout of the data directory:
  *	registry.db		the database
+ *	registry.db.lost	what a restore found in its place
  *	lock			held by the one process that serves
  *	ballast			room that a start on a full disk may take, or
  *				the end of a commit that found no room
@@ -27,7 +28,8 @@ struct store;
 /*
  * Opens the data directory, which is made if it is not there, and takes its
  * lock. ERR_LOCKED if another process has it; ERR_USAGE if it cannot be used
- * (read-only, a network file system, a newer schema).
+ * (read-only, a network file system, a newer schema); ERR_CORRUPT if the
+ * database is damaged, or is missing where there are blobs.
  */
 int store_open(const char *data, struct store **out, struct err *)
 	may_wait must_check;
@@ -367,3 +369,61 @@ void store_stop_verify(struct store *);
  * waits; too many at once are forgotten.
  */
 void store_suspect(struct store *, const struct digest *);
+
+/* ---------------------------------------------------------------- backups */
+
+/*
+ * A backup is a directory like a data directory: registry.db, and the blobs
+ * that it names under blobs/. It holds what was pushed and acknowledged; what
+ * is only cached can be fetched again. The file "backup" in it says what it
+ * is, and is locked by whoever is at it.
+ */
+struct store_copying {
+	/* So many bytes of `all` are there. False ends it: ERR_CLOSED. */
+	bool (*progress)(int64_t bytes, int64_t all, void *arg);
+	void *arg;
+};
+
+struct store_copied {
+	struct store_count blobs;	     /* that are there now */
+	struct store_count added[BLOB_WAYS]; /* of these, by this call */
+	struct store_count removed;	     /* that are no longer needed */
+	struct store_count lost; /* named, and nowhere to be found */
+};
+
+/*
+ * Brings the backup in `directory` (absolute) up to date, or makes it, while
+ * everything else goes on. Until it is complete, the one before stays whole;
+ * when it ends early, what it has copied need not be copied again.
+ *
+ * ERR_USAGE: the directory is within the data directory, or has something else
+ * in it. ERR_BUSY: somebody is at it. ERR_CLOSED. ERR_CORRUPT: the structure
+ * of the database is damaged, and nothing was changed; or all is there but
+ * what `lost` counts.
+ */
+int store_backup(struct store *, const char *directory,
+		 const struct store_copying *, struct store_copied *out,
+		 struct err *) may_wait must_check;
+
+struct store_restore {
+	const char *backup;
+	const char *data;
+	/*
+	 * The data directory lost its database, and has its files: these stay
+	 * and are used. What is newer than the backup is known to nobody then,
+	 * and spared by sweeps for one to two epochs. The database that is
+	 * there, if any, is set aside as registry.db.lost.
+	 */
+	bool over;
+	struct store_copying copying;
+};
+
+/*
+ * Makes a data directory out of a backup, which stays independent of it. When
+ * it ends early, it can be done again, and a start refuses what is there.
+ *
+ * ERR_USAGE: it is no backup, or one of a newer program; the data directory is
+ * not empty. ERR_LOCKED: a process has it. ERR_CORRUPT: as of store_backup.
+ */
+int store_restore(const struct store_restore *, struct store_copied *out,
+		  struct err *) may_wait must_check;
