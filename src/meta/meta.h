@@ -431,6 +431,15 @@ int meta_evict(struct meta *, struct meta_evict *, struct err *)
 int meta_incarnation_exists(struct meta *, const struct digest *, uint64_t id,
 			    bool *out, struct err *) may_wait must_check;
 
+/* The same of many: only those that there are not stay at `at`. */
+struct meta_incarnation {
+	struct digest digest;
+	uint64_t id;
+	int64_t size; /* of its file, bytes; the caller's */
+};
+int meta_incarnations_lost(struct meta *, struct meta_incarnation *at,
+			   size_t *count, struct err *) may_wait must_check;
+
 /* -------------------------------------------------------------- verifying */
 
 /* The sizes of all blobs, in bytes. */

@@ -304,27 +304,62 @@ int meta_sweep_take(struct meta *meta, struct meta_sweep *sweep, struct err *e)
 /* ---------------------------------------------------------- incarnations */
 
 /* One statement sees one moment: an id goes from session to blob in one. */
+static int incarnation_find(struct db *db, const struct digest *digest,
+			    uint64_t id, struct err *e)
+{
+	struct digest_row key = digest_row(digest);
+	auto_rows struct rows row;
+
+	return db_find(db,
+		       "SELECT 1 WHERE EXISTS (SELECT 1 FROM session"
+		       "  WHERE id = $1)"
+		       " OR EXISTS (SELECT 1 FROM blob"
+		       "  WHERE id = $1 AND digest = $2)"
+		       " OR EXISTS (SELECT 1 FROM state"
+		       "  WHERE $1 < spared_below"
+		       "  AND epoch <= spared_until)",
+		       DB_ARGS(db_number((int64_t)id), db_digest(&key)), &row,
+		       e);
+}
+
 int meta_incarnation_exists(struct meta *meta, const struct digest *digest,
 			    uint64_t id, bool *out, struct err *e)
 {
-	struct digest_row key = digest_row(digest);
-
 	thread_may_wait("meta_incarnation_exists");
 	auto_of(reader) struct reader *reader = reader_take(meta, e);
 	if (!reader)
 		return -1;
 
-	auto_rows struct rows row;
-	int found = db_find(reader->db,
-			    "SELECT 1 WHERE EXISTS (SELECT 1 FROM session"
-			    "  WHERE id = $1)"
-			    " OR EXISTS (SELECT 1 FROM blob"
-			    "  WHERE id = $1 AND digest = $2)"
-			    " OR EXISTS (SELECT 1 FROM state"
-			    "  WHERE $1 < spared_below"
-			    "  AND epoch <= spared_until)",
-			    DB_ARGS(db_number((int64_t)id), db_digest(&key)),
-			    &row, e);
+	int found = incarnation_find(reader->db, digest, id, e);
 	*out = found == 1;
 	return found < 0 ? -1 : 0;
+}
+
+/* The snapshot that an open statement holds serves all the others: to make one
+   costs more than to look. */
+int meta_incarnations_lost(struct meta *meta, struct meta_incarnation *at,
+			   size_t *count, struct err *e)
+{
+	size_t lost = 0;
+
+	thread_may_wait("meta_incarnations_lost");
+	auto_of(reader) struct reader *reader = reader_take(meta, e);
+	if (!reader)
+		return -1;
+
+	auto_rows struct rows snapshot;
+	if (db_find(reader->db, "SELECT epoch FROM state", DB_NO_ARGS,
+		    &snapshot, e) < 0)
+		return -1;
+	for (size_t i = 0; i < *count; i++) {
+		int found = incarnation_find(reader->db, &at[i].digest,
+					     at[i].id, e);
+
+		if (found < 0)
+			return -1;
+		if (found == 0)
+			at[lost++] = at[i];
+	}
+	*count = lost;
+	return 0;
 }

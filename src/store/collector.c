@@ -56,7 +56,7 @@ void collector_close(struct store *store)
 static bool wait_until(struct collector *collector, int64_t deadline_ms)
 {
 	hold_mutex(&collector->lock);
-	while (!collector->stopping &&
+	while (!collector->stopping && clock_ms() < deadline_ms &&
 	       cond_wait_until(&collector->changed, &collector->lock,
 			       deadline_ms))
 		;

@@ -152,22 +152,56 @@ static int held_touch(struct store *store, struct err *e)
 
 /* ----------------------------------------------------------------- files */
 
-static int blob_file_sweep(const struct digest *digest, uint64_t id,
-			   int64_t size, void *arg, struct err *e)
-{
-	struct pass *pass = arg;
-	struct store *store = pass->store;
-	struct store_dead what = { DEAD_FILE, NULL, digest, size };
-	bool exists;
+#define GATHERED 64
 
-	if (collector_rest(&store->collector, &pass->piece_us, e) < 0 ||
-	    meta_incarnation_exists(store->meta, digest, id, &exists, e) < 0)
+/* Files of blobs that are looked up together. */
+struct gathered {
+	struct pass *pass;
+	struct meta_incarnation at[GATHERED];
+	size_t count;
+};
+
+/* Of the files that were gathered, those that nothing knows go. */
+static int gathered_sweep(struct gathered *files, struct err *e)
+{
+	struct pass *pass = files->pass;
+	struct store *store = pass->store;
+
+	if (meta_incarnations_lost(store->meta, files->at, &files->count, e) <
+	    0)
 		return -1;
-	if (!exists) {
+	for (size_t i = 0; i < files->count; i++) {
+		const struct meta_incarnation *lost = &files->at[i];
+		struct store_dead what = {
+			.kind = DEAD_FILE,
+			.digest = &lost->digest,
+			.size = lost->size,
+		};
+
 		add(pass, &pass->out->files, &what);
-		file_remove(pass, digest, id);
+		file_remove(pass, &lost->digest, lost->id);
 	}
-	return 0;
+	files->count = 0;
+	return collector_rest(&store->collector, &pass->piece_us, e);
+}
+
+static int blob_file_gather(const struct digest *digest, uint64_t id,
+			    int64_t size, void *arg, struct err *e)
+{
+	struct gathered *files = arg;
+
+	files->at[files->count++] =
+		(struct meta_incarnation){ *digest, id, size };
+	return files->count < GATHERED ? 0 : gathered_sweep(files, e);
+}
+
+static int blob_files_sweep(struct pass *pass, struct err *e)
+{
+	struct gathered files = { .pass = pass };
+
+	if (blob_list(pass->store->blobs, blob_file_gather, &files, e) < 0)
+		return -1;
+	return gathered_sweep(&files, e);
 }
 
 static int arrival_file_sweep(struct pass *pass, const char *name,
@@ -253,8 +287,7 @@ int sweep_pass(struct store *store, const struct store_sweep *how,
 	    rows_sweep(&pass, META_SESSIONS, horizon, e) < 0 ||
 	    rows_sweep(&pass, META_LINKS, horizon, e) < 0 ||
 	    rows_sweep(&pass, META_BLOBS, horizon, e) < 0 ||
-	    arrival_files_sweep(&pass, e) < 0 ||
-	    blob_list(store->blobs, blob_file_sweep, &pass, e) < 0)
+	    arrival_files_sweep(&pass, e) < 0 || blob_files_sweep(&pass, e) < 0)
 		return -1;
 	return pass_end(&pass, e);
 }
