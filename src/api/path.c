@@ -5,16 +5,7 @@
  */
 #include "api/path.h"
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
+#include "base/hex.h"
 
 /* The byte that "%41" stands for; -1 if a path of ours cannot hold it. */
 static int escaped_byte(struct span rest)

@@ -18,13 +18,18 @@ void hex_print(const uint8_t *bytes, size_t size, char *out)
 	*out = '\0';
 }
 
-static int digit_value(char c)
+int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
 	if (c >= 'a' && c <= 'f')
 		return c - 'a' + 10;
-	return -1;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+static int lower_digit(char c)
+{
+	return c >= 'A' && c <= 'F' ? -1 : hex_digit(c);
 }
 
 bool hex_parse(struct span span, uint8_t *out, size_t size)
@@ -32,8 +37,8 @@ bool hex_parse(struct span span, uint8_t *out, size_t size)
 	if (span.len != 2 * size)
 		return false;
 	for (size_t i = 0; i < size; i++) {
-		int high = digit_value(span.at[2 * i]);
-		int low = digit_value(span.at[2 * i + 1]);
+		int high = lower_digit(span.at[2 * i]);
+		int low = lower_digit(span.at[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return false;

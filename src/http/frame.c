@@ -6,7 +6,7 @@
  */
 #include "http/frame.h"
 
-#include "http/parse.h"
+#include "base/hex.h"
 
 enum { EXTRA_LIMIT = 4096 };
 

@@ -10,6 +10,8 @@
 
 #include <strings.h>
 
+#include "base/hex.h"
+
 static const struct refusal bad_line = {
 	400, "the first line is not METHOD, one blank, target, one blank, "
 	     "HTTP/1.1"
@@ -116,15 +118,6 @@ static enum method method_of(struct span name)
 		if (span_is(name, method_text(known[i])))
 			return known[i];
 	return METHOD_OTHER;
-}
-
-int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 static bool percents_are_whole(struct span span)

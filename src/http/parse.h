@@ -36,6 +36,3 @@ ssize_t head_length(struct span bytes, size_t *line);
 
 /* Reads a head of just that length. Null, or what is wrong with it. */
 const struct refusal *head_parse(struct span bytes, struct head *);
-
-/* The value of a hexadecimal digit, or -1. */
-int hex_digit(char);

@@ -1,6 +1,7 @@
 /*
  * What a handler asks of a request. Spans point into the head.
  */
+#include "base/hex.h"
 #include "http/parse.h"
 
 const char *method_text(enum method method)

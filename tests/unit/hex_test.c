@@ -31,6 +31,17 @@ static void digits_become_the_same_bytes(void **state)
 	assert_string_equal(text, "009fabff");
 }
 
+static void a_digit_has_two_cases(void **state)
+{
+	(void)state;
+	assert_int_equal(hex_digit('9'), 9);
+	assert_int_equal(hex_digit('f'), 15);
+	assert_int_equal(hex_digit('F'), 15);
+	assert_int_equal(hex_digit('g'), -1);
+	assert_int_equal(hex_digit('/'), -1);
+	assert_int_equal(hex_digit(':'), -1);
+}
+
 static void anything_else_is_refused(void **state)
 {
 	uint8_t bytes[2];
@@ -60,6 +71,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_become_lower_case_digits),
 		cmocka_unit_test(digits_become_the_same_bytes),
+		cmocka_unit_test(a_digit_has_two_cases),
 		cmocka_unit_test(anything_else_is_refused),
 		cmocka_unit_test(random_bytes_fill_all_of_it),
 	};
