@@ -9,13 +9,15 @@ import subprocess
 import pytest
 
 from lab.certificates import make_certificate, trusting
-from lab.content import content
+from lab.content import content, digest_of
 from lab.fakehub import Challenge, FakeHub
+from lab.images import OCI, Blob, descriptor, encode
 from lab.registry import BINARY, Registry
 from lab.waiting import wait_until
 from lab.wire import Wire
 
 USAGE = 2
+CONFIG = Blob(digest_of(b"{}"), 2)     # nowhere here
 
 
 @pytest.fixture
@@ -167,6 +169,47 @@ def test_a_reload_changes_what_is_logged(start_registry, reload):
         registry.ask("GET", "/v2/")
         return len(registry.log_lines()) == before
     wait_until(quiet, "silence")
+
+
+def test_a_reload_changes_what_may_be_pushed(start_registry, reload):
+    registry = start_registry({})
+    manifest = encode({"schemaVersion": 2, "mediaType": OCI["manifest"],
+                       "config": descriptor(OCI["config"], CONFIG),
+                       "layers": []})
+
+    def pushes():
+        blob = registry.ask(
+            "POST", f"/v2/app/blobs/uploads/?digest={digest_of(b'four')}",
+            b"four").status
+        return blob, registry.ask("PUT", "/v2/app/manifests/1", manifest,
+                                  Content_Type=OCI["manifest"]).status
+
+    assert pushes() == (201, 400)
+    reload(registry, (TOP, "limits: {blob_size: 3B}\n"
+                      "manifests: {missing_blobs: accept}\n" + TOP))
+    assert pushes() == (413, 201)
+
+
+def test_a_reload_changes_what_a_bare_name_means(start_registry, upstream,
+                                                 reload):
+    upstream.add_small_image("library/app")
+    registry = start_registry({"docker.io": upstream.url})
+
+    def status():
+        return registry.ask("GET", "/v2/library/app/manifests/1").status
+
+    assert status() == 200
+    reload(registry, ("default: docker.io", "default: ''"))
+    assert status() == 404
+    # What only a restart brings is not what it means meanwhile.
+    kept = reload(registry, ("default: ''", "default: docker.io"))
+    assert [line["level"] for line in kept] == ["info"] and status() == 200
+    lines = reload(
+        registry, ("default: docker.io", "default: a.b"),
+        ("- name: docker.io", "- name: a.b\n    - name: docker.io"))
+    assert lines[1]["message"].startswith(
+        "only a restart changes mirror.upstreams, mirror.default")
+    assert status() == 200
 
 
 def test_a_reload_changes_how_long_a_tag_is_believed(start_registry, upstream,
