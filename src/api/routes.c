@@ -104,12 +104,22 @@ static int resolve(struct call *call, struct err *e)
 			      e);
 }
 
+static int check_access(const struct call *call, struct err *e)
+{
+	if (call->settings->config->access == ACCESS_FULL ||
+	    (call->request->method & READ) || call->route->intent == LOOKS)
+		return 0;
+	return err_set(e, ERR_DENIED,
+		       "this registry is read-only: nothing is pushed or "
+		       "deleted here for now");
+}
+
 static void take(struct call *call, const struct path_parts *parts)
 {
 	const struct route *route = call->route;
 	struct err e;
 
-	if (parse_parts(call, parts, &e) < 0)
+	if (parse_parts(call, parts, &e) < 0 || check_access(call, &e) < 0)
 		return fail(call, &e);
 	ask_whom(call, parts);
 	if (parts->name.at && resolve(call, &e) < 0)

@@ -6,7 +6,8 @@
  * this process; what a 201 says, also a loss of power.
  *
  * A request that breaks off leaves what came of it. Of one that is refused
- * nothing is taken; when the blob would be too large, all of it goes.
+ * nothing is taken; when the blob would be too large, or more than the
+ * repository may hold, all of it goes.
  */
 #include "api/body.h"
 #include "api/call.h"
@@ -46,7 +47,7 @@ static void answer_upload(struct call *call, const struct incoming *incoming)
 static void fail_upload(struct call *call, struct incoming **incoming,
 			const struct err *e)
 {
-	if (e->kind == ERR_TOO_LARGE)
+	if (e->kind == ERR_TOO_LARGE || e->kind == ERR_DENIED)
 		incoming_drop(incoming);
 	else if (!incoming_is_broken(*incoming))
 		upload_headers(call, span_of(incoming_key(*incoming)),
@@ -106,14 +107,26 @@ static int check_place(const struct request *req, int64_t length,
 	return 0;
 }
 
+/* May the repository hold so much more? The end of the upload decides. */
+static int check_room(struct call *call, const struct digest *digest,
+		      int64_t size, struct err *e)
+{
+	return meta_room_peek(store_meta(call->api->store),
+			      &call->target.repository, digest, size, e);
+}
+
 /* The body was not what it said: what came of it is worth nothing. */
 static bool is_refused(const struct err *e)
 {
 	return e->kind == ERR_SIZE_INVALID || e->kind == ERR_REQUEST;
 }
 
-/* The request's body to the end of the upload. */
-static int append(struct call *call, struct incoming *incoming, struct err *e)
+/*
+ * The request's body to the end of the upload, which will have that digest, if
+ * it is known yet.
+ */
+static int append(struct call *call, struct incoming *incoming,
+		  const struct digest *digest, struct err *e)
 {
 	int64_t limit = call->settings->config->blob_limit;
 	int64_t length = incoming_length(incoming);
@@ -121,6 +134,9 @@ static int append(struct call *call, struct incoming *incoming, struct err *e)
 	struct err ignored;
 
 	if (check_place(call->request, length, &bounds.size, e) < 0)
+		return -1;
+	if (check_room(call, digest,
+		       length + (bounds.size > 0 ? bounds.size : 0), e) < 0)
 		return -1;
 	bounds.most = (limit ? limit : INT64_MAX) - length;
 	if (body_store(call->request, incoming, &bounds, e) == 0)
@@ -161,9 +177,10 @@ static int wanted_mount(const struct request *req, struct digest *out,
 
 /*
  * Without ?from= it may come from wherever it was pushed to. What cannot be
- * had is not an error: the client sends the blob.
+ * had is not an error: the client sends the blob. 1: it is there; 0; -1 if the
+ * repository may not hold it.
  */
-static bool mounted(struct call *call, const struct digest *digest)
+static int mount(struct call *call, const struct digest *digest, struct err *e)
 {
 	const struct request *req = call->request;
 	struct mirror_question from = {
@@ -173,14 +190,15 @@ static bool mounted(struct call *call, const struct digest *digest)
 		.blob = digest,
 	};
 	struct mirror_target source;
-	struct err e;
 
 	if (from.name.at &&
-	    mirror_resolve(call->api->mirror, &from, &source, &e) < 0)
-		return false;
-	return store_mount(call->api->store,
-			   from.name.at ? &source.repository : NULL,
-			   &call->target.repository, digest, &e) == 0;
+	    mirror_resolve(call->api->mirror, &from, &source, e) < 0)
+		return 0;
+	if (store_mount(call->api->store,
+			from.name.at ? &source.repository : NULL,
+			&call->target.repository, digest, e) == 0)
+		return 1;
+	return e->kind == ERR_DENIED ? -1 : 0;
 }
 
 static void upload_whole(struct call *call)
@@ -194,7 +212,7 @@ static void upload_whole(struct call *call)
 				 &incoming, &e) < 0)
 		return fail(call, &e);
 	incoming_expect(incoming, digest.algorithm);
-	if (append(call, incoming, &e) < 0) {
+	if (append(call, incoming, &digest, &e) < 0) {
 		incoming_drop(&incoming);
 		return fail(call, &e);
 	}
@@ -213,9 +231,12 @@ static void upload_begin(struct call *call)
 
 	if (wanted < 0 || chosen_algorithm(call->request, &algorithm, &e) < 0)
 		return fail(call, &e);
-	if (wanted && mounted(call, &digest))
+	if (wanted)
+		wanted = mount(call, &digest, &e);
+	if (wanted > 0)
 		return answer_blob(call, &digest);
-	if (incoming_open_upload(call->api->store, &call->target.repository,
+	if (wanted < 0 || check_room(call, NULL, 1, &e) < 0 ||
+	    incoming_open_upload(call->api->store, &call->target.repository,
 				 &incoming, &e) < 0)
 		return fail(call, &e);
 	incoming_expect(incoming, algorithm);
@@ -250,7 +271,7 @@ void upload_patch(struct call *call)
 
 	if (resume(call, &incoming, &e) < 0)
 		return fail(call, &e);
-	if (append(call, incoming, &e) < 0)
+	if (append(call, incoming, NULL, &e) < 0)
 		return fail_upload(call, &incoming, &e);
 	answer_upload(call, incoming);
 }
@@ -265,7 +286,7 @@ void upload_put(struct call *call)
 	    resume(call, &incoming, &e) < 0)
 		return fail(call, &e);
 	incoming_expect(incoming, digest.algorithm);
-	if (append(call, incoming, &e) < 0)
+	if (append(call, incoming, &digest, &e) < 0)
 		return fail_upload(call, &incoming, &e);
 	if (incoming_commit(&incoming, &digest, &e) < 0)
 		return fail(call, &e);

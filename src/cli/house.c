@@ -194,6 +194,7 @@ int house_open(struct house *house, struct config *config, char *const *args,
 	    open_upstreams(house, e) < 0)
 		return -1;
 	set_cache(house->store, config);
+	set_rules(house->store, config);
 	open_mirror(house);
 	if (open_doors(house, e) < 0)
 		return -1;

@@ -46,5 +46,7 @@ int open_upstream(const struct config_upstream *, struct upstream **out,
 		  struct err *) may_wait must_check;
 void set_cache(struct store *, const struct config *);
 void set_verify(struct store *, const struct config *);
+/* What is refused by them; logs it if that cannot be written. */
+void set_rules(struct store *, const struct config *) may_wait;
 void doors_describe(const struct config *, struct doors *out);
 void doors_free(struct doors *);

@@ -57,6 +57,7 @@ static void put_in_place(struct house *house, struct renewal *renewal)
 	log_limit(config->log_level);
 	set_cache(house->store, config);
 	set_verify(house->store, config);
+	set_rules(house->store, config);
 	http_limit(house->http, LANE_UPLOAD, (unsigned)config->upload_limit);
 	house->config = config;
 	current_replace(house->api.settings, api_settings_open(config));

@@ -45,6 +45,34 @@ struct config_upstream {
 	int64_t tag_lifetime_ms;
 };
 
+/* Who may change what is here over the API. */
+enum config_access { ACCESS_FULL, ACCESS_READ_ONLY };
+
+/* Tags that stay as they are; both are patterns of base/glob.h. */
+struct config_immutable {
+	char *repositories;
+	char *tags;
+};
+
+struct config_quota {
+	char *repositories; /* a pattern */
+	int64_t size;	    /* bytes of all of them together */
+};
+
+/* Of a manifest whose subject is not here. */
+enum config_orphans { ORPHANS_KEPT, ORPHANS_REMOVED };
+
+/* Which of what was pushed stays; 0 or null: the clause is not there. */
+struct config_keep {
+	char *repositories; /* a pattern */
+	char *tags;	    /* likewise */
+	int64_t last;	    /* tags */
+	int64_t pushed_within_ms;
+	int64_t pulled_within_ms;
+	int64_t untagged_after_ms;
+	enum config_orphans orphans;
+};
+
 struct config {
 	char *data;
 	int64_t drain_ms;
@@ -66,6 +94,13 @@ struct config {
 	enum config_missing missing_blobs;
 	int64_t verify_every_ms; /* of uptime; 0: never */
 	int64_t verify_rate;	 /* bytes a second; 0: no limit */
+	enum config_access access;
+	struct config_immutable *immutable;
+	size_t immutable_count;
+	struct config_quota *quotas;
+	size_t quota_count;
+	struct config_keep *keep;
+	size_t keep_count;
 };
 
 /* Where it may be written, in rising order. */

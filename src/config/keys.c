@@ -51,10 +51,34 @@ static const struct list urls = {
 	.first = "mirror.upstreams[].urls[]",
 };
 
+static const struct list immutable = {
+	.at = offsetof(struct config, immutable),
+	.count_at = offsetof(struct config, immutable_count),
+	.size = sizeof(struct config_immutable),
+	.first = "immutable[].repositories",
+};
+
+static const struct list quotas = {
+	.at = offsetof(struct config, quotas),
+	.count_at = offsetof(struct config, quota_count),
+	.size = sizeof(struct config_quota),
+	.first = "quotas[].repositories",
+};
+
+static const struct list keep = {
+	.at = offsetof(struct config, keep),
+	.count_at = offsetof(struct config, keep_count),
+	.size = sizeof(struct config_keep),
+	.first = "keep[].repositories",
+};
+
 #define IN_CONFIG(field) NULL, offsetof(struct config, field)
 #define IN_LISTEN(field) &listen, offsetof(struct config_listen, field)
 #define IN_CERTIFICATE(field) \
 	&certificates, offsetof(struct config_certificate, field)
+#define IN_IMMUTABLE(field) &immutable, offsetof(struct config_immutable, field)
+#define IN_QUOTA(field) &quotas, offsetof(struct config_quota, field)
+#define IN_KEEP(field) &keep, offsetof(struct config_keep, field)
 #define IN_UPSTREAM(field) &upstreams, offsetof(struct config_upstream, field)
 
 /* clang-format off */
@@ -133,6 +157,43 @@ const struct key keys[] = {
 	  .fills = &proxies },
 	{ "trusted_proxies[]", NETWORK, &proxies, 0,
 	  .help = "one of them" },
+
+	{ "read_only", CHOICE, IN_CONFIG(access), .choices = "false|true",
+	  .initial = "false",
+	  .help = "whether every push and deletion is refused; pulls and "
+		  "mirroring go on",
+	  .section = "Keeping" },
+	{ "immutable[].repositories", PATTERN, IN_IMMUTABLE(repositories),
+	  .help = "repositories with tags that, once pushed, are neither moved "
+		  "nor deleted; * is any part of a component, ** any path" },
+	{ "immutable[].tags", PATTERN, IN_IMMUTABLE(tags), .initial = "*",
+	  .help = "which of their tags" },
+	{ "quotas[].repositories", PATTERN, IN_QUOTA(repositories),
+	  .help = "pushed repositories that together hold no more than a size",
+	  .needs = { "quotas[].size" } },
+	{ "quotas[].size", SIZE, IN_QUOTA(size),
+	  .help = "bytes of their blobs, each counted once, and manifests" },
+	{ "keep[].repositories", PATTERN, IN_KEEP(repositories),
+	  .help = "pushed repositories of which not everything stays; if any "
+		  "rule here has a clause for tags (the next four), a tag goes "
+		  "unless one keeps it" },
+	{ "keep[].last", NUMBER, IN_KEEP(last),
+	  .help = "keeps so many tags, those pushed last" },
+	{ "keep[].tags", PATTERN, IN_KEEP(tags),
+	  .help = "keeps these tags" },
+	{ "keep[].pushed_within", AGE, IN_KEEP(pushed_within_ms),
+	  .help = "keeps tags pushed since; ages are counted while the "
+		  "registry runs" },
+	{ "keep[].pulled_within", AGE, IN_KEEP(pulled_within_ms),
+	  .help = "keeps tags whose image was pulled or pushed since" },
+	{ "keep[].untagged_after", AGE, IN_KEEP(untagged_after_ms),
+	  .help = "a manifest without a tag goes after so long; without it it "
+		  "stays" },
+	{ "keep[].orphan_referrers", CHOICE, IN_KEEP(orphans),
+	  .choices = "keep|remove", .initial = "keep",
+	  .help = "whether a manifest whose subject is not here goes like one "
+		  "without a tag",
+	  .needs = { "keep[].untagged_after" } },
 
 	{ "mirror.default", UPSTREAM_OR_NONE, IN_CONFIG(mirror_default),
 	  .initial = "docker.io",
@@ -325,7 +386,7 @@ bool key_print(const struct key *key, const void *slot, struct buf *out)
 		buf_addf(out, "%s", *(char *const *)slot);
 	else
 		return false;
-	return key->type != SIZE || *(const int64_t *)slot > 0;
+	return !type_starts_at_one(key->type) || *(const int64_t *)slot > 0;
 }
 
 const char *key_form(const struct key *key)

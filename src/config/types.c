@@ -11,6 +11,7 @@
 #include "base/mem.h"
 
 #define NUMBER_MAX 10000
+#define PATTERN_MAX 255
 #define DURATION_MAX INT64_C(3153600000000) /* ms; a hundred years */
 
 static bool text_store(struct span value, void *slot)
@@ -88,6 +89,11 @@ static bool duration_parse(struct span value, void *slot)
 
 	*(int64_t *)slot = ms;
 	return ms >= 0;
+}
+
+static bool age_parse(struct span value, void *slot)
+{
+	return duration_parse(value, slot) && *(int64_t *)slot > 0;
 }
 
 static void duration_print(const void *slot, struct buf *out)
@@ -229,6 +235,16 @@ static bool network_parse(struct span value, void *slot)
 	return ip_network_parse(value, &network) && text_store(value, slot);
 }
 
+/* What no name holds can only be a mistake. */
+static bool pattern_parse(struct span value, void *slot)
+{
+	return value.len <= PATTERN_MAX &&
+	       holds_only(value, "abcdefghijklmnopqrstuvwxyz"
+				 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				 ".-_/*") &&
+	       text_store(value, slot);
+}
+
 const struct type_row types[TYPE_COUNT] = {
 	[TEXT] = { "TEXT", "text", "write at least one letter",
 		   .parse = filled_parse },
@@ -239,6 +255,8 @@ const struct type_row types[TYPE_COUNT] = {
 	[DURATION] = { "DURATION", "duration",
 		       "write a number with a unit, like 1s or 500ms",
 		       duration_parse, duration_print },
+	[AGE] = { "DURATION", "age", "write a number with a unit, like 30d",
+		  age_parse, duration_print },
 	[SIZE] = { "SIZE", "size",
 		   "write a number with a unit, like 10GiB or 500MB",
 		   size_parse, size_print },
@@ -265,6 +283,9 @@ const struct type_row types[TYPE_COUNT] = {
 	[NETWORK] = { "NETWORK", "address or network",
 		      "write one like 10.0.0.7, 10.0.0.0/8 or fd00::/8",
 		      .parse = network_parse },
+	[PATTERN] = { "PATTERN", "pattern of names",
+		      "write one like team/* or team/**",
+		      .parse = pattern_parse },
 };
 
 bool type_is_text(enum type type)
@@ -275,6 +296,11 @@ bool type_is_text(enum type type)
 bool type_is_path(enum type type)
 {
 	return type == DIRECTORY || type == FILE_PATH;
+}
+
+bool type_starts_at_one(enum type type)
+{
+	return type == SIZE || type == NUMBER || type == AGE;
 }
 
 bool type_refers(enum type type)

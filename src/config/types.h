@@ -11,6 +11,7 @@ enum type {
 	DIRECTORY,
 	FILE_PATH,
 	DURATION,
+	AGE, /* a duration that is not 0 */
 	SIZE,
 	SIZE_OR_NONE,
 	NUMBER,
@@ -21,7 +22,8 @@ enum type {
 	UPSTREAM_OR_NONE,
 	URL,
 	NETWORK,
-	LIST, /* a whole list in short form; has no parser */
+	PATTERN, /* of base/glob.h */
+	LIST,	 /* a whole list in short form; has no parser */
 	TYPE_COUNT
 };
 
@@ -32,9 +34,8 @@ struct type_row {
 
 	/*
 	 * Stores the value at `slot`: char * (owned; what was there is freed),
-	 * int64_t (DURATION in milliseconds, SIZE in bytes, NUMBER; none is
-	 * 0). False if
-	 * it is none of this type.
+	 * int64_t (DURATION and AGE in milliseconds, SIZE in bytes, NUMBER;
+	 * none is 0). False if it is none of this type.
 	 */
 	bool (*parse)(struct span, void *slot);
 
@@ -48,5 +49,7 @@ extern const struct type_row types[TYPE_COUNT];
 bool type_is_text(enum type);
 /* A path, which may be relative. */
 bool type_is_path(enum type);
+/* A quantity that is never 0: then it is not set. */
+bool type_starts_at_one(enum type);
 /* The name of an upstream, which must be configured. */
 bool type_refers(enum type);

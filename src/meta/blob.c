@@ -240,7 +240,9 @@ static int blob_put(struct db *db, void *arg, struct err *e)
 		return -1;
 	if (blob_find(db, &arrival->digest, put->winner_out, e) < 0)
 		return -1;
-	if (link_make(db, repository, &arrival->digest, e) < 0)
+	if (quota_check(db, &arrival->repository, &arrival->digest,
+			arrival->size, e) < 0 ||
+	    link_make(db, repository, &arrival->digest, e) < 0)
 		return -1;
 	if (put->winner_out->id != arrival->id)
 		return 0;

@@ -184,6 +184,31 @@ int referrers_fill(struct db *, struct err *) may_wait must_check;
 /* Reads rows of names, one more than the page's limit at most. */
 int names_read(struct rows *, struct meta_page *, struct err *) must_check;
 
+/* A tag, and the number of its repository. */
+struct tag_place {
+	const struct repository *repository;
+	int64_t id;
+	const struct tag *tag;
+};
+/* ERR_DENIED if the tag is immutable and points at another manifest, which is
+   to become this one, or none (0). */
+int rules_check_move(struct db *, const struct tag_place *, int64_t manifest,
+		     struct err *) must_check;
+/* ERR_DENIED if an immutable tag points at the manifest. */
+int rules_check_tags(struct db *, const struct repository *, int64_t manifest,
+		     struct err *) must_check;
+/* 1: the tag of that name is immutable; 0: it is not; -1. */
+int tag_is_immutable(struct db *, const struct repository *, const char *tag,
+		     struct err *) must_check;
+
+/* As meta_room_peek: before something is linked, or a manifest added. */
+int quota_check(struct db *, const struct repository *, const struct digest *,
+		int64_t size, struct err *) must_check;
+/* A repository is new. */
+int quota_join(struct db *, const struct repository *, int64_t id, struct err *)
+	must_check;
+int quotas_set(struct db *, const struct meta_rules *, struct err *) must_check;
+
 int session_end(struct db *, uint64_t id, struct err *) must_check;
 
 /* ERR_BLOB_UNKNOWN, about that blob. */

@@ -61,7 +61,8 @@ static int link_mount(struct db *db, void *arg, struct err *e)
 		return -1;
 	if (blob.id == 0)
 		return blob_unknown(verb->digest, e);
-	if (repository_need(db, verb->repository, &to, e) < 0)
+	if (repository_need(db, verb->repository, &to, e) < 0 ||
+	    quota_check(db, verb->repository, verb->digest, blob.size, e) < 0)
 		return -1;
 	return link_make(db, to, verb->digest, e);
 }

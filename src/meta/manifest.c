@@ -177,7 +177,8 @@ static int manifest_drop(struct db *db, void *arg, struct err *e)
 		return -1;
 	if (found == 0)
 		return manifest_unknown(drop->repository, &reference, e);
-	if (blobs_release(db, repository, id, e) < 0)
+	if (rules_check_tags(db, drop->repository, id, e) < 0 ||
+	    blobs_release(db, repository, id, e) < 0)
 		return -1;
 	/* Its tags, and what it names, follow. */
 	return db_do(db, "DELETE FROM manifest WHERE id = $1",

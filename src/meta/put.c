@@ -155,16 +155,43 @@ static int repository_take(struct db *db, int64_t repository, struct err *e)
 		     DB_ARGS(db_number(repository)), e);
 }
 
+static int tag_put(struct db *db, const struct tag_place *place,
+		   int64_t manifest, struct err *e)
+{
+	if (rules_check_move(db, place, manifest, e) < 0)
+		return -1;
+	return tag_point(db, place->id, place->tag, manifest, e);
+}
+
 static int tags_point(struct db *db, int64_t repository, int64_t manifest,
 		      const struct meta_put *put, struct err *e)
 {
+	struct tag_place place = { put->repository, repository,
+				   &put->reference->tag };
+
 	if (put->reference->kind == REFERENCE_TAG &&
-	    tag_point(db, repository, &put->reference->tag, manifest, e) < 0)
+	    tag_put(db, &place, manifest, e) < 0)
 		return -1;
-	for (size_t i = 0; i < put->tag_count; i++)
-		if (tag_point(db, repository, &put->tags[i], manifest, e) < 0)
+	for (size_t i = 0; i < put->tag_count; i++) {
+		place.tag = &put->tags[i];
+		if (tag_put(db, &place, manifest, e) < 0)
 			return -1;
+	}
 	return 0;
+}
+
+/* Is there room for it, if it is new? */
+static int room_check(struct db *db, int64_t repository,
+		      const struct meta_put *put, struct err *e)
+{
+	const struct manifest *manifest = put->manifest;
+	int64_t id;
+	int found = manifest_find(db, repository, &manifest->digest, &id, e);
+
+	if (found != 0)
+		return found < 0 ? -1 : 0;
+	return quota_check(db, put->repository, NULL,
+			   (int64_t)manifest->bytes.len, e);
 }
 
 static int manifest_put(struct db *db, void *arg, struct err *e)
@@ -175,6 +202,7 @@ static int manifest_put(struct db *db, void *arg, struct err *e)
 
 	if (repository_need(db, put->repository, &repository, e) < 0 ||
 	    guard_check(db, repository, put->reference, put->guard, e) < 0 ||
+	    room_check(db, repository, put, e) < 0 ||
 	    repository_take(db, repository, e) < 0 ||
 	    manifest_insert(db, repository, manifest, e) < 0 ||
 	    manifest_find(db, repository, &manifest->digest, &id, e) < 0 ||

@@ -70,7 +70,9 @@ int repository_need(struct db *db, const struct repository *repository,
 			  db_text(repository->name.s)),
 		  e) < 0)
 		return -1;
-	return repository_find(db, repository, id_out, e) < 0 ? -1 : 0;
+	if (repository_find(db, repository, id_out, e) < 0)
+		return -1;
+	return quota_join(db, repository, *id_out, e);
 }
 
 int meta_repositories_peek(struct meta *meta, const char *upstream,

@@ -42,13 +42,16 @@ static int tag_drop(struct db *db, void *arg, struct err *e)
 	const struct tag_verb *verb = arg;
 	struct reference reference = { .kind = REFERENCE_TAG,
 				       .tag = *verb->tag };
-	int64_t repository, gone = 0;
+	int64_t repository = 0, gone = 0;
 	int found = repository_find(db, verb->repository, &repository, e);
+	struct tag_place place = { verb->repository, repository, verb->tag };
 
 	if (found < 0)
 		return -1;
 	if (found == 1) {
-		if (guard_check(db, repository, &reference, verb->guard, e) < 0)
+		if (guard_check(db, repository, &reference, verb->guard, e) <
+			    0 ||
+		    rules_check_move(db, &place, 0, e) < 0)
 			return -1;
 		gone = db_change(db,
 				 "DELETE FROM tag"

@@ -112,6 +112,55 @@ static const char *proxy(const struct config *config)
 	return config->trusted_proxy_count ? config->trusted_proxies[0] : NULL;
 }
 
+static const char *access_to(const struct config *config)
+{
+	return number_text(config->access);
+}
+
+static const char *immutable(const struct config *config)
+{
+	return config->immutable_count ? config->immutable[0].repositories :
+					 NULL;
+}
+
+static const char *immutable_tags(const struct config *config)
+{
+	return config->immutable_count ? config->immutable[0].tags : NULL;
+}
+
+static const char *quota(const struct config *config)
+{
+	return config->quota_count ? config->quotas[0].repositories : NULL;
+}
+
+static const char *quota_size(const struct config *config)
+{
+	return config->quota_count ? number_text(config->quotas[0].size) : NULL;
+}
+
+static const char *keep(const struct config *config)
+{
+	return config->keep_count ? config->keep[0].repositories : NULL;
+}
+
+static const char *keep_tags(const struct config *config)
+{
+	return config->keep_count ? config->keep[0].tags : NULL;
+}
+
+#define KEEP_READER(name, field)                                             \
+	static const char *name(const struct config *config)                 \
+	{                                                                    \
+		return config->keep_count ?                                  \
+			       number_text((int64_t)config->keep[0].field) : \
+			       NULL;                                         \
+	}
+KEEP_READER(keep_last, last)
+KEEP_READER(keep_pushed, pushed_within_ms)
+KEEP_READER(keep_pulled, pulled_within_ms)
+KEEP_READER(keep_untagged, untagged_after_ms)
+KEEP_READER(keep_orphans, orphans)
+
 static const char *standard(const struct config *config)
 {
 	return config->mirror_default;
@@ -172,6 +221,9 @@ static const char *tag_lifetime(const struct config *config)
 #define TLS_FLAG                                            \
 	"--listen=:1 --listen.0.tls.certificate=/dev/null " \
 	"--listen.0.tls.key=/dev/null --listen.0.tls."
+#define KEEP_YAML "keep: [{repositories: '**', "
+#define KEEP_ENV ENV "KEEP_0_REPOSITORIES=** " ENV "KEEP_0_"
+#define KEEP_FLAG "--keep.0.repositories=** --keep.0."
 #define UPSTREAM_YAML "mirror: {upstreams: [{name: docker.io, "
 #define UPSTREAM_ENV ENV "MIRROR_UPSTREAMS_0_"
 
@@ -314,6 +366,68 @@ static const struct row {
 	  { { "10.0.0.1", "10.0.0.1" },
 	    { "fd00::/8", "fd00::/8" },
 	    { "0.0.0.0/0", "0.0.0.0/0" } } },
+
+	{ "read_only",
+	  { "read_only: %s", ENV "READ_ONLY=%s", "--read_only=%s" },
+	  access_to, "0",
+	  { { "true", "1" }, { "false", "0" }, { "true", "1" } } },
+	{ "immutable[].repositories",
+	  { "immutable: [{repositories: '%s'}]", ENV "IMMUTABLE_0_REPOSITORIES=%s",
+	    "--immutable.0.repositories=%s" },
+	  immutable, NULL,
+	  { { "a", "a" }, { "a/*", "a/*" }, { "**", "**" } } },
+	{ "immutable[].tags",
+	  { "immutable: [{repositories: a, tags: '%s'}]",
+	    ENV "IMMUTABLE_0_REPOSITORIES=a " ENV "IMMUTABLE_0_TAGS=%s",
+	    "--immutable.0.repositories=a --immutable.0.tags=%s" },
+	  immutable_tags, NULL,
+	  { { "v*", "v*" }, { "V1_*.*", "V1_*.*" }, { "*", "*" } } },
+	{ "quotas[].repositories",
+	  { "quotas: [{repositories: '%s', size: 1B}]",
+	    ENV "QUOTAS_0_SIZE=1B " ENV "QUOTAS_0_REPOSITORIES=%s",
+	    "--quotas.0.size=1B --quotas.0.repositories=%s" },
+	  quota, NULL,
+	  { { "a", "a" }, { "a/*", "a/*" }, { "**", "**" } } },
+	{ "quotas[].size",
+	  { "quotas: [{repositories: a, size: %s}]",
+	    ENV "QUOTAS_0_REPOSITORIES=a " ENV "QUOTAS_0_SIZE=%s",
+	    "--quotas.0.repositories=a --quotas.0.size=%s" },
+	  quota_size, NULL,
+	  { { "1B", "1" }, { "2KB", "2000" }, { "1GiB", "1073741824" } } },
+	{ "keep[].repositories",
+	  { "keep: [{repositories: '%s'}]", ENV "KEEP_0_REPOSITORIES=%s",
+	    "--keep.0.repositories=%s" },
+	  keep, NULL,
+	  { { "a", "a" }, { "a/*", "a/*" }, { "**", "**" } } },
+	{ "keep[].last",
+	  { KEEP_YAML "last: %s}]", KEEP_ENV "LAST=%s", KEEP_FLAG "last=%s" },
+	  keep_last, NULL,
+	  { { "1", "1" }, { "10", "10" }, { "10000", "10000" } } },
+	{ "keep[].tags",
+	  { KEEP_YAML "tags: '%s'}]", KEEP_ENV "TAGS=%s", KEEP_FLAG "tags=%s" },
+	  keep_tags, NULL,
+	  { { "v*", "v*" }, { "latest", "latest" }, { "*", "*" } } },
+	{ "keep[].pushed_within",
+	  { KEEP_YAML "pushed_within: %s}]", KEEP_ENV "PUSHED_WITHIN=%s",
+	    KEEP_FLAG "pushed_within=%s" },
+	  keep_pushed, NULL,
+	  { { "1s", "1000" }, { "2m", "120000" }, { "7d", "604800000" } } },
+	{ "keep[].pulled_within",
+	  { KEEP_YAML "pulled_within: %s}]", KEEP_ENV "PULLED_WITHIN=%s",
+	    KEEP_FLAG "pulled_within=%s" },
+	  keep_pulled, NULL,
+	  { { "1s", "1000" }, { "2m", "120000" }, { "7d", "604800000" } } },
+	{ "keep[].untagged_after",
+	  { KEEP_YAML "untagged_after: %s}]", KEEP_ENV "UNTAGGED_AFTER=%s",
+	    KEEP_FLAG "untagged_after=%s" },
+	  keep_untagged, NULL,
+	  { { "1s", "1000" }, { "2m", "120000" }, { "7d", "604800000" } } },
+	{ "keep[].orphan_referrers",
+	  { KEEP_YAML "untagged_after: 1d, orphan_referrers: %s}]",
+	    KEEP_ENV "UNTAGGED_AFTER=1d " ENV "KEEP_0_ORPHAN_REFERRERS=%s",
+	    KEEP_FLAG "untagged_after=1d --keep.0.orphan_referrers=%s" },
+	  keep_orphans, NULL,
+	  { { "remove", "1" }, { "keep", "0" }, { "remove", "1" } } },
 
 	{ "mirror.default",
 	  { "mirror: {default: '%s', upstreams: a.b}",
