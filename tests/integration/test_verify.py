@@ -313,7 +313,7 @@ def test_it_happens_by_itself(scene):
 
 def test_a_round_that_a_restart_stopped_goes_on(scene):
     registry = Registry(scene, settings={
-        "verify": {"every": "1s", "rate": "100KB"}}).start()
+        "verify": {"every": "1s", "rate": "50KB"}}).start()
     blobs = [content(seed, 100_000) for seed in range(4)]
     push_blobs(registry, "app", *blobs)
     first, *_, last = sorted(blobs, key=lambda blob: blob.digest)
@@ -322,7 +322,7 @@ def test_a_round_that_a_restart_stopped_goes_on(scene):
     assert registry.stop() == 0
     text = registry.configuration.read_text()
     registry.configuration.write_text(
-        text.replace("1s", "30d").replace("100KB", "none"))
+        text.replace("1s", "30d").replace("50KB", "none"))
     before = sum(1 for _ in registry.log_lines("verified"))
     flip_at(path_of(registry, first), 0)
     flip_at(path_of(registry, last), 0)
