@@ -82,7 +82,8 @@ def test_an_abandoned_upload_expires(scene):
     wait_until(lambda: not files(registry, "incoming"), "the upload to expire")
     answer = registry.ask("GET", start["Location"])
     assert (answer.status, answer.code) == (404, "BLOB_UPLOAD_UNKNOWN")
-    assert registry.metrics()["private_registry_swept_arrivals_total"] == 1
+    wait_until(lambda: registry.metrics()
+               ["private_registry_swept_arrivals_total"] == 1, "the count")
 
 
 def test_a_slow_upload_outlives_many_epochs(scene):
