@@ -8,8 +8,10 @@
  * set aside on the disk, so what is free counts them from its start, and it
  * does not find the disk full half way.
  *
- * Who needs room evicts, one at a time, on his own thread. That is never a
- * reactor's: the last close of a large file takes long.
+ * Who needs room evicts on his own thread, a page at a time, and others come in
+ * between. Where much has to go, after a limit was lowered, say, a fetch pays
+ * with about its own size and goes on; the collector does the rest. The thread
+ * is never a reactor's: the last close of a large file takes long.
  */
 #include <sys/statvfs.h>
 
@@ -21,6 +23,7 @@
 
 #define DISK_SHARE 10 /* of a small disk, this part is kept free */
 #define YIELD ((int64_t)16 * 1024 * 1024) /* to who found the disk full */
+#define SHARE_LEAST ((int64_t)1024 * 1024)
 
 void evictor_open(struct evictor *evictor)
 {
@@ -49,9 +52,9 @@ static int64_t cached(struct store *store)
 	return bytes;
 }
 
-/* With the pass held. */
 static void show(struct store *store)
 {
+	hold_mutex(&store->evictor.pass);
 	int64_t bytes = cached(store);
 
 	metric_add(METRIC_CACHE_BYTES, bytes - store->evictor.shown);
@@ -66,7 +69,6 @@ void store_cache(struct store *store, const struct store_cache *cache)
 	thread_may_wait("store_cache");
 	metric_add(METRIC_CACHE_LIMIT, cache->limit - before);
 	evictor->keep_free = cache->keep_free;
-	hold_mutex(&evictor->pass);
 	show(store);
 }
 
@@ -139,6 +141,16 @@ static int page_evict(struct eviction *eviction, struct meta_evict *page,
 	return meta_evict(store->meta, page, e);
 }
 
+static int page_take(struct eviction *eviction, struct meta_evict *page,
+		     struct err *e)
+{
+	hold_mutex(&eviction->store->evictor.pass);
+	if (page_evict(eviction, page, e) < 0)
+		return -1;
+	page_gone(eviction, page);
+	return 0;
+}
+
 static int pages_evict(struct eviction *eviction, int64_t wanted, struct err *e)
 {
 	struct collector *collector = &eviction->store->collector;
@@ -147,9 +159,8 @@ static int pages_evict(struct eviction *eviction, int64_t wanted, struct err *e)
 
 	for (;;) {
 		page.wanted = wanted - eviction->freed;
-		if (page_evict(eviction, &page, e) < 0)
+		if (page_take(eviction, &page, e) < 0)
 			return -1;
-		page_gone(eviction, &page);
 		if (!page.more)
 			return 0;
 		if (collector_rest(collector, &piece_us, e) < 0)
@@ -175,7 +186,7 @@ static void report(const struct eviction *eviction)
 	log_send(&line);
 }
 
-/* With the pass held. Returns how many bytes went. */
+/* Returns how many bytes went. */
 static int64_t evict(struct store *store, int64_t wanted, const char *why)
 {
 	struct eviction eviction = {
@@ -203,17 +214,21 @@ static void expect(struct incoming *incoming, int64_t size)
 	incoming->expected = size;
 }
 
-/* Makes all that is under way fit beside what is cached, as far as it goes. */
-static void fit(struct store *store)
+/* What a fetch of `size` bytes evicts, of all that has to go. */
+static int64_t share(int64_t wanted, int64_t size)
 {
-	const struct evictor *evictor = &store->evictor;
+	int64_t most_of_it = most(2 * size, SHARE_LEAST);
 
-	if (over_limit(store, evictor->expected) <= 0)
-		return;
-	hold_mutex(&store->evictor.pass);
-	int64_t over = over_limit(store, evictor->expected);
+	return wanted < most_of_it ? wanted : most_of_it;
+}
+
+/* So that all that is under way fits beside what is cached. */
+static void fit(struct store *store, int64_t size)
+{
+	int64_t over = over_limit(store, store->evictor.expected);
+
 	if (over > 0)
-		evict(store, over, "limit");
+		evict(store, share(over, size), "limit");
 }
 
 static int room_reserve(struct incoming *incoming, struct err *e)
@@ -227,13 +242,15 @@ static int room_reserve(struct incoming *incoming, struct err *e)
 	return 0;
 }
 
+/* If nothing that could go helps, nothing has to. */
 static int floor_keep(struct store *store, int64_t more, struct err *e)
 {
-	if (under_floor(store, more) <= 0)
-		return 0;
-	hold_mutex(&store->evictor.pass);
 	int64_t under = under_floor(store, more);
-	if (under <= 0 || evict(store, under, "floor") >= under)
+
+	if (under <= 0)
+		return 0;
+	if (under <= cached(store) &&
+	    evict(store, share(under, more), "floor") > 0)
 		return 0;
 	return err_set(e, ERR_NO_SPACE,
 		       "the disk has no room for what is cached");
@@ -242,24 +259,22 @@ static int floor_keep(struct store *store, int64_t more, struct err *e)
 /* Others do the same meanwhile, so the floor is looked at again behind it. */
 static int room_take(struct incoming *incoming, struct err *e)
 {
-	int64_t size = incoming->session.size;
+	int64_t missing = incoming->session.size - incoming->length;
 
-	if (size > 0 &&
-	    (floor_keep(incoming->store, size - incoming->length, e) < 0 ||
-	     room_reserve(incoming, e) < 0))
+	if (missing > 0 && (floor_keep(incoming->store, missing, e) < 0 ||
+			    room_reserve(incoming, e) < 0))
 		return -1;
 	return floor_keep(incoming->store, 0, e);
 }
 
 int cache_admit(struct incoming *incoming, struct err *e)
 {
-	struct evictor *evictor = &incoming->store->evictor;
 	int64_t size = incoming->session.size;
-	int64_t limit = evictor->limit;
+	int64_t limit = incoming->store->evictor.limit;
 
 	if (size > 0 && (!limit || size <= limit)) {
 		expect(incoming, size);
-		fit(incoming->store);
+		fit(incoming->store, size);
 	}
 	return room_take(incoming, e);
 }
@@ -269,45 +284,60 @@ void cache_dismiss(struct incoming *incoming)
 	expect(incoming, 0);
 }
 
-/* With the pass held: is there room for `more`? Makes it, or waits for it. */
-static bool room_made(struct store *store, int64_t more)
+/* Takes the room for `size` bytes, or says how much is lacking. */
+static int64_t room_enter(struct store *store, int64_t size, bool enough)
 {
-	struct evictor *evictor = &store->evictor;
-	int64_t over = over_limit(store, evictor->entering + more);
+	hold_mutex(&store->evictor.pass);
+	int64_t over = over_limit(store, store->evictor.entering + size);
 
-	if (over <= 0)
-		return true;
-	if (evict(store, over, "limit") > 0)
-		return false;
+	if (over > 0 && !enough)
+		return over;
+	store->evictor.entering += size;
+	return 0;
+}
+
+/* Until somebody else has entered, and can be evicted; false: nobody is. */
+static bool entering_wait(struct evictor *evictor)
+{
+	hold_mutex(&evictor->pass);
 	if (evictor->entering == 0)
-		return true; /* there is nothing to count on */
+		return false;
 	pthread_cond_wait(&evictor->entered, &evictor->pass);
-	return false;
+	return true;
 }
 
 bool cache_enter(struct incoming *incoming)
 {
-	struct evictor *evictor = &incoming->store->evictor;
-	int64_t limit = evictor->limit;
+	struct store *store = incoming->store;
+	int64_t limit = store->evictor.limit;
+	int64_t size = incoming->length;
+	int64_t over, gone, paid = 0;
+	bool enough = false;
 
-	if (limit && incoming->length > limit)
+	if (limit && size > limit)
 		return false;
-	expect(incoming, incoming->length);
-	hold_mutex(&evictor->pass);
-	while (!room_made(incoming->store, incoming->length))
-		continue;
-	evictor->entering += incoming->length;
+	expect(incoming, size);
+	while ((over = room_enter(store, size, enough)) > 0) {
+		gone = evict(store, share(over, size), "limit");
+		paid += gone;
+		/* Only a lower limit makes more lacking than this brings. */
+		enough = (over > size && paid > 2 * size) ||
+			 (gone == 0 && !entering_wait(&store->evictor));
+	}
 	return true;
+}
+
+static void room_entered(struct evictor *evictor, int64_t size)
+{
+	hold_mutex(&evictor->pass);
+	evictor->entering -= size;
+	pthread_cond_broadcast(&evictor->entered);
 }
 
 void cache_entered(struct incoming *incoming)
 {
-	struct evictor *evictor = &incoming->store->evictor;
-
 	expect(incoming, 0);
-	hold_mutex(&evictor->pass);
-	evictor->entering -= incoming->length;
-	pthread_cond_broadcast(&evictor->entered);
+	room_entered(&incoming->store->evictor, incoming->length);
 	show(incoming->store);
 }
 
@@ -315,10 +345,8 @@ void cache_entered(struct incoming *incoming)
 
 bool cache_yield(struct store *store, int64_t least, const struct err *why)
 {
-	if (why->kind != ERR_NO_SPACE)
-		return false;
-	hold_mutex(&store->evictor.pass);
-	return evict(store, most(under_floor(store, 0), most(least, YIELD)),
+	return why->kind == ERR_NO_SPACE &&
+	       evict(store, most(under_floor(store, 0), most(least, YIELD)),
 		     "full") > 0;
 }
 
@@ -326,8 +354,7 @@ bool cache_yield(struct store *store, int64_t least, const struct err *why)
 
 void cache_look(struct store *store)
 {
-	hold_mutex(&store->evictor.pass);
-	int64_t over = over_limit(store, store->evictor.entering);
+	int64_t over = over_limit(store, 0);
 	int64_t under = under_floor(store, 0);
 
 	if (over > 0)
