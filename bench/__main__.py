@@ -89,7 +89,8 @@ def run(home, kinds, chosen):
             for server in made[place]:
                 fill(bench, server, row.fill or common_fill)
         return [server for server in made[place]
-                if server.pushable or not row.pushes]
+                if (server.pushable or not row.pushes) and
+                (server.name == table.OURS or not row.ours)]
 
     try:
         measured = []

@@ -26,6 +26,9 @@ class Process:
             raise RuntimeError(f"{self._popen.args[0]} ended:\n" + "\n".join(
                 self._log.read_text("utf-8", "replace").splitlines()[-5:]))
 
+    def signal(self, number):
+        self._popen.send_signal(number)
+
     def stop(self):
         self._popen.terminate()
         try:

@@ -8,6 +8,7 @@ more is better for a rate, less for a cost, and 1.00 is always even.
 from dataclasses import dataclass, field
 
 import crowd
+import evict
 import gets
 import memory
 import pushes
@@ -35,6 +36,7 @@ class Row:
     tls: bool = False
     fresh: bool = False         # the server is started anew for each round
     pushes: bool = False        # nginx takes no pushes and has no lists
+    ours: bool = False          # no other does it
     rounds: int = 5
 
 
@@ -106,6 +108,11 @@ ALL = [
     Row("catalog", "first page of a catalog of 100,000",
         (Figure("ms", most=2),),
         crowd.catalog, fill=crowd.names_fill, pushes=True),
+    Row("evict", "eviction of 10,000 cached blobs, and pulls meanwhile",
+        (Figure("seconds"),
+         Figure("p99 of a pull, times that before", most=1.3),
+         Figure("anonymous MB more", most=16)),
+        evict.evict, ours=True, rounds=3),
     Row("verify", "8 images of 64 MiB read back, beside sha256sum of nginx's "
         "files and dd of docker-registry's",
         (Figure("MB/s", rate=True, times={"nginx": 1,

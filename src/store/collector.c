@@ -63,6 +63,25 @@ static bool wait_until(struct collector *collector, int64_t deadline_ms)
 	return !collector->stopping;
 }
 
+void collector_wake(struct collector *collector)
+{
+	hold_mutex(&collector->lock);
+	collector->woken = true;
+	pthread_cond_broadcast(&collector->changed);
+}
+
+/* Until the next round is due. False when it is time to end. */
+static bool sleep_until(struct collector *collector, int64_t deadline_ms)
+{
+	hold_mutex(&collector->lock);
+	while (!collector->stopping && !collector->woken &&
+	       cond_wait_until(&collector->changed, &collector->lock,
+			       deadline_ms))
+		;
+	collector->woken = false;
+	return !collector->stopping;
+}
+
 int collector_rest(struct collector *collector, int64_t *piece_us,
 		   struct err *e)
 {
@@ -236,7 +255,7 @@ static void collect(void *arg)
 	struct meta_epoch epoch = { 0 };
 
 	cache_look(store);
-	while (wait_until(collector, clock_ms() + step_of(collector))) {
+	while (sleep_until(collector, clock_ms() + step_of(collector))) {
 		cache_look(store);
 		if (!epoch_began(store, &epoch) && clock_ms() < sweep_ms)
 			continue;

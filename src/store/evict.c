@@ -70,6 +70,7 @@ void store_cache(struct store *store, const struct store_cache *cache)
 	metric_add(METRIC_CACHE_LIMIT, cache->limit - before);
 	evictor->keep_free = cache->keep_free;
 	show(store);
+	collector_wake(&store->collector);
 }
 
 /* What has to go so that `more` fits beside what is cached. */

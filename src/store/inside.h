@@ -52,9 +52,10 @@ struct collector {
 	int64_t counted_ms; /* clock_ms: uptime was counted until then; guarded
 			       by count */
 
-	pthread_mutex_t lock; /* guards `stopping` */
+	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t changed;
 	bool stopping;
+	bool woken; /* the next round begins now */
 };
 
 #define STORE_THERE 512
@@ -201,6 +202,9 @@ void uploads_expire(struct uploads *, uint64_t id);
 void collector_open(struct collector *);
 /* Ends what is under way, soon. */
 void collector_close(struct store *);
+
+/* Its next round begins now. */
+void collector_wake(struct collector *);
 
 /* What was used so far is stamped with the time now. */
 void collector_stamp(struct store *) may_wait;

@@ -199,6 +199,18 @@ def test_a_lower_limit_is_kept_after_a_restart(start_registry, upstream):
     pull(registry, images[-1])
 
 
+def test_a_lower_limit_is_kept_after_a_reload(start_registry, upstream):
+    registry = start(start_registry, upstream, "64MiB")
+    for number in range(20):
+        pull(registry, upstream.add_small_image(f"library/app{number}",
+                                                size=MIB))
+    wait_until(lambda: registry.metrics()[CACHED] > 20 * MIB, "all of it")
+    text = registry.configuration.read_text()
+    registry.configuration.write_text(text.replace("64MiB", "5MiB"))
+    registry.signal()
+    wait_until(lambda: registry.metrics()[CACHED] <= 5 * MIB, "it to evict")
+
+
 def test_a_blob_above_the_limit_is_read_and_not_kept(start_registry,
                                                      upstream):
     registry = start(start_registry, upstream, "4MiB")
