@@ -51,9 +51,9 @@ def _limit(server, size):
 
 def _cached(server):
     connection = http.client.HTTPConnection(HOST, server.port)
-    text = ask(connection, "GET", "/metrics").decode()
+    _, text = ask(connection, "GET", "/metrics")
     connection.close()
-    return "private_registry_cache_bytes 0\n" not in text
+    return b"private_registry_cache_bytes 0\n" not in text
 
 
 def _pulls(server, request, seconds, is_over=lambda: False):
@@ -82,8 +82,9 @@ def _cache(db, blobs):
     """Images that nobody has pulled for long, with their files."""
     data = os.urandom(SIZE)
     for number in range(FIRST, FIRST + BLOBS // EACH):
-        db.execute("INSERT INTO repository (id, upstream, name, taken)"
-                   " VALUES (?, 'docker.io', 'cached/app' || ?, 1)",
+        db.execute("INSERT OR IGNORE INTO repository"
+                   " (id, upstream, name, taken) VALUES"
+                   " (?, 'docker.io', 'cached/app' || ?, 1)",
                    (number, number))
         db.execute("INSERT INTO manifest (id, repository, digest, media_type,"
                    " artifact_type, bytes) VALUES (?, ?, ?, ?, '', ?)",
