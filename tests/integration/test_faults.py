@@ -1,0 +1,366 @@
+"""A disk, a database, a clock that fail: each has an outcome, and it ends.
+
+While the fault lasts the request that meets it hears of it, and what needs
+nothing of what fails is answered. Afterwards all is as if it had not been.
+"""
+
+import errno
+import os
+import sqlite3
+
+import pytest
+
+from lab.content import content
+from lab.disk_shim import DiskShim
+from lab.fakehub import FakeHub
+from lab.integrity import is_whole, verb
+from lab.journal import Journal, image_of
+from lab.pusher import with_digest
+from lab.registry import Registry
+from lab.waiting import wait_until
+from lab.workload import delete, push
+
+USAGE = 2
+YEAR = 365 * 24 * 3600
+
+# Which call fails, on what, and why; then what is said: of the upload's POST,
+# its PUT, a manifest's PUT, and of a miss (0: it is cut, and not finished).
+FAULTS = [
+    ("create", "/incoming/", errno.ENOSPC, 507, None, 201, 200),
+    ("create", "/incoming/", errno.EIO, 500, None, 201, 500),
+    ("create", "/incoming/", errno.EMFILE, 503, None, 201, 503),
+    ("create", "/incoming/", errno.EROFS, 500, None, 201, 500),
+    ("write", "/incoming/", errno.ENOSPC, 202, 507, 201, 0),
+    ("write", "/incoming/", errno.EIO, 202, 500, 201, 0),
+    ("read", "/incoming/", errno.EIO, 202, 500, 201, 0),
+    ("fsync", "/incoming/", errno.EIO, 202, 500, 201, 200),
+    ("fsync", "/incoming/", errno.ENOSPC, 202, 507, 201, 200),
+    ("mkdir", "/blobs/", errno.EIO, 202, 500, 201, 200),
+    ("mkdir", "/blobs/", errno.ENOSPC, 202, 507, 201, 200),
+    ("link", "/blobs/", errno.EIO, 202, 500, 201, 200),
+    ("link", "/blobs/", errno.ENOSPC, 202, 507, 201, 200),
+    ("link", "/blobs/", errno.EMLINK, 202, 500, 201, 200),
+    ("fsync", "/blobs/", errno.EIO, 202, 500, 201, 200),
+    ("unlink", "/incoming/", errno.EIO, 202, 201, 201, 200),
+    ("write", "registry.db-wal", errno.EIO, 500, None, 500, 500),
+    ("write", "registry.db-wal", errno.ENOSPC, 507, None, 507, 200),
+    ("fsync", "registry.db-wal", errno.EIO, 202, 500, 500, 500),
+]
+
+
+def name_of(fault):
+    call, part, error, *_ = fault
+    return f"{call}-{part.strip('/')}-{errno.errorcode[error]}"
+
+
+class Scene:
+    """A registry on a disk of ours, with a pushed image and an upstream."""
+
+    def __init__(self, lab, upstream):
+        self.shim = DiskShim(lab, lab.directory("faulty") / "data")
+        self.registry = Registry(lab, {"docker.io": upstream.url},
+                                 data=self.shim.root, before=self.shim.before)
+        self.journal, self.upstream, self._number = Journal(), upstream, 0
+        self.image = image_of(content("config", 100), content("layer", 99999))
+        self.registry.start()
+        self.push(self.image, "1")
+
+    def push(self, image, tag):
+        with self.registry.connect() as wire:
+            push(wire, self.journal, "team/app", image, tag)
+
+    def new_image(self):
+        self._number += 1
+        return image_of(content(f"c{self._number}", 300),
+                        content(f"l{self._number}", 20_000))
+
+    def new_blob(self):
+        """The first one in its directory."""
+        for number in range(10_000):
+            blob = content(number, 20_000)
+            directory = blob.digest.split(":")[1][:2]
+            if not (self.shim.root / "blobs/sha256" / directory).exists():
+                return blob
+
+    def ask(self, *request, **headers):
+        answer = self.registry.ask(*request, **headers)
+        if answer.status >= 400:
+            said = answer.json["errors"][0]
+            assert said["code"] and len(said["message"]) > 10, answer
+        return answer
+
+    def upload(self, blob):
+        """The statuses of POST and PUT; None: it did not come to that."""
+        start = self.ask("POST", "/v2/team/app/blobs/uploads/", b"")
+        if start.status != 202:
+            return start.status, None
+        return 202, self.ask("PUT", with_digest(
+            start["Location"], blob.digest), blob.bytes()).status
+
+    def put_manifest(self):
+        return self.ask("PUT", "/v2/team/app/manifests/again",
+                        self.image.body,
+                        Content_Type=self.image.media_type).status
+
+    def miss(self, image):
+        """The status of its layer, or of its manifest."""
+        got = self.ask("GET", f"/v2/{image.repository}/manifests/1")
+        if got.status != 200:
+            return got.status
+        layer = image.layers[1]
+        got = self.ask("GET", f"/v2/{image.repository}/blobs/{layer.digest}")
+        if got.status == 200 and not got.complete:
+            return 0
+        assert got.status != 200 or got.body == layer.bytes()
+        return got.status
+
+    def serves(self):
+        with self.registry.connect() as wire:
+            for blob in self.image.blobs:
+                got = wire.ask("GET", f"/v2/team/app/blobs/{blob.digest}")
+                assert got.body == blob.bytes(), got
+            assert wire.ask("GET", "/healthz").status == 200
+
+    def is_well(self):
+        """All that was acknowledged is here, and all goes on."""
+        self.journal.check(self.registry)
+        self.push(self.new_image(), f"well{self._number}")
+        with self.registry.connect() as wire:
+            image = self.new_image()
+            push(wire, self.journal, "team/gone", image)
+            delete(wire, self.journal, "team/gone", image)
+        is_whole(self.registry)
+
+
+@pytest.fixture(scope="module")
+def hub_of_faults(module_scene):
+    return FakeHub(module_scene)
+
+
+@pytest.fixture(scope="module")
+def shared(module_scene, hub_of_faults):
+    """One registry outlives all faults in turn, and is never restarted."""
+    return Scene(module_scene, hub_of_faults)
+
+
+@pytest.fixture
+def faulty(scene, upstream):
+    return Scene(scene, upstream)
+
+
+# ------------------------------------------------------------------- the disk
+
+@pytest.mark.parametrize("fault", FAULTS, ids=name_of)
+def test_a_fault_of_the_disk(shared, fault):
+    call, part, error, post, put, manifest, missed = fault
+    blob = shared.new_blob()
+    image = shared.upstream.add_small_image("library/" + name_of(
+        fault).lower(), size=300_000)
+    with shared.shim.fault(call, part, error):
+        assert shared.upload(blob) == (post, put)
+        assert shared.put_manifest() == manifest
+        assert shared.miss(image) == missed
+        shared.serves()
+    assert shared.upload(blob) == (202, 201)
+    assert shared.miss(image) == 200
+    shared.is_well()
+
+
+@pytest.mark.parametrize("error, status", [(errno.EMFILE, 503),
+                                           (errno.EACCES, 500)])
+def test_a_file_that_cannot_be_opened_is_not_taken_for_missing(shared, error,
+                                                               status):
+    target = f"/v2/team/app/blobs/{shared.image.blobs[1].digest}"
+    with shared.shim.fault("open", "/blobs/", error):
+        assert shared.ask("GET", target).status == status
+    assert shared.ask("GET", target).status == 200
+    shared.is_well()
+
+
+def test_a_delete_that_the_disk_refuses_can_be_repeated(shared):
+    with shared.registry.connect() as wire:
+        image = shared.new_image()
+        push(wire, shared.journal, "team/gone", image, "1")
+        target = f"/v2/team/gone/manifests/{image.digest}"
+        with shared.shim.fault("fsync", "registry.db-wal", errno.EIO):
+            assert wire.ask("DELETE", target).status == 500
+        shared.journal.check(shared.registry)
+        delete(wire, shared.journal, "team/gone", image)
+        with shared.shim.fault("unlink", "/blobs/", errno.EIO):
+            verb(shared.registry, "gc", "--grace", "0s", status=1)
+    shared.is_well()
+
+
+def test_a_file_that_cannot_be_read_is_set_aside_until_it_is_pushed(shared):
+    """The connection ends before the length that was promised."""
+    image = shared.new_image()
+    shared.push(image, "unreadable")
+    blob = image.blobs[1]
+    target = f"/v2/team/app/blobs/{blob.digest}"
+    with shared.shim.fault("read", blob.digest.split(":")[1][:40],
+                           errno.EIO):
+        assert not shared.registry.ask("GET", target).complete
+        wait_until(lambda: shared.registry.ask("GET", target).status == 404,
+                   "it to be set aside")
+        shared.serves()
+    wait_until(lambda: list((shared.shim.root / "quarantine").iterdir()),
+               "its file to be there")
+    assert shared.upload(blob) == (202, 201)
+    assert shared.registry.ask("GET", target).body == blob.bytes()
+    shared.is_well()
+
+
+def test_descriptors_run_out(scene, upstream):
+    """Requests hear so, or wait; afterwards none is missing."""
+    registry = Registry(scene, {"docker.io": upstream.url},
+                        before=("prlimit", "--nofile=64:64")).start()
+    journal, image = Journal(), image_of(content("c", 99), content("l", 9999))
+    with registry.connect() as wire:
+        push(wire, journal, "team/app", image, "1")
+    crowd = []
+    try:
+        for _ in range(100):
+            crowd.append(registry.connect(timeout=5))
+            crowd[-1].send(b"GET /v2/ HTTP/1.1\r\n")    # and no more
+    except OSError:
+        pass
+    for wire in crowd:
+        wire.close()
+    journal.check(registry)
+    is_whole(registry)
+
+
+# --------------------------------------------------------------- the database
+
+def test_a_database_that_another_process_holds(faulty):
+    """Reads go on; a write waits for it, and then says so."""
+    path = faulty.registry.data / "registry.db"
+    blob = faulty.new_image().blobs[0]
+    with sqlite3.connect(path, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        faulty.serves()
+        assert faulty.put_manifest() == 503
+        faulty.serves()
+        other.execute("ROLLBACK")
+    assert faulty.upload(blob) == (202, 201)
+    faulty.is_well()
+
+
+def test_a_damaged_database_is_said_to_be_that(faulty):
+    """Not taken for an empty one, neither at the start nor while it runs."""
+    assert faulty.registry.stop() == 0
+    path = faulty.registry.data / "registry.db"
+    sound = path.read_bytes()
+    path.write_bytes(sound[:4096] + os.urandom(len(sound) - 4096))
+    faulty.registry.start(wait=False)
+    status = outcome(faulty.registry, "/v2/team/app/manifests/1")
+    assert status == "ended" or status == 500
+    if status == "ended":
+        assert "registry.db" in faulty.registry.log()
+    faulty.registry.kill9()
+    for left in faulty.registry.data.glob("registry.db*"):
+        left.unlink()
+    path.write_bytes(sound)
+    faulty.registry.start()
+    faulty.is_well()
+
+
+def outcome(registry, target):
+    """What a request gets; "ended": it does not start."""
+    def look():
+        if not registry.running():
+            return "ended"
+        try:
+            return registry.ask("GET", target).status
+        except OSError:
+            return None
+    return wait_until(look, "an answer or an end")
+
+
+def test_what_is_no_database_is_left_alone(faulty):
+    assert faulty.registry.stop() == 0
+    path = faulty.registry.data / "registry.db"
+    path.write_bytes(b"this is somebody's file, and no database\n" * 999)
+    faulty.registry.start(wait=False)
+    assert faulty.registry.wait() == 1
+    said = faulty.registry.log().splitlines()[-1]
+    assert "registry.db" in said and "not a database" in said
+    assert path.read_bytes().startswith(b"this is somebody's")
+
+
+# ------------------------------------------------------------------ the clock
+
+@pytest.mark.parametrize("years", [20, -20])
+def test_a_clock_that_jumps(scene, upstream, years):
+    """Nothing goes because of it; what is fresh, or late, is asked for."""
+    shim = DiskShim(scene, scene.directory("late") / "data")
+    registry = Registry(scene, {"docker.io": upstream.url}, data=shim.root,
+                        before=shim.before).start()
+    journal, image = Journal(), image_of(content("c", 99), content("l", 9999))
+    cached = upstream.add_small_image("library/cached")
+
+    def look():
+        journal.check(registry)
+        for layer in cached.layers:
+            assert registry.ask("GET", f"/v2/library/cached/blobs/"
+                                f"{layer.digest}").body == layer.bytes()
+        assert registry.ask("GET", "/v2/library/cached/manifests/1"
+                            ).status == 200
+        is_whole(registry)
+
+    with registry.connect() as wire:
+        push(wire, journal, "team/app", image, "1")
+        start = wire.ask("POST", "/v2/team/app/blobs/uploads/", b"")
+        look()
+        shim.set_clock(years * YEAR)
+        look()
+        late = content("late", 5000)
+        got = wire.ask("PUT", with_digest(start["Location"], late.digest),
+                       late.bytes())
+        assert got.status == 201        # the upload has not expired
+        push(wire, journal, "team/app",
+             image_of(late, content("more", 99)), "2")
+    look()
+    registry.restart()
+    look()
+    shim.set_clock(0)
+    look()
+
+
+# ------------------------------------------------------ where it cannot be kept
+
+@pytest.mark.parametrize("magic, name", [(0x6969, "NFS"), (0xff534d42, "CIFS"),
+                                         (0x65735546, "FUSE")])
+def test_a_network_file_system_is_refused(scene, magic, name):
+    shim = DiskShim(scene, scene.directory("far") / "data")
+    shim.set_filesystem(magic)
+    registry = Registry(scene, data=shim.root, before=shim.before)
+    registry.start(wait=False)
+    assert registry.wait() == USAGE
+    said, = registry.log().splitlines()
+    assert name in said and str(shim.root) in said and "local disk" in said
+
+
+def test_a_directory_that_cannot_be_written_is_refused(scene):
+    """Also one that was a data directory, and is mounted read-only now."""
+    disk = scene.directory("disk")
+    assert os.system(f"mount -t tmpfs disk '{disk}'") == 0
+    registry = Registry(scene, data=disk / "data").start()
+    assert registry.stop() == 0
+    assert os.system(f"mount -o remount,ro '{disk}'") == 0
+    registry.start(wait=False)
+    assert registry.wait() == USAGE
+    said = registry.log().splitlines()[-1]
+    assert str(disk) in said and "Read-only" in said
+    assert os.system(f"mount -o remount,rw '{disk}'") == 0
+    assert registry.start().ask("GET", "/v2/").status == 200
+
+
+def test_a_disk_that_becomes_read_only_serves_what_it_has(scene, faulty):
+    with faulty.shim.fault("create", "/incoming/", errno.EROFS):
+        assert faulty.upload(faulty.image.blobs[0]) == (500, None)
+        faulty.serves()
+    with faulty.shim.fault("create", "/check", errno.EROFS):
+        assert faulty.registry.ask("GET", "/readyz").status == 503
+        assert faulty.registry.ask("GET", "/healthz").status == 200
+    faulty.is_well()
