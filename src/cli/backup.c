@@ -9,8 +9,8 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/io.h"
 #include "base/mem.h"
+#include "cli/errand.h"
 #include "cli/inside.h"
 #include "cli/say.h"
 
@@ -82,33 +82,25 @@ int backup_answer(const char *request, const struct saying *saying, void *arg,
 	return backup_do(arg, place.at, saying, e);
 }
 
-static int backup_run(const char *data, const char *place,
-		      const struct saying *saying, struct err *e)
+static int backup_alone(struct store *store, const struct saying *saying,
+			void *arg, struct err *e)
 {
-	auto_of(store) struct store *store = NULL;
-	auto_buf struct buf request = { 0 };
+	const struct buf *place = arg;
 
-	/* Opening a store makes it; here, it has to be there. */
-	auto_fd int dir = io_open_dir(data, e);
-	if (dir < 0)
-		return -1;
-	if (store_open(data, &store, e) == 0)
-		return backup_do(store, place, saying, e);
-	if (e->kind != ERR_LOCKED)
-		return -1;
-	buf_addf(&request, "backup %s", place);
-	if (control_ask(data, request.at, saying, e) == 0)
-		return 0;
-	if (e->kind != ERR_UNAVAILABLE)
-		return -1;
-	return err_set(e, ERR_LOCKED,
-		       "the process that uses the data directory %s does not "
-		       "listen: wait until it has started, or stop it",
-		       data);
+	return backup_do(store, place->at, saying, e);
 }
 
-/* ----------------------------------------------------------------- the verbs
- */
+static int backup_run(const char *data, struct buf *place,
+		      const struct saying *saying, struct err *e)
+{
+	auto_buf struct buf request = { 0 };
+
+	buf_addf(&request, "backup %s", place->at);
+	struct errand errand = { request.at, backup_alone, place };
+	return errand_run(&errand, data, saying, e);
+}
+
+/* --------------------------------------------------------------- the verbs */
 
 /* Takes the first word out of `args`. */
 static int place_take(char *const **args, const char *verb, const char **out,
@@ -150,7 +142,7 @@ int cli_backup(const struct call *call, struct err *e)
 	    place_whole(typed, &place, e) < 0 ||
 	    options_load(args, &config, e) < 0)
 		return -1;
-	return backup_run(config->data, place.at, &screen.saying, e);
+	return backup_run(config->data, &place, &screen.saying, e);
 }
 
 void cli_backup_help(const struct call *call, struct buf *out)
