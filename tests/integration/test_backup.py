@@ -264,7 +264,7 @@ def killed_at(call, number):
 @pytest.mark.skipif(sanitized(), reason="its threads and strace's fight")
 @pytest.mark.parametrize("call, number", [
     ("openat", 40), ("pwrite64", 1), ("pwrite64", 30), ("fsync", 2),
-    ("fsync", 5), ("renameat", 1), ("renameat", 3), ("renameat", 4),
+    ("fsync", 5), ("renameat", 1), ("renameat", 2), ("renameat", 3),
     ("unlinkat", 1), ("unlinkat", 3)])
 def test_killed_anywhere_the_one_before_or_the_new_one_is_whole(
         scene, registry, call, number):
@@ -275,8 +275,9 @@ def test_killed_anywhere_the_one_before_or_the_new_one_is_whole(
     assert run("gc", "--grace", "0s", "--data", registry.data).returncode == 0
     new = small("c", 700_000).push(registry)
     assert registry.stop() == 0
-    run("backup", place, "--data", registry.data,
-        before=killed_at(call, number))
+    done = run("backup", place, "--data", registry.data,
+               before=killed_at(call, number))
+    assert done.returncode == -signal.SIGKILL, done
 
     first = restored(scene, place)
     assert stays.pulls(first)
@@ -297,8 +298,9 @@ def test_a_restore_that_was_killed_is_done_again(scene, registry, place, call,
     image = small("a").push(registry)
     backup(registry, place)
     again = Registry(scene)
-    run("restore", place, "--data", again.data,
-        before=killed_at(call, number))
+    done = run("restore", place, "--data", again.data,
+               before=killed_at(call, number))
+    assert done.returncode == -signal.SIGKILL, done
     if not (again.data / "registry.db").exists():
         if files(again.data):
             told, _ = refused("serve", "--data", again.data,
@@ -443,7 +445,7 @@ def test_a_damaged_page_fails_requests_and_no_more(registry, place):
     registry.start()
     statuses = {registry.ask("GET", f"/v2/team/many/manifests/t{n}").status
                 for n in range(300)}
-    assert 500 in statuses and statuses <= {200, 404, 500}
+    assert 500 in statuses and statuses <= {200, 500}
     for _ in range(3):
         assert registry.ask("GET", "/v2/").status == 200
         assert registry.ask("GET", "/healthz").status == 200
