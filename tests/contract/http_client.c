@@ -35,13 +35,8 @@ static void secure(struct client *client, const struct client_as *who)
 	assert_int_equal(SSL_connect(ssl), 1);
 }
 
-struct client client_open_raw(struct lab *lab, unsigned door)
+struct client client_make(void)
 {
-	struct sockaddr_in address = {
-		.sin_family = AF_INET,
-		.sin_port = htons((uint16_t)http_port(lab->http, door)),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
 	struct timeval patience = { .tv_sec = PATIENCE_MS / 1000 };
 	struct client client = { .fd = socket(AF_INET,
 					      SOCK_STREAM | SOCK_CLOEXEC, 0) };
@@ -51,8 +46,27 @@ struct client client_open_raw(struct lab *lab, unsigned door)
 		   sizeof(patience));
 	setsockopt(client.fd, SOL_SOCKET, SO_SNDTIMEO, &patience,
 		   sizeof(patience));
-	assert_int_equal(connect(client.fd, (void *)&address, sizeof(address)),
+	assert_true(client.fd >= 0);
+	return client;
+}
+
+void client_connect(const struct client *client, struct lab *lab, unsigned door)
+{
+	struct sockaddr_in address = {
+		.sin_family = AF_INET,
+		.sin_port = htons((uint16_t)http_port(lab->http, door)),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+
+	assert_int_equal(connect(client->fd, (void *)&address, sizeof(address)),
 			 0);
+}
+
+struct client client_open_raw(struct lab *lab, unsigned door)
+{
+	struct client client = client_make();
+
+	client_connect(&client, lab, door);
 	return client;
 }
 

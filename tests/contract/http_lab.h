@@ -107,6 +107,9 @@ struct client_as {
 struct client client_open_as(struct lab *, const struct client_as *);
 /* The same without TLS, whatever the door. */
 struct client client_open_raw(struct lab *, unsigned door);
+/* In two steps: its descriptor, and then the connection. */
+struct client client_make(void);
+void client_connect(const struct client *, struct lab *, unsigned door);
 void client_close(struct client *);
 #define auto_client auto_with(client_close)
 
