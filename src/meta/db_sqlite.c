@@ -21,7 +21,7 @@
 #define LOG_LONG 4000  /* and now it has to begin anew */
 #define LOG_MS 20      /* for which a commit waits at most so long */
 #define COPY_PAGES 256 /* in one piece */
-#define STATEMENTS 128 /* more than there are, and a power of two */
+#define STATEMENTS 256 /* more than there are, and a power of two */
 
 struct db {
 	sqlite3 *handle;
