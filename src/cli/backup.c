@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "cli/errand.h"
 #include "cli/inside.h"
@@ -63,11 +64,11 @@ static int backup_do(struct store *store, const char *place,
 	struct store_copying copying = { tell, &progress };
 	int64_t began_ms = clock_ms();
 	struct store_copied copied;
-	int failed = store_backup(store, place, &copying, &copied, e);
 
-	if (!failed)
-		say_copied(saying, place, &copied, clock_ms() - began_ms);
-	return failed;
+	if (store_backup(store, place, &copying, &copied, e) < 0)
+		return -1;
+	say_copied(saying, place, &copied, clock_ms() - began_ms);
+	return 0;
 }
 
 int backup_answer(const char *request, const struct saying *saying, void *arg,
@@ -79,7 +80,12 @@ int backup_answer(const char *request, const struct saying *saying, void *arg,
 	if (!place.at || place.at[0] != '/')
 		return err_set(e, ERR_USAGE,
 			       "the process that serves is of another version");
-	return backup_do(arg, place.at, saying, e);
+	if (backup_do(arg, place.at, saying, e) < 0) {
+		log_say(LOG_WARN, "backup", "%s: %s", place.at, e->message);
+		return -1;
+	}
+	log_say(LOG_INFO, "backup", "%s is complete", place.at);
+	return 0;
 }
 
 static int backup_alone(struct store *store, const struct saying *saying,

@@ -11,8 +11,11 @@ struct meta_snapshot {
 
 /* --------------------------------------------------------------- making it */
 
-/* Rows that others refer to come last; what belongs to a manifest goes too. */
-static const char *const unwanted[] = {
+/*
+ * Rows that others refer to come last; what belongs to a manifest goes too.
+ * What is known of damage is of other files.
+ */
+static const char *const changes[] = {
 	"DELETE FROM session",
 	"DELETE FROM link WHERE repository IN"
 	" (SELECT id FROM repository WHERE upstream <> '')",
@@ -21,14 +24,15 @@ static const char *const unwanted[] = {
 	"DELETE FROM blob WHERE NOT EXISTS"
 	" (SELECT 1 FROM link WHERE link.digest = blob.digest)",
 	"DELETE FROM repository WHERE upstream <> ''",
+	"UPDATE blob SET damage = 0 WHERE damage > 0",
 };
 
 static int pushed_keep(struct db *db, struct err *e)
 {
 	if (db_begin(db, DB_SOON, e) < 0)
 		return -1;
-	for (size_t i = 0; i < array_size(unwanted); i++) {
-		if (db_do(db, unwanted[i], DB_NO_ARGS, e) < 0)
+	for (size_t i = 0; i < array_size(changes); i++) {
+		if (db_do(db, changes[i], DB_NO_ARGS, e) < 0)
 			return -1;
 	}
 	return db_commit(db, e);

@@ -27,6 +27,7 @@ struct backup {
 	struct copying copying;
 	const struct store_copying *asked;
 	struct meta_snapshot *snapshot;
+	int64_t piece_us; /* when the present piece of work began */
 };
 
 /* --------------------------------------------------------------- the place */
@@ -147,14 +148,16 @@ static int incarnation_missing(struct copying *copying,
 	return 0;
 }
 
+/* While the registry serves, others get the disk for half of the time. */
 static bool backup_goes_on(int64_t bytes, int64_t all, void *arg)
 {
 	struct backup *backup = arg;
-	int64_t now = clock_us();
+	struct collector *collector = &backup->copying.store->collector;
 	struct err ignored;
 
-	return collector_rest(&backup->copying.store->collector, &now,
-			      &ignored) == 0 &&
+	if (!collector->started)
+		backup->piece_us = clock_us();
+	return collector_rest(collector, &backup->piece_us, &ignored) == 0 &&
 	       backup->asked->progress(bytes, all, backup->asked->arg);
 }
 
@@ -242,7 +245,11 @@ int store_backup(struct store *store, const char *directory,
 	    blob_fs_open(directory, &to, e) < 0)
 		return -1;
 
-	struct backup backup = { .path = directory, .asked = copying };
+	struct backup backup = {
+		.path = directory,
+		.asked = copying,
+		.piece_us = clock_us(),
+	};
 	struct store_copying how = { backup_goes_on, &backup };
 	backup.copying = (struct copying){
 		.from = store->blobs,
