@@ -168,6 +168,19 @@ static int answer(const char *request, const struct saying *saying, void *arg,
 		       "the process that serves is of another version");
 }
 
+/* Who has no room is helped by what comes in there. */
+static int open_control(struct house *house, struct err *e)
+{
+	const char *data = house->config->data;
+
+	if (control_open(data, answer, house, &house->control, e) == 0)
+		return 0;
+	if (e->kind != ERR_NO_SPACE)
+		return -1;
+	store_make_room(house->store);
+	return control_open(data, answer, house, &house->control, e);
+}
+
 /* Without it the registry serves as well; only they have to wait for its end.
  */
 static void open_sweeps(struct house *house)
@@ -179,7 +192,7 @@ static void open_sweeps(struct house *house)
 	house->sweeps.grace_ms = config->gc_grace_ms;
 	store_collect(house->store, config->gc_grace_ms);
 	set_verify(house->store, config);
-	if (control_open(config->data, answer, house, &house->control, &e) < 0)
+	if (open_control(house, &e) < 0)
 		log_say(LOG_WARN, "control", "%s", e.message);
 }
 

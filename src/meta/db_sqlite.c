@@ -8,11 +8,16 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
+#include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/io.h"
 #include "base/mem.h"
 
@@ -364,6 +369,26 @@ static int log_check(struct db *db, struct err *e)
 		       "use a directory on a local disk");
 }
 
+/*
+ * The index of the log is mapped. Where a file system writes each page to a
+ * new place (btrfs), a store into it would end the process on a full disk, by
+ * SIGBUS: so that file is one whose pages keep their places, which only an
+ * empty one can become. Nobody else has one open that was just made.
+ */
+static void index_make(const char *path)
+{
+	auto_buf struct buf index = { 0 };
+	int flags;
+
+	buf_addf(&index, "%s-shm", path);
+	auto_fd int fd =
+		open(index.at, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
+		return;
+	flags |= FS_NOCOW_FL;
+	ioctl(fd, FS_IOC_SETFLAGS, &flags);
+}
+
 static int db_setup(struct db *db, const char *path, enum db_role role,
 		    struct err *e)
 {
@@ -395,6 +420,8 @@ int db_open(const char *path, enum db_role role, struct db **out, struct err *e)
 	auto_of(db) struct db *db = mem_alloc(sizeof(*db));
 
 	pthread_once(&once, library_setup);
+	if (role == DB_WRITER)
+		index_make(path);
 	if (db_setup(db, path, role, e) < 0)
 		return err_wrap(e, "%s", path);
 	*out = steal_ptr(&db);

@@ -214,3 +214,8 @@ int store_check(struct store *store, struct err *e)
 	never_mind(io_unlink_at(store->data, name, &ignored));
 	return failed;
 }
+
+void store_make_room(struct store *store)
+{
+	ballast_drop(store->data);
+}

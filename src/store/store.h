@@ -45,6 +45,9 @@ DEFINE_AUTO(store, store_close)
 /* Can something be written now? ERR_NO_SPACE, ERR_IO. For /readyz. */
 int store_check(struct store *, struct err *) may_wait must_check;
 
+/* On a full disk: gives away what was kept for a start on one. */
+void store_make_room(struct store *) may_wait;
+
 /* What is known without a change: peeks are called on this directly. */
 struct meta *store_meta(struct store *);
 

@@ -12,14 +12,23 @@ def small_disk(scene, size="16m"):
 
 def fill(disk, but=0):
     """Until not one more byte has room; `but` bytes are given back."""
+    spare = disk / "spare"
+    if but:
+        with open(spare, "wb", buffering=0) as file:
+            grow(file, but)
     with open(disk / "filler", "ab", buffering=0) as filler:
         for size in 1 << 20, 1 << 12, 1:
-            try:
-                while filler.write(bytes(size)):
-                    pass
-            except OSError:
+            while grow(filler, size):
                 pass
-        filler.truncate(filler.tell() - but)
+    spare.unlink(missing_ok=True)
+
+
+def grow(file, size):
+    """Whether there was room for any of it."""
+    try:
+        return file.write(bytes(size))
+    except OSError:
+        return 0
 
 
 def make_room(disk):
