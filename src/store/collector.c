@@ -12,6 +12,7 @@
  */
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/metrics.h"
 #include "store/inside.h"
 
@@ -256,6 +257,7 @@ static void collect(void *arg)
 
 	cache_look(store);
 	while (sleep_until(collector, clock_ms() + step_of(collector))) {
+		mem_give_back(); /* what a crowd has left */
 		cache_look(store);
 		if (!epoch_began(store, &epoch) && clock_ms() < sweep_ms)
 			continue;

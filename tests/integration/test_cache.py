@@ -77,12 +77,14 @@ class Watch(threading.Thread):
 
 def all_of(work, items, threads):
     """work(item) for each; the first that fails is raised."""
-    queue, failures = list(items), []
+    queue, failures = iter(list(items)), []
 
     def go_on():
-        while queue and not failures:
+        for item in queue:
+            if failures:
+                return
             try:
-                work(queue.pop(0))
+                work(item)
             except (AssertionError, OSError) as failure:
                 failures.append(failure)
 
