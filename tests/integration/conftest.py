@@ -89,6 +89,24 @@ def start_registry(scene):
 
 
 @pytest.fixture(scope="module")
+def registry(module_scene):
+    """One registry without upstreams; tests use repositories of their own."""
+    return Registry(module_scene).start()
+
+
+@pytest.fixture
+def wire(registry):
+    with registry.connect() as wire:
+        yield wire
+
+
+@pytest.fixture
+def name(request):
+    """A repository for this test alone."""
+    return "team/" + request.node.originalname.replace("_", "-")[5:]
+
+
+@pytest.fixture(scope="module")
 def two_doors(module_scene):
     """A registry with a plain endpoint and a secure one."""
     certificate = make_certificate(

@@ -15,24 +15,6 @@ APP = "/v2/team/app"
 BINARY = "application/octet-stream"
 
 
-@pytest.fixture(scope="module")
-def registry(module_scene):
-    """One registry without upstreams; tests use repositories of their own."""
-    return Registry(module_scene).start()
-
-
-@pytest.fixture
-def wire(registry):
-    with registry.connect() as wire:
-        yield wire
-
-
-@pytest.fixture
-def name(request):
-    """A repository for this test alone."""
-    return "team/" + request.node.originalname.replace("_", "-")[5:]
-
-
 def start_upload(wire, name):
     answer = wire.ask("POST", f"/v2/{name}/blobs/uploads/", b"")
     assert answer.status == 202

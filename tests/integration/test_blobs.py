@@ -28,18 +28,6 @@ def registry(module_scene):
     return registry
 
 
-@pytest.fixture
-def wire(registry):
-    with registry.connect() as wire:
-        yield wire
-
-
-@pytest.fixture
-def name(request):
-    """A repository for this test alone."""
-    return "blobs/" + request.node.originalname.replace("_", "-")[5:]
-
-
 def parts_of(answer):
     """(Content-Range, bytes) of each part of a multipart/byteranges."""
     text = f"Content-Type: {answer['Content-Type']}\r\n\r\n".encode()

@@ -11,17 +11,6 @@ from lab.wire import ask
 CONFIG = b"{}"
 
 
-@pytest.fixture(scope="module")
-def registry(module_scene):
-    return Registry(module_scene).start()
-
-
-@pytest.fixture
-def wire(registry):
-    with registry.connect() as wire:
-        yield wire
-
-
 def push(wire, name, *tags):
     push_blob(wire, name, digest_of(CONFIG), CONFIG)
     manifest = Manifest(OCI["manifest"], encode({

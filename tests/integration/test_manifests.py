@@ -14,23 +14,6 @@ from lab.registry import Registry
 CONFIG = b'{"architecture":"amd64","os":"linux"}'
 
 
-@pytest.fixture(scope="module")
-def registry(module_scene):
-    return Registry(module_scene).start()
-
-
-@pytest.fixture
-def wire(registry):
-    with registry.connect() as wire:
-        yield wire
-
-
-@pytest.fixture
-def name(request):
-    """A repository for this test alone."""
-    return "team/" + request.node.originalname.replace("_", "-")[5:]
-
-
 def image(*layers, types=OCI, **fields):
     """An image manifest of these layers, bytes or descriptors."""
     return Manifest(types["manifest"], encode({

@@ -15,17 +15,6 @@ SBOM = "application/spdx+json"
 SIGNATURE = "application/vnd.example.signature+json"
 
 
-@pytest.fixture(scope="module")
-def registry(module_scene):
-    return Registry(module_scene).start()
-
-
-@pytest.fixture
-def wire(registry):
-    with registry.connect() as wire:
-        yield wire
-
-
 @pytest.fixture
 def name(request, wire):
     """A repository for this test alone, with the empty config."""

@@ -14,24 +14,6 @@ from lab.wire import Wire
 ALGORITHMS = ["sha256", "sha512"]
 
 
-@pytest.fixture(scope="module")
-def registry(module_scene):
-    """One registry without upstreams; tests use repositories of their own."""
-    return Registry(module_scene).start()
-
-
-@pytest.fixture
-def wire(registry):
-    with registry.connect() as wire:
-        yield wire
-
-
-@pytest.fixture
-def name(request):
-    """A repository for this test alone."""
-    return "up/" + request.node.originalname.replace("_", "-")[5:]
-
-
 def digest_by(algorithm, data):
     return f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}"
 
