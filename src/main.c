@@ -16,6 +16,8 @@ static const struct verb verbs[] = {
 	  cli_backup, .help = cli_backup_help },
 	{ "restore", "make a data directory out of a backup", cli_restore,
 	  .help = cli_restore_help },
+	{ "keep", "remove what rules do not keep, now, or tell of it", cli_keep,
+	  .help = cli_keep_help },
 	{ "help", "tell about a verb", cli_help, .help = cli_help_help },
 	{ "version", "tell which version this is", cli_version,
 	  .help = cli_version_help },

@@ -44,6 +44,8 @@ int cli_serve(const struct call *, struct err *) may_wait must_check;
 int cli_config(const struct call *, struct err *) must_check;
 int cli_backup(const struct call *, struct err *) may_wait must_check;
 int cli_restore(const struct call *, struct err *) may_wait must_check;
+int cli_keep(const struct call *, struct err *) may_wait must_check;
+void cli_keep_help(const struct call *, struct buf *);
 int cli_gc(const struct call *, struct err *) may_wait must_check;
 int cli_help(const struct call *, struct err *) may_wait must_check;
 int cli_verify(const struct call *, struct err *) may_wait must_check;

@@ -21,8 +21,8 @@
 #include "base/pool.h"
 #include "base/thread.h"
 
-#define REQUEST_ROOM 8192 /* a path is in it, perhaps */
-#define REQUEST_S 2	  /* until it is here */
+#define REQUEST_ROOM (32 * 1024) /* a path, or rules */
+#define REQUEST_S 2		 /* until it is here */
 #define RETRY_MS 20
 #define LINE_S 600 /* until one is taken; "| less" may take its time */
 #define ANSWERS 8  /* at once */

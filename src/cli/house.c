@@ -154,6 +154,7 @@ static int answer(const char *request, const struct saying *saying, void *arg,
 		void *arg;
 	} verbs[] = {
 		{ "gc", gc_answer, &house->sweeps },
+		{ "keep", keep_answer, house->store },
 		{ "verify", verify_answer, house->store },
 		{ "backup", backup_answer, house->store },
 	};

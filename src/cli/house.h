@@ -4,6 +4,7 @@
 #pragma once
 #include "api/api.h"
 #include "cli/gc.h"
+#include "cli/keep.h"
 
 /* All doors as the engine wants them; what they say is the configuration's. */
 struct doors {
@@ -46,7 +47,7 @@ int open_upstream(const struct config_upstream *, struct upstream **out,
 		  struct err *) may_wait must_check;
 void set_cache(struct store *, const struct config *);
 void set_verify(struct store *, const struct config *);
-/* What is refused by them; logs it if that cannot be written. */
+/* What is refused, and what is kept; logs it if that cannot be written. */
 void set_rules(struct store *, const struct config *) may_wait;
 void doors_describe(const struct config *, struct doors *out);
 void doors_free(struct doors *);

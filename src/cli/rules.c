@@ -41,8 +41,10 @@ void set_rules(struct store *store, const struct config *config)
 		.quotas = quotas,
 		.quota_count = config->quota_count,
 	};
+	auto_free struct keep_rule *keep = keep_rules_of(config);
 	struct err e;
 
+	store_rules(store, keep, config->keep_count);
 	if (meta_rules_set(store_meta(store), &rules, &e) < 0)
 		log_say(LOG_ERROR, "rules",
 			"%s; immutable tags and quotas stay as they were",

@@ -145,6 +145,12 @@ int config_duration(const char *name, struct span value, int64_t *ms_out,
 int config_size(const char *name, struct span value, int64_t *bytes_out,
 		struct err *) must_check;
 
+/*
+ * All elements of the list that `first` is the first key of, as options:
+ * " --keep.0.last=10", a blank in front of each; defaults are left out.
+ */
+void config_print_list(const struct config *, const char *first, struct buf *);
+
 /* The table as options, in 80 columns: name, form, help, default. */
 void config_print_keys(struct buf *);
 

@@ -103,3 +103,32 @@ void config_keep(struct config *next, const struct config *now,
 		if (!keys[i].list && is_ahead(&keys[i], next))
 			keep(&keys[i], next, now, kept);
 }
+
+struct printing {
+	const struct list *list;
+	struct buf *out;
+};
+
+static void print_option(struct walk *walk, const struct key *key,
+			 const void *slot)
+{
+	const struct printing *printing = walk->arg;
+	auto_buf struct buf value = { 0 };
+
+	if (key_list(key) != printing->list || !key_print(key, slot, &value))
+		return;
+	if (key->initial && span_is(buf_span(&value), key->initial))
+		return;
+	buf_addf(printing->out, " ");
+	key_spell(key, PLACE_OPTION, walk->index, printing->out);
+	buf_addf(printing->out, "=%s", buf_span(&value).at);
+}
+
+void config_print_list(const struct config *config, const char *first,
+		       struct buf *out)
+{
+	struct printing printing = { key_list(key_named(first)), out };
+	struct walk walk = { .visit = print_option, .arg = &printing };
+
+	holder_walk(&walk, NULL, config);
+}

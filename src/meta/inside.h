@@ -112,6 +112,9 @@ struct notes {
 
 struct notes *meta_notes(struct meta *);
 
+/* Is it noted, and not written yet? */
+bool use_noted(struct meta *, uint64_t use);
+
 /* A manifest came, perhaps once more. */
 int stamp_put(struct db *, const struct repository *, int64_t manifest,
 	      struct err *) must_check;
@@ -167,6 +170,9 @@ int blob_find(struct db *, const struct digest *, struct meta_blob *out,
 /* 1: its number; 0: there is no such manifest; -1. */
 int manifest_find(struct db *, int64_t repository, const struct digest *,
 		  int64_t *id_out, struct err *) must_check;
+/* Drops it, with its tags, and touches the links that it releases. */
+int manifest_remove(struct db *, int64_t repository, int64_t id, struct err *)
+	must_check;
 /* Points the tag at the manifest, as of now. */
 int tag_point(struct db *, int64_t repository, const struct tag *,
 	      int64_t manifest, struct err *) must_check;

@@ -161,6 +161,16 @@ static int blobs_release(struct db *db, int64_t repository, int64_t manifest,
 		     DB_ARGS(db_number(repository), db_number(manifest)), e);
 }
 
+int manifest_remove(struct db *db, int64_t repository, int64_t id,
+		    struct err *e)
+{
+	if (blobs_release(db, repository, id, e) < 0)
+		return -1;
+	/* Its tags, and what it names, follow. */
+	return db_do(db, "DELETE FROM manifest WHERE id = $1",
+		     DB_ARGS(db_number(id)), e);
+}
+
 static int manifest_drop(struct db *db, void *arg, struct err *e)
 {
 	const struct manifest_drop *drop = arg;
@@ -177,12 +187,9 @@ static int manifest_drop(struct db *db, void *arg, struct err *e)
 		return -1;
 	if (found == 0)
 		return manifest_unknown(drop->repository, &reference, e);
-	if (rules_check_tags(db, drop->repository, id, e) < 0 ||
-	    blobs_release(db, repository, id, e) < 0)
+	if (rules_check_tags(db, drop->repository, id, e) < 0)
 		return -1;
-	/* Its tags, and what it names, follow. */
-	return db_do(db, "DELETE FROM manifest WHERE id = $1",
-		     DB_ARGS(db_number(id)), e);
+	return manifest_remove(db, repository, id, e);
 }
 
 int meta_manifest_drop(struct meta *meta, const struct repository *repository,

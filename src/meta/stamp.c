@@ -38,6 +38,17 @@ void meta_use(struct meta *meta, uint64_t use)
 	}
 }
 
+bool use_noted(struct meta *meta, uint64_t use)
+{
+	_Atomic uint64_t *notes = meta_notes(meta)->at;
+	size_t place = place_of(use);
+
+	for (size_t i = 0; i < PROBES; i++)
+		if (notes[(place + i) % NOTES] == use)
+			return true;
+	return false;
+}
+
 /* ---------------------------------------------------------------- writing */
 
 int stamp_put(struct db *db, const struct repository *repository,

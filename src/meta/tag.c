@@ -17,12 +17,14 @@ int tag_point(struct db *db, int64_t repository, const struct tag *tag,
 {
 	return db_do(db,
 		     "INSERT INTO tag"
-		     " (repository, name, manifest, checked, pushed)"
-		     " VALUES ($1, $2, $3, $4, " REGISTRY_TIME ")"
+		     " (repository, name, manifest, checked, pushed, turn)"
+		     " VALUES ($1, $2, $3, $4, " REGISTRY_TIME ","
+		     "  (SELECT COALESCE(MAX(turn), 0) + 1 FROM tag"
+		     "   WHERE repository = $1))"
 		     " ON CONFLICT (repository, name) DO UPDATE SET"
 		     " manifest = excluded.manifest,"
 		     " checked = excluded.checked,"
-		     " pushed = excluded.pushed",
+		     " pushed = excluded.pushed, turn = excluded.turn",
 		     DB_ARGS(db_number(repository), db_text(tag->s),
 			     db_number(manifest), db_number(clock_wall_s())),
 		     e);

@@ -261,6 +261,7 @@ static void collect(void *arg)
 		cache_look(store);
 		if (!epoch_began(store, &epoch) && clock_ms() < sweep_ms)
 			continue;
+		keep_quietly(store);
 		sweep_quietly(store);
 		sweep_ms = clock_ms() + SWEEP_MS;
 	}

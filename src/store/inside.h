@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <sys/queue.h>
 
+#include "base/current.h"
 #include "base/pool.h"
 #include "base/thread.h"
 #include "oci/hash.h"
@@ -92,6 +93,12 @@ struct scrubber {
 	struct meta_damaged damaged; /* as the metrics say */
 };
 
+/* Who removes what rules do not keep. */
+struct keeper {
+	struct current *standing; /* the rules that the collector goes by */
+	pthread_mutex_t pass;	  /* held by whoever is at a pass */
+};
+
 struct store {
 	int data;     /* the data directory */
 	int arrivals; /* its incoming/ */
@@ -103,6 +110,7 @@ struct store {
 	_Atomic uint64_t there[STORE_THERE]; /* files seen lately: blob.c */
 	struct collector collector;
 	struct evictor evictor;
+	struct keeper keeper;
 	struct scrubber scrubber;
 };
 
@@ -224,6 +232,13 @@ int sweep_leftovers(struct store *, struct err *) may_wait must_check;
 int sweep_pass(struct store *, const struct store_sweep *,
 	       const struct meta_horizon *, struct store_swept *out,
 	       struct err *) may_wait must_check;
+
+/* ---------------------------------------------------------------- keeping */
+
+void keeper_open(struct keeper *);
+void keeper_close(struct keeper *);
+/* By the standing rules. */
+void keep_quietly(struct store *) may_wait;
 
 /* --------------------------------------------------------------
  * evicting */

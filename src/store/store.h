@@ -217,6 +217,41 @@ struct store_cache {
 /* From now on; without it there are no limits. May be said again. */
 void store_cache(struct store *, const struct store_cache *) may_wait;
 
+/* ---------------------------------------------------------------- keeping */
+
+/* Something that no rule keeps; `why` says so, and which rules were asked. */
+struct store_gone {
+	const struct repository *repository;
+	const struct tag *tag; /* null: it is a manifest */
+	const struct digest *digest;
+	const char *why;
+};
+
+struct store_keep {
+	const struct keep_rule *rules;
+	size_t count;
+	bool dry;					    /* only tell */
+	void (*tell)(const struct store_gone *, void *arg); /* or null */
+	void *arg;
+};
+
+struct store_kept {
+	uint64_t tags; /* that went, or would go */
+	uint64_t manifests;
+};
+
+/*
+ * Removes what these rules do not keep, as docs/keeping.md says; pushes and
+ * pulls go on meanwhile. ERR_CLOSED: the store is closing; `out` then says how
+ * far it came.
+ */
+int store_keep(struct store *, const struct store_keep *,
+	       struct store_kept *out, struct err *) may_wait must_check;
+
+/* From now on, whoever collects in the background does so by these, too. They
+   are copied. For one thread at a time. */
+void store_rules(struct store *, const struct keep_rule *, size_t count);
+
 /* ------------------------------------------------------------- collecting */
 
 /* Something that goes, or would go, and how large it is. */

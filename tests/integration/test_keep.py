@@ -1,13 +1,14 @@
 """What an operator's rules refuse, and what they remove."""
 
+import subprocess
 import threading
 
 import pytest
 
 from lab.content import content
-from lab.images import OCI, Blob, Manifest, descriptor, encode
+from lab.images import OCI, OCI_INDEX, Blob, Manifest, descriptor, encode
 from lab.pusher import push_blob, push_manifest
-from lab.registry import Registry, yaml
+from lab.registry import BINARY, Registry, yaml
 from lab.waiting import wait_until
 
 
@@ -227,3 +228,204 @@ def test_what_was_deleted_and_collected_leaves_room(scene):
     assert delete(registry, "ci/a", manifest.digest).status == 202
     wait_until(lambda: upload(registry, "ci/a", other).status == 201,
                "there to be room")
+
+
+# --------------------------------------------------------------------- keep
+
+QUICK = {"gc": {"grace": "1s"}}     # rules are applied after each epoch
+
+
+def keep(registry, *arguments):
+    """What the verb says."""
+    done = subprocess.run(
+        [str(BINARY), "keep", "--data", str(registry.data), *arguments],
+        text=True, capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return done.stdout
+
+
+def ruled_out(registry):
+    return [(line["repository"], line.get("tag"))
+            for line in registry.log_lines("keep")]
+
+
+def tags(registry, repository):
+    return registry.ask("GET", f"/v2/{repository}/tags/list").json["tags"]
+
+
+def test_the_last_pushed_and_those_that_fit_stay(scene):
+    registry = start(scene)
+    image = content("image", 100)
+    for tag in "v1", "a", "b", "c", "latest":
+        push(registry, "ci/app", tag, image)
+        push(registry, "app", tag, image)
+    push(registry, "ci/app", "latest", image)
+    rules = ("--keep.0.repositories", "ci/**", "--keep.0.last", "2",
+             "--keep.1.repositories", "**", "--keep.1.tags", "v*")
+
+    told = keep(registry, "--dry-run", *rules[:4])
+    assert "ci/app:v1@sha256:" in told and "app:a@" in told
+    assert "not of the last 2, pushed 0 seconds ago" in told
+    assert "(keep[0])" in told and "Would remove 3 tags, 0 manif" in told
+    assert len(tags(registry, "ci/app")) == 5 and not ruled_out(registry)
+
+    assert "Removed 6 tags, 0 manifests." in keep(registry, *rules)
+    assert tags(registry, "ci/app") == ["c", "latest", "v1"]
+    assert tags(registry, "app") == ["v1"]
+    assert ("ci/app", "a") in ruled_out(registry)
+    assert "keep[1]" in registry.log_lines("keep")[0]["why"]
+    assert keep(registry, *rules) == "Nothing to remove.\n"
+    metrics = registry.metrics()
+    assert metrics["private_registry_ruled_out_tags_total"] == 6
+
+
+def test_rules_are_applied_by_itself_and_changed_by_a_reload(scene):
+    registry = start(scene, keep=[{"repositories": "ci/*", "last": 1}],
+                     **QUICK)
+    image = content("image", 100)
+    for tag in "1", "2":
+        push(registry, "ci/app", tag, image)
+        push(registry, "other", tag, image)
+    wait_until(lambda: tags(registry, "ci/app") == ["2"], "a tag to go")
+    wait_until(lambda: ruled_out(registry) == [("ci/app", "1")], "its line")
+    line = registry.log_lines("keep")[0]
+    assert line["digest"].startswith("sha256:") and "keep[0]" in line["why"]
+    assert tags(registry, "other") == ["1", "2"]
+
+    reload_with(registry, keep=[{"repositories": "other", "tags": "2"}])
+    push(registry, "ci/app", "3", image)
+    wait_until(lambda: tags(registry, "other") == ["2"], "another to go")
+    assert tags(registry, "ci/app") == ["2", "3"]
+
+
+def test_what_is_pulled_stays_and_the_rest_goes(scene):
+    registry = start(scene, keep=[
+        {"repositories": "app", "pulled_within": "4s"}], **QUICK)
+    one, two, three = (content(seed, 100) for seed in "123")
+    push(registry, "app", "by-tag", one)
+    manifest = push(registry, "app", "by-digest", two)
+    push(registry, "app", "nobody", three)
+
+    def pull():
+        registry.ask("GET", "/v2/app/manifests/by-tag")
+        registry.ask("GET", f"/v2/app/manifests/{manifest.digest}")
+        return "nobody" not in tags(registry, "app")
+
+    wait_until(pull, "the one that nobody pulls to go")
+    assert tags(registry, "app") == ["by-digest", "by-tag"]
+    assert has(registry, "app", image_of(three).digest)
+
+
+def test_what_was_pushed_long_ago_goes(scene):
+    registry = start(scene, keep=[
+        {"repositories": "app", "pushed_within": "3s"}], **QUICK)
+    push(registry, "app", "1", content("one", 100))
+    assert tags(registry, "app") == ["1"]
+    wait_until(lambda: tags(registry, "app") == [], "it to go")
+
+
+def test_what_has_no_tag_goes_after_its_time_with_its_blobs(scene):
+    registry = start(scene, keep=[
+        {"repositories": "app", "untagged_after": "2s"}], **QUICK)
+    one, two = content("one", 100), content("two", 100)
+    old = push(registry, "app", "1", one)
+    kept = push(registry, "kept", "1", one)
+    push(registry, "kept", "1", two)
+    index = Manifest(OCI_INDEX, encode({
+        "schemaVersion": 2, "mediaType": OCI_INDEX,
+        "manifests": [descriptor(
+            old.media_type, Blob(old.digest, len(old.body)))]}))
+    with registry.connect() as wire:
+        push_manifest(wire, "app", "all", index)
+    push(registry, "app", "1", two)
+    push(registry, "app", "2", content("three", 100))
+    assert delete(registry, "app", "2").status == 202
+    wait_until(lambda: ruled_out(registry) == [("app", None)], "one to go")
+    assert has(registry, "app", old.digest)     # the index names it
+
+    assert delete(registry, "app", "all").status == 202
+    wait_until(lambda: len(ruled_out(registry)) == 3, "both to go")
+    assert not has(registry, "app", old.digest)
+    assert not has(registry, "app", index.digest)
+    assert has(registry, "kept", kept.digest)
+    wait_until(lambda: registry.ask(
+        "HEAD", f"/v2/app/blobs/{one.digest}").status == 404, "its blob")
+    assert tags(registry, "app") == ["1"]
+
+
+@pytest.mark.parametrize("remove", [True, False])
+def test_referrers_of_a_deleted_subject(scene, remove):
+    rule = {"repositories": "app", "untagged_after": "1s"}
+    if remove:
+        rule["orphan_referrers"] = "remove"
+    registry = start(scene, keep=[rule], **QUICK)
+    image = push(registry, "app", "1", content("one", 100))
+    signature = push(registry, "app", None, content("signature", 100),
+                     subject={"mediaType": image.media_type,
+                              "digest": image.digest,
+                              "size": len(image.body)})
+    push(registry, "app", "x", content("two", 100))
+    delete(registry, "app", "x")
+    wait_until(lambda: len(ruled_out(registry)) == 1, "another to go")
+    assert has(registry, "app", signature.digest)
+
+    assert delete(registry, "app", image.digest).status == 202
+    push(registry, "app", "x", content("three", 100))
+    delete(registry, "app", "x")
+    wait_until(lambda: len(ruled_out(registry)) == 2 + remove,
+               "what may go to go")
+    assert has(registry, "app", signature.digest) is not remove
+
+
+def test_immutable_tags_outlive_rules_and_a_dry_run_says_so(scene):
+    registry = start(scene, immutable=[{"repositories": '"**"',
+                                        "tags": '"v*"'}])
+    push(registry, "app", "v1", content("one", 100))
+    push(registry, "app", "x", content("two", 100))
+    told = keep(registry, "--dry-run", "--keep.0.repositories=**",
+                "--keep.0.tags=none")
+    assert "app:x@" in told and "v1" not in told
+
+
+def test_a_stopped_store_and_one_without_rules(scene):
+    registry = start(scene)
+    push(registry, "app", "1", content("one", 100))
+    push(registry, "app", "2", content("one", 100))
+    assert registry.stop() == 0
+    rule = "--keep.0.repositories=app", "--keep.0.last=1"
+    assert "Would remove 1 tag" in keep(registry, "--dry-run", *rule)
+    assert "Removed 1 tag" in keep(registry, *rule)
+    registry.start()
+    assert tags(registry, "app") == ["2"]
+    done = subprocess.run([str(BINARY), "keep", "--data", str(registry.data)],
+                          text=True, capture_output=True, timeout=60)
+    assert done.returncode == 2 and "no keep rules" in done.stderr
+
+
+def test_pulls_of_what_goes_are_not_broken(scene):
+    """Tags and images go all the time; who has a manifest gets its blobs."""
+    registry = start(scene, keep=[
+        {"repositories": "app", "last": 1, "untagged_after": "1s"}], **QUICK)
+    over, broken = threading.Event(), []
+
+    def pull():
+        while not over.is_set():
+            for tag in tags(registry, "app") or []:
+                got = registry.ask("GET", f"/v2/app/manifests/{tag}")
+                if got.status == 404:
+                    continue        # it went
+                digest = got.json["config"]["digest"]
+                blob = registry.ask("GET", f"/v2/app/blobs/{digest}")
+                if blob.status != 200:
+                    broken.append(blob)
+
+    push(registry, "app", "0", content("blob 0", 1000))
+    thread = threading.Thread(target=pull)
+    thread.start()
+    for number in range(1, 60):
+        push(registry, "app", str(number), content(f"blob {number}", 1000))
+    wait_until(lambda: len([1 for _, tag in ruled_out(registry)
+                            if not tag]) >= 59, "the others to go")
+    over.set()
+    thread.join()
+    assert broken == [] and tags(registry, "app") == ["59"]

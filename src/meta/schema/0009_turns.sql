@@ -1,0 +1,6 @@
+-- Of a repository's tags, the order in which they were last pushed: time alone
+-- does not tell apart what comes within a minute.
+ALTER TABLE tag ADD COLUMN turn BIGINT NOT NULL DEFAULT 0;
+UPDATE tag SET turn = id;
+DROP INDEX tag_pushed;
+CREATE INDEX tag_turn ON tag (repository, turn);
