@@ -71,6 +71,11 @@ def is_denied(answer, *words):
     return True
 
 
+def files(registry, directory):
+    return [path for path in (registry.data / directory).rglob("*")
+            if path.is_file()]
+
+
 def has(registry, repository, reference):
     path = f"/v2/{repository}/manifests/{reference}"
     return registry.ask("HEAD", path).status == 200
@@ -179,7 +184,7 @@ def test_what_cannot_fit_is_refused_before_it_is_sent(scene):
                   "Content-Length: 5000000\r\n"
                   "Expect: 100-continue\r\n\r\n".encode())
         assert is_denied(wire.answer("PATCH"), "5.0 MB")
-    assert list((registry.data / "incoming").iterdir()) == []
+    assert files(registry, "incoming") == []
     push(registry, "ci/a", "1", content("most", 990_000))
     assert upload(registry, "ci/a", content("rest", 9_000)).status == 201
     reload_with(registry, quotas=[{"repositories": '"ci/**"',
@@ -216,8 +221,7 @@ def test_pushes_at_once_do_not_exceed_the_quota_together(scene):
     for thread in threads:
         thread.join()
     assert sorted(statuses) == [201] * 3 + [403] * 5
-    assert len([path for path in (registry.data / "blobs").rglob("*")
-                if path.is_file()]) == 3
+    assert len(files(registry, "blobs")) == 3
 
 
 def test_what_was_deleted_and_collected_leaves_room(scene):
@@ -327,8 +331,8 @@ def test_what_was_pushed_long_ago_goes(scene):
 def test_what_has_no_tag_goes_after_its_time_with_its_blobs(scene):
     registry = start(scene, keep=[
         {"repositories": "app", "untagged_after": "2s"}], **QUICK)
-    one, two = content("one", 100), content("two", 100)
-    old = push(registry, "app", "1", one)
+    one, two, own = (content(seed, 100) for seed in ("one", "two", "own"))
+    old = push(registry, "app", "1", one, own)
     kept = push(registry, "kept", "1", one)
     push(registry, "kept", "1", two)
     index = Manifest(OCI_INDEX, encode({
@@ -348,8 +352,9 @@ def test_what_has_no_tag_goes_after_its_time_with_its_blobs(scene):
     assert not has(registry, "app", old.digest)
     assert not has(registry, "app", index.digest)
     assert has(registry, "kept", kept.digest)
-    wait_until(lambda: registry.ask(
-        "HEAD", f"/v2/app/blobs/{one.digest}").status == 404, "its blob")
+    wait_until(lambda: len(files(registry, "blobs")) == 2, "its blob to go")
+    answer = registry.ask("GET", f"/v2/kept/blobs/{one.digest}")
+    assert answer.body == one.bytes()
     assert tags(registry, "app") == ["1"]
 
 
