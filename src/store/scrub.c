@@ -99,9 +99,12 @@ static int copy_judge(struct scrub *scrub, const struct meta_copy *copy,
 	}
 }
 
-/* After its row. What fails here is found again by the next round. */
+/*
+ * After its row. What fails here is found again by the next round. A file that
+ * nobody can read now may be sound: it stays for when its disk is well again.
+ */
 static int file_follow(const struct scrub *scrub, const struct meta_copy *copy,
-		       bool pushed, struct err *e)
+		       int kind, bool pushed, struct err *e)
 {
 	struct blob_store *blobs = scrub->store->blobs;
 
@@ -109,7 +112,7 @@ static int file_follow(const struct scrub *scrub, const struct meta_copy *copy,
 		return 0;
 	if (!pushed)
 		return blob_delete(blobs, &copy->digest, copy->blob.id, e);
-	if (copy->blob.damage == DAMAGE_LOST)
+	if (kind != FOUND_BYTES && kind != FOUND_SIZE)
 		return 0;
 	return blob_set_aside(blobs, &copy->digest, copy->blob.id, e);
 }
@@ -147,7 +150,7 @@ static int copy_condemn(struct scrub *scrub, const struct meta_copy *copy,
 	scrub_tell(scrub, &finding);
 	if (copy->blob.damage == DAMAGE_NONE)
 		damage_add(scrub, losers.count > 0);
-	return file_follow(scrub, &bad, losers.count > 0, e);
+	return file_follow(scrub, copy, kind, losers.count > 0, e);
 }
 
 /* What is sound, or may be: only what is worth telling is told. */

@@ -50,6 +50,20 @@ static void what_the_disk_cannot_read_is_damaged(void **state)
 			 ERR_BLOB_UNKNOWN);
 }
 
+static void what_can_be_read_again_is_back(void **state)
+{
+	struct lab *lab = *state;
+
+	push_image(lab);
+	every_look_fails(lab, ERR_IO);
+	verify(lab);
+	assert_int_equal(verify(lab).found[FOUND_UNREADABLE], 2);
+	no_look_fails(lab);
+	assert_int_equal(verify(lab).found[FOUND_SOUND], 2);
+	assert_true(lab_has(lab, local("app"), "layer"));
+	assert_true(is_clean(lab));
+}
+
 static void what_is_bad_only_once_is_not_condemned(void **state)
 {
 	struct lab *lab = *state;
@@ -341,6 +355,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_ALL(what_the_disk_cannot_read_is_damaged),
+		WITH_ALL(what_can_be_read_again_is_back),
 		WITH_ALL(what_is_bad_only_once_is_not_condemned),
 		WITH_ALL(what_could_not_be_opened_stays_as_it_is),
 		WITH_ALL(what_could_not_be_set_aside_is_not_served),

@@ -191,7 +191,7 @@ def test_a_delete_that_the_disk_refuses_can_be_repeated(shared):
     shared.is_well()
 
 
-def test_a_file_that_cannot_be_read_is_set_aside_until_it_is_pushed(shared):
+def test_a_file_that_cannot_be_read_is_unknown_until_it_is_pushed(shared):
     """The connection ends before the length that was promised."""
     image = shared.new_image()
     shared.push(image, "unreadable")
@@ -201,12 +201,23 @@ def test_a_file_that_cannot_be_read_is_set_aside_until_it_is_pushed(shared):
                            errno.EIO):
         assert not shared.registry.ask("GET", target).complete
         wait_until(lambda: shared.registry.ask("GET", target).status == 404,
-                   "it to be set aside")
+                   "it to be looked at")
         shared.serves()
-    wait_until(lambda: list((shared.shim.root / "quarantine").iterdir()),
-               "its file to be there")
     assert shared.upload(blob) == (202, 201)
     assert shared.registry.ask("GET", target).body == blob.bytes()
+    shared.is_well()
+
+
+def test_a_disk_that_can_be_read_again_has_lost_nothing(shared):
+    image = shared.new_image()
+    shared.push(image, "readable")
+    target = f"/v2/team/app/blobs/{image.blobs[1].digest}"
+    with shared.shim.fault("read", image.blobs[1].digest.split(":")[1][:40],
+                           errno.EIO):
+        verb(shared.registry, "verify", status=1)
+    assert shared.registry.ask("GET", target).status == 404
+    verb(shared.registry, "verify")
+    assert shared.registry.ask("GET", target).body == image.blobs[1].bytes()
     shared.is_well()
 
 
