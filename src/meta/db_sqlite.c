@@ -32,6 +32,7 @@ struct db {
 	sqlite3 *handle;
 	int restart_at;		 /* pages: for how long a log a writer waits */
 	enum db_promise promise; /* as the engine has it */
+	bool doubtful;		 /* what is in the log, after a failed sync */
 	struct {
 		const char *sql;
 		sqlite3_stmt *statement;
@@ -227,16 +228,41 @@ static int promise(struct db *db, enum db_promise promise, struct err *e)
 	return 0;
 }
 
+/*
+ * After a sync that failed, the kernel takes what it could not write for
+ * written. Of the log that may be commits that came soon, and whatever
+ * follows them in it would be lost with them. So all of it is copied into the
+ * file, and the log begins anew, before anything else is promised.
+ */
+static int log_renew(struct db *db, struct err *e)
+{
+	int code = db->doubtful ?
+			   sqlite3_wal_checkpoint_v2(db->handle, NULL,
+						     SQLITE_CHECKPOINT_RESTART,
+						     NULL, NULL) :
+			   SQLITE_OK;
+
+	if (code != SQLITE_OK)
+		return db_fail(db->handle, code, e);
+	db->doubtful = false;
+	return 0;
+}
+
 int db_begin(struct db *db, enum db_promise wanted, struct err *e)
 {
-	if (promise(db, wanted, e) < 0)
+	if (promise(db, wanted, e) < 0 || log_renew(db, e) < 0)
 		return -1;
 	return db_do(db, "BEGIN IMMEDIATE", DB_NO_ARGS, e);
 }
 
 int db_commit(struct db *db, struct err *e)
 {
-	return db_do(db, "COMMIT", DB_NO_ARGS, e);
+	int failed = db_do(db, "COMMIT", DB_NO_ARGS, e);
+
+	if (failed &&
+	    sqlite3_extended_errcode(db->handle) == SQLITE_IOERR_FSYNC)
+		db->doubtful = true;
+	return failed;
 }
 
 void db_rollback(struct db *db)
@@ -338,6 +364,8 @@ static int log_copy(void *arg, sqlite3 *handle, const char *database, int pages)
 		restart ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE,
 		NULL, NULL);
 	sqlite3_busy_timeout(handle, BUSY_MS);
+	if (code == SQLITE_IOERR_FSYNC)
+		db->doubtful = true;
 	if (restart)
 		db->restart_at = LOG_LONG + (code == SQLITE_OK ? 0 : pages);
 	return SQLITE_OK;

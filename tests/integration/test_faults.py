@@ -166,6 +166,20 @@ def test_a_fault_of_the_disk(shared, fault):
     shared.is_well()
 
 
+def test_nothing_is_promised_behind_what_a_sync_may_have_lost(shared):
+    """What the kernel could not write then, it takes for written."""
+    def salt():
+        with open(shared.shim.root / "registry.db-wal", "rb") as log:
+            return log.read(24)[16:]
+
+    with shared.shim.fault("fsync", "registry.db-wal", errno.EIO):
+        assert shared.upload(shared.new_blob()) == (202, 500)
+        before = salt()
+    assert shared.upload(shared.new_blob()) == (202, 201)
+    assert salt() != before
+    shared.is_well()
+
+
 @pytest.mark.parametrize("error, status", [(errno.EMFILE, 503),
                                            (errno.EACCES, 500)])
 def test_a_file_that_cannot_be_opened_is_not_taken_for_missing(shared, error,
