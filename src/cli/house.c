@@ -210,10 +210,8 @@ int house_open(struct house *house, struct config *config, char *const *args,
 	set_cache(house->store, config);
 	set_rules(house->store, config);
 	open_mirror(house);
-	if (open_doors(house, e) < 0)
-		return -1;
-	open_sweeps(house);
-	return 0;
+	open_sweeps(house); /* before the doors: who finds it ready finds all */
+	return open_doors(house, e);
 }
 
 /* Workers may wait for the mirror, and the mirror writes to the store. */

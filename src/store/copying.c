@@ -128,10 +128,11 @@ int copying_end(const struct store_copied *copied, struct err *e)
 	if (copied->lost.number == 0)
 		return 0;
 	return err_set(e, ERR_CORRUPT,
-		       "all is there but %llu blob%s whose files are missing "
-		       "or cannot be read: private-registry verify names them",
+		       "all is there but %llu blob%s, missing or unreadable: "
+		       "private-registry verify names %s",
 		       (unsigned long long)copied->lost.number,
-		       copied->lost.number == 1 ? "" : "s");
+		       copied->lost.number == 1 ? "" : "s",
+		       copied->lost.number == 1 ? "it" : "them");
 }
 
 int file_place(int dir, const char *name, const char *name_new, struct err *e)
