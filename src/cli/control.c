@@ -278,6 +278,11 @@ static int request_send(int fd, const char *request, struct err *e)
 	auto_buf struct buf line = { 0 };
 
 	buf_addf(&line, "%s\n", request);
+	if (line.len > REQUEST_ROOM)
+		return err_set(e, ERR_USAGE,
+			       "this is too much to ask the process that "
+			       "serves: %d bytes are taken",
+			       REQUEST_ROOM);
 	return send(fd, line.at, line.len, MSG_NOSIGNAL) < 0 ?
 		       err_sys(e, "%s", name) :
 		       0;

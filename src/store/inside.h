@@ -93,12 +93,6 @@ struct scrubber {
 	struct meta_damaged damaged; /* as the metrics say */
 };
 
-/* Who removes what rules do not keep. */
-struct keeper {
-	struct current *standing; /* the rules that the collector goes by */
-	pthread_mutex_t pass;	  /* held by whoever is at a pass */
-};
-
 struct store {
 	int data;     /* the data directory */
 	int arrivals; /* its incoming/ */
@@ -110,7 +104,7 @@ struct store {
 	_Atomic uint64_t there[STORE_THERE]; /* files seen lately: blob.c */
 	struct collector collector;
 	struct evictor evictor;
-	struct keeper keeper;
+	struct current *rules; /* those that the collector keeps by */
 	struct scrubber scrubber;
 };
 
@@ -235,9 +229,9 @@ int sweep_pass(struct store *, const struct store_sweep *,
 
 /* ---------------------------------------------------------------- keeping */
 
-void keeper_open(struct keeper *);
-void keeper_close(struct keeper *);
-/* By the standing rules. */
+/* No rules yet. */
+struct current *rules_open(void);
+/* By those of the store. */
 void keep_quietly(struct store *) may_wait;
 
 /* --------------------------------------------------------------

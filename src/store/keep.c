@@ -1,7 +1,8 @@
 /*
  * What the operator's rules do not keep goes: repository by repository, first
  * tags, then manifests. These are walked through again as long as something
- * goes, since what an index names can only go after it.
+ * goes, since what an index names can only go after it. Several may be at it at
+ * once: each removal is judged in its own transaction.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -27,22 +28,15 @@ static struct standing *standing_make(const struct keep_rule *rules,
 	return standing;
 }
 
-void keeper_open(struct keeper *keeper)
+struct current *rules_open(void)
 {
-	pthread_mutex_init(&keeper->pass, NULL);
-	keeper->standing = current_open(standing_make(NULL, 0), free);
-}
-
-void keeper_close(struct keeper *keeper)
-{
-	current_close(&keeper->standing);
-	pthread_mutex_destroy(&keeper->pass);
+	return current_open(standing_make(NULL, 0), free);
 }
 
 void store_rules(struct store *store, const struct keep_rule *rules,
 		 size_t count)
 {
-	current_replace(store->keeper.standing, standing_make(rules, count));
+	current_replace(store->rules, standing_make(rules, count));
 }
 
 /* ------------------------------------------------------------------- a pass */
@@ -160,7 +154,6 @@ int store_keep(struct store *store, const struct store_keep *how,
 	thread_may_wait("store_keep");
 	*out = (struct store_kept){ 0 };
 	collector_stamp(store);
-	hold_mutex(&store->keeper.pass);
 	while (how->count > 0) {
 		if (meta_place_next(store->meta, place.id, &place, e) < 0)
 			return -1;
@@ -177,7 +170,7 @@ int store_keep(struct store *store, const struct store_keep *how,
 void keep_quietly(struct store *store)
 {
 	auto_with(version_release) struct version *held =
-		current_hold(store->keeper.standing);
+		current_hold(store->rules);
 	const struct standing *standing = version_value(held);
 	struct store_keep how = {
 		.rules = standing->rules,

@@ -57,7 +57,7 @@ static int store_begin(const char *data, struct store **out, struct err *e)
 	uploads_open(&store->uploads);
 	collector_open(&store->collector);
 	evictor_open(&store->evictor);
-	keeper_open(&store->keeper);
+	store->rules = rules_open();
 	scrubber_open(&store->scrubber);
 	store->hashers = pool_open("hash", HASHERS);
 	store->data = io_make_dir(data, e);
@@ -186,7 +186,7 @@ void store_close(struct store **pointer)
 	uploads_close(&store->uploads);
 	pool_close(&store->hashers);
 	evictor_close(&store->evictor);
-	keeper_close(&store->keeper);
+	current_close(&store->rules);
 	if (store->blobs)
 		blob_close(&store->blobs);
 	if (store->meta)
