@@ -103,12 +103,16 @@ static int newer_spare(const struct restore *restore,
 	return meta_snapshot_spare(snapshot, newest, e);
 }
 
-/* A log of the old database must never meet the new one. */
+/* A log must never meet another database than its own. */
 static int old_set_aside(int data, struct err *e)
 {
 	static const char *const parts[] = { "", "-wal", "-shm" };
 	char from[32], to[32];
 
+	if (is_there(data, DATABASE) &&
+	    (io_unlink_at(data, DATABASE ".lost-wal", e) < 0 ||
+	     io_unlink_at(data, DATABASE ".lost-shm", e) < 0))
+		return -1;
 	for (size_t i = 0; i < array_size(parts); i++) {
 		snprintf(from, sizeof(from), DATABASE "%s", parts[i]);
 		snprintf(to, sizeof(to), DATABASE ".lost%s", parts[i]);

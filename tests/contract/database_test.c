@@ -151,6 +151,69 @@ static void a_number_that_a_loss_of_power_took_is_not_given_again(void **state)
 	assert_true(session_new(lab->meta).id > lost.id);
 }
 
+/* ---------------------------------------------------------------- copies */
+
+struct meddler {
+	struct db *db;
+	int times;
+};
+
+static bool meddle(void *arg)
+{
+	struct meddler *meddler = arg;
+	struct err e;
+
+	meddler->times++;
+	OK(db_do(meddler->db,
+		 "DELETE FROM filler WHERE i IN"
+		 " (SELECT i FROM filler ORDER BY i LIMIT 100)",
+		 DB_NO_ARGS, &e),
+	   e);
+	return meddler->times < 100;
+}
+
+static int64_t fillers(const char *path)
+{
+	auto_of(db) struct db *db = NULL;
+	auto_rows struct rows row;
+	struct err e;
+
+	OK(db_open(path, DB_DRAFT, &db, &e), e);
+	OK(db_check(db, &e), e);
+	OK(db_find(db, "SELECT count(*) FROM filler", DB_NO_ARGS, &row, &e), e);
+	return row_number(&row, 0);
+}
+
+static void a_copy_is_of_one_moment_and_nobody_waits_for_it(void **state)
+{
+	struct lab *lab = *state;
+	auto_of(db) struct db *writer = NULL, *reader = NULL;
+	struct meddler meddler = { 0 };
+	char path[96], copy[96];
+	struct err e;
+
+	database_path(lab, path, sizeof(path));
+	snprintf(copy, sizeof(copy), "%s/copy.db", lab->path);
+	OK(db_open(path, DB_WRITER, &writer, &e), e);
+	OK(db_do(writer, "CREATE TABLE filler (i INTEGER, bytes BLOB)",
+		 DB_NO_ARGS, &e),
+	   e);
+	OK(db_do(writer,
+		 "WITH RECURSIVE n (i) AS"
+		 " (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)"
+		 " INSERT INTO filler SELECT i, zeroblob(2000) FROM n",
+		 DB_NO_ARGS, &e),
+	   e);
+	OK(db_open(path, DB_READER, &reader, &e), e);
+	meddler.db = writer;
+	OK(db_copy(reader, copy, meddle, &meddler, &e), e);
+	assert_int_equal(fillers(copy), 2000);
+	assert_in_range(meddler.times, 2, 20);
+
+	meddler.times = 100;
+	FAILS(db_copy(reader, copy, meddle, &meddler, &e), e, ERR_CLOSED);
+}
+
 /* ------------------------------------------------------- many at a time */
 
 static void two_handles_of_one_database_see_each_other(void **state)
@@ -239,6 +302,7 @@ int main(void)
 		LAB_TEST(a_peek_does_not_wait_for_a_writer),
 		LAB_TEST(a_failed_write_changes_nothing_and_the_next_one_works),
 		LAB_TEST(a_number_that_a_loss_of_power_took_is_not_given_again),
+		LAB_TEST(a_copy_is_of_one_moment_and_nobody_waits_for_it),
 		LAB_TEST(two_handles_of_one_database_see_each_other),
 		LAB_TEST(many_writers_share_commits_and_read_their_own_writes),
 	};
