@@ -172,8 +172,13 @@ static void suspect_verify(void *arg)
 	auto_free struct suspect *suspect = arg;
 	struct store *store = suspect->store;
 	struct err e;
+	int failed;
 
-	if (scrub_blob(store, &suspect->digest, &e) < 0 && e.kind != ERR_CLOSED)
+	do
+		failed = scrub_blob(store, &suspect->digest, &e);
+	while (failed && e.kind == ERR_BUSY &&
+	       wait_until(&store->scrubber, clock_ms() + PART_MS));
+	if (failed && e.kind != ERR_CLOSED)
 		log_say(LOG_WARN, "verify", "%s", e.message);
 	suspect_forget(&store->scrubber, &suspect->digest);
 }
