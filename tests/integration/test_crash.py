@@ -1,37 +1,105 @@
-"""Killed at any moment, it has all that it acknowledged, byte for byte."""
+"""Killed at any moment, it has all that it acknowledged, byte for byte.
 
+Meanwhile clients push, delete and pull, the cache is filled and evicted, and
+collections run. `CRASHES=1000` is the long run.
+"""
+
+import os
 import random
 import threading
 import time
 
 from lab.content import content, digest_of
-from lab.images import OCI, Blob, Manifest, descriptor, encode
+from lab.integrity import is_whole, verb
+from lab.journal import Journal, image_of
 from lab.pusher import push_blob, push_manifest
 from lab.wire import Wire
+from lab.workload import delete
 
-CRASHES = 20
+CRASHES = int(os.environ.get("CRASHES", 30))
 PUSHERS, FILLERS = 4, 2
+MIB = 1 << 20
 
 
-class Acknowledged:
-    """What we were told is kept: blobs, and manifests by tag."""
+class Clients:
+    """Those of one life of the registry, and what they were told."""
 
-    def __init__(self):
-        self.blobs = set()          # (repository, digest)
-        self.manifests = {}         # (repository, tag): Manifest
+    def __init__(self, registry, far):
+        self.registry, self.far = registry, far
+        self.journal, self.mistakes = Journal(), []
+        self.pending = {}       # by client: blobs that wait for a manifest
+        self.deleted = self.collections = 0
 
-    def check(self, registry):
-        with registry.connect() as wire:
-            for repository, digest in sorted(self.blobs):
-                got = wire.ask("GET", f"/v2/{repository}/blobs/{digest}")
-                assert got.status == 200, (repository, digest, got)
-                assert digest_of(got.body) == digest
-            for (repository, tag), manifest in self.manifests.items():
-                for reference in tag, manifest.digest:
-                    got = wire.ask(
-                        "GET", f"/v2/{repository}/manifests/{reference}")
-                    assert got.status == 200, (repository, reference, got)
-                    assert got.body == manifest.body
+    def start(self, crash):
+        works = [self.pusher(number) for number in range(PUSHERS)]
+        works += [self.filler() for _ in range(FILLERS)] + [self.collector()]
+        return [until_it_dies(work, random.Random(f"{crash} {number}"),
+                              self.mistakes)
+                for number, work in enumerate(works)]
+
+    def pusher(self, number):
+        """Pushes and deletes images, parts of which others have as well."""
+        repository, pending = f"team/app{number % 3}", set()
+        self.pending[number] = (repository, pending)
+        wire = Wire(self.registry.address)
+
+        def push(chance):
+            which = chance.randrange(12)
+            image = image_of(content(("config", number, which), 999),
+                             content(chance.choice(["shared", which]),
+                                     100_000),
+                             content(("layer", number, which),
+                                     1 + which * 20_000))
+            for blob in image.blobs:
+                push_blob(wire, repository, blob.digest, blob.bytes())
+                pending.add(blob)
+            tag = f"t{number}-{chance.randrange(6)}"
+            with self.journal.change(repository, tag, image.digest, to=image):
+                push_manifest(wire, repository, tag, image)
+            pending.clear()
+            if chance.random() < 0.4:
+                delete(wire, self.journal, repository, image)
+                self.deleted += 1
+        return push
+
+    def filler(self):
+        """Pulls through, and believes no finished answer unseen."""
+        wire = Wire(self.registry.address)
+
+        def pull(chance):
+            image = chance.choice(self.far)
+            layer = chance.choice(image.layers)
+            wire.ask("GET", f"/v2/{image.repository}/manifests/{image.tag}")
+            got = wire.ask("GET",
+                           f"/v2/{image.repository}/blobs/{layer.digest}")
+            if not got.complete:
+                raise ConnectionError
+            assert got.status == 200, got
+            assert digest_of(got.body) == layer.digest
+        return pull
+
+    def collector(self):
+        def collect(_):
+            if not self.registry.running():
+                raise ConnectionError
+            try:
+                verb(self.registry, "gc", "--grace", "0s")
+            except AssertionError as ended:
+                raise ConnectionError from ended
+            self.collections += 1
+        return collect
+
+    def check(self):
+        """Also a push that was interrupted can be gone on with."""
+        assert self.mistakes == []
+        self.journal.settle(self.registry)
+        with self.registry.connect() as wire:
+            for repository, blobs in self.pending.values():
+                for blob in blobs:
+                    got = wire.ask("GET",
+                                   f"/v2/{repository}/blobs/{blob.digest}")
+                    assert got.status == 200, (repository, blob.digest, got)
+                    assert got.body == blob.bytes()
 
 
 def until_it_dies(work, chance, mistakes):
@@ -49,74 +117,32 @@ def until_it_dies(work, chance, mistakes):
     return thread
 
 
-def pusher(registry, kept, number):
-    """Pushes blobs, some of them the same as others', and names them."""
-    repository = f"team/app{number % 3}"
-    wire = Wire(registry.address)
-
-    def push(chance):
-        blobs = [content(chance.choice(["shared", number, chance.random()]),
-                         chance.randrange(1, 300_000)) for _ in range(2)]
-        for blob in blobs:
-            push_blob(wire, repository, blob.digest, blob.bytes())
-            kept.blobs.add((repository, blob.digest))
-        manifest = manifest_of(blobs)
-        tag = f"t{number}-{chance.randrange(1 << 30)}"
-        push_manifest(wire, repository, tag, manifest)
-        kept.manifests[repository, tag] = manifest
-    return push
-
-
-def filler(registry, images):
-    """Pulls through, and believes no finished answer unseen."""
-    wire = Wire(registry.address)
-
-    def pull(chance):
-        image = chance.choice(images)
-        layer = chance.choice(image.layers)
-        wire.ask("GET", f"/v2/{image.repository}/manifests/{image.tag}")
-        got = wire.ask("GET",
-                       f"/v2/{image.repository}/blobs/{layer.digest}")
-        if not got.complete:
-            raise ConnectionError
-        assert got.status == 200 and digest_of(got.body) == layer.digest, got
-    return pull
-
-
-def manifest_of(blobs):
-    config, layer = (Blob(blob.digest, blob.size) for blob in blobs)
-    return Manifest(OCI["manifest"], encode({
-        "schemaVersion": 2, "mediaType": OCI["manifest"],
-        "config": descriptor(OCI["config"], config),
-        "layers": [descriptor(OCI["layer"], layer)]}))
-
-
 def test_killed_at_any_moment_it_keeps_what_it_acknowledged(start_registry,
                                                             upstream):
     upstream.always.rate = 20_000_000
-    images = [upstream.add_small_image(f"library/image{number}", "1",
-                                       2_000_000) for number in range(40)]
-    registry = start_registry({"docker.io": upstream.url})
-    kept, mistakes, chance = Acknowledged(), [], random.Random(4)
+    far = [upstream.add_small_image(f"library/image{number}", "1", MIB)
+           for number in range(40)]
+    registry = start_registry({"docker.io": upstream.url}, mirror={
+        "cache": {"limit": "10MiB", "keep_free": "none"}})
+    clients, chance = Clients(registry, far), random.Random(4)
 
     for crash in range(CRASHES):
-        works = [pusher(registry, kept, number) for number in range(PUSHERS)]
-        works += [filler(registry, images) for _ in range(FILLERS)]
-        threads = [until_it_dies(work, random.Random(f"{crash} {number}"),
-                                 mistakes)
-                   for number, work in enumerate(works)]
+        threads = clients.start(crash)
         time.sleep(chance.uniform(0.02, 0.5))
         registry.kill9()
         for thread in threads:
             thread.join()
         registry.start()
-        kept.check(registry)
+        clients.check()
+        if crash % 5 == 0:
+            is_whole(registry)
 
-    assert mistakes == []
-    print(f"{len(kept.blobs)} blobs and {len(kept.manifests)} manifests kept")
-    assert len(kept.manifests) > CRASHES
-    for image in images:
-        filled = registry.ask("GET", f"/v2/{image.repository}/blobs/"
-                              f"{image.layers[-1].digest}")
-        assert filled.status == 200
-        assert digest_of(filled.body) == image.layers[-1].digest
+    is_whole(registry)
+    print(f"{clients.journal.certain()} kept, {clients.deleted} deletions, "
+          f"{clients.collections} collections")
+    assert clients.journal.certain() > 20
+    assert min(clients.deleted, clients.collections) > CRASHES
+    for image in far:
+        got = registry.ask("GET", f"/v2/{image.repository}/blobs/"
+                           f"{image.layers[-1].digest}")
+        assert digest_of(got.body) == image.layers[-1].digest

@@ -4,6 +4,7 @@ import ctypes
 import hashlib
 import mmap
 import os
+import weakref
 
 _libc = ctypes.CDLL(None)
 _libc.memcmp.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
@@ -19,6 +20,7 @@ class Content:
     def __init__(self, data):
         self.size = len(data)
         self.fd = os.memfd_create("content")
+        weakref.finalize(self, os.close, self.fd)
         os.truncate(self.fd, self.size)
         self.view = mmap.mmap(self.fd, max(self.size, 1)) \
             if self.size else b""

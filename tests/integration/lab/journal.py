@@ -66,18 +66,30 @@ class Journal:
         pulled = set()
         with registry.connect() as wire:
             for name in list(self._changes):
-                repository, reference = name
-                answer = wire.ask(
-                    "GET", f"/v2/{repository}/manifests/{reference}")
-                allowed = self.allowed(name, cut)
-                if answer.status == 404:
-                    assert None in allowed, (name, "is lost")
-                    continue
-                assert answer.status == 200, (name, answer)
-                found, = [value for value in allowed
-                          if value and value.body == answer.body] or [None]
-                assert found, (name, answer, allowed)
-                pull_blobs(wire, repository, found, pulled)
+                self._look(wire, name, cut, pulled)
+
+    def _look(self, wire, name, cut, pulled):
+        """What `name` is found to be, one of the things that it may be."""
+        repository, reference = name
+        answer = wire.ask("GET", f"/v2/{repository}/manifests/{reference}")
+        allowed = self.allowed(name, cut)
+        if answer.status == 404:
+            assert None in allowed, (name, "is lost")
+            return None
+        assert answer.status == 200, (name, answer)
+        found, = [value for value in allowed
+                  if value and value.body == answer.body] or [None]
+        assert found, (name, answer, allowed)
+        pull_blobs(wire, repository, found, pulled)
+        return found
+
+    def settle(self, registry):
+        """The same, and what was only possible is certain from now on."""
+        pulled = set()
+        with registry.connect() as wire:
+            for name in list(self._changes):
+                found = self._look(wire, name, 1, pulled)
+                self._changes[name] = [Change(found, 0, 0)]
 
 
 def image_of(config, *layers):
