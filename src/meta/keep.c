@@ -9,8 +9,7 @@
 #include "meta/inside.h"
 
 #define LOOK_ROWS 512
-#define HOLDERS 64 /* that are looked at; what has more stays */
-#define DEPTH 8	   /* likewise: of indexes in indexes */
+#define HOLDERS 64 /* that are looked at for one; what has more stays */
 
 /* A look or a take. */
 struct judge {
@@ -19,6 +18,7 @@ struct judge {
 	const struct meta_keep *keep;
 	int64_t now;  /* registry time, ms */
 	int64_t turn; /* of the oldest recent tag */
+	int left;     /* holders that may still be looked at for this one */
 };
 
 /* The functions below return 1 if it may go, 0 if it stays, or -1. */
@@ -243,12 +243,10 @@ static int holders_find(const struct judge *judge, int64_t manifest,
 	return found;
 }
 
-static int manifest_goes(const struct judge *judge,
-			 const struct untagged *manifest, int depth,
+static int manifest_goes(struct judge *judge, const struct untagged *manifest,
 			 struct keep_manifest *facts, struct err *e);
 
-static int holder_goes(const struct judge *judge, int64_t id, int depth,
-		       struct err *e)
+static int one_goes(struct judge *judge, int64_t id, struct err *e)
 {
 	struct untagged manifest;
 	struct keep_manifest ignored;
@@ -263,12 +261,14 @@ static int holder_goes(const struct judge *judge, int64_t id, int depth,
 			return found;
 		untagged_read(&row, &manifest);
 	}
-	return manifest_goes(judge, &manifest, depth, &ignored, e);
+	return manifest_goes(judge, &manifest, &ignored, e);
 }
 
-/* Do all that hold it go as well? In a take, they have to be gone. */
-static int holders_go(const struct judge *judge, int64_t manifest, int depth,
-		      struct err *e)
+/*
+ * Do all that hold it go as well? In a take, they have to be gone. What cannot
+ * be seen by a few looks goes after them, in a later walk.
+ */
+static int holders_go(struct judge *judge, int64_t manifest, struct err *e)
 {
 	int64_t holders[HOLDERS];
 	size_t count;
@@ -277,15 +277,14 @@ static int holders_go(const struct judge *judge, int64_t manifest, int depth,
 
 	if (more < 0)
 		return -1;
-	if (more || (count > 0 && (judge->meta || depth == DEPTH)))
+	if (more || (count > 0 && judge->meta))
 		return 0;
 	for (size_t i = 0; i < count && goes == 1; i++)
-		goes = holder_goes(judge, holders[i], depth + 1, e);
+		goes = judge->left-- > 0 ? one_goes(judge, holders[i], e) : 0;
 	return goes;
 }
 
-static int manifest_goes(const struct judge *judge,
-			 const struct untagged *manifest, int depth,
+static int manifest_goes(struct judge *judge, const struct untagged *manifest,
 			 struct keep_manifest *facts, struct err *e)
 {
 	*facts = (struct keep_manifest){
@@ -295,10 +294,10 @@ static int manifest_goes(const struct judge *judge,
 	if (manifest->is_tagged ||
 	    keep_manifest_stays(judge->keep->rules, facts))
 		return 0;
-	return holders_go(judge, manifest->id, depth, e);
+	return holders_go(judge, manifest->id, e);
 }
 
-static int manifest_judge(const struct judge *judge, const struct rows *row,
+static int manifest_judge(struct judge *judge, const struct rows *row,
 			  struct meta_gone *out, struct err *e)
 {
 	struct untagged manifest;
@@ -309,7 +308,8 @@ static int manifest_judge(const struct judge *judge, const struct rows *row,
 	*out = (struct meta_gone){ .id = manifest.id };
 	if (digest_from_row(row_bytes(row, 1), &out->digest, e) < 0)
 		return -1;
-	int goes = manifest_goes(judge, &manifest, 0, &facts, e);
+	judge->left = HOLDERS;
+	int goes = manifest_goes(judge, &manifest, &facts, e);
 	if (goes != 1)
 		return goes;
 	keep_manifest_why(judge->keep->rules, &facts, &why);
@@ -348,7 +348,7 @@ static int manifests_look(struct judge *judge, struct meta_keep *keep,
 static int manifest_take(struct judge *judge, const struct meta_gone *gone,
 			 struct err *e)
 {
-	int goes = holder_goes(judge, gone->id, 0, e);
+	int goes = one_goes(judge, gone->id, e);
 
 	if (goes != 1 || use_noted(judge->meta, (uint64_t)gone->id * 2))
 		return goes < 0 ? -1 : 0;

@@ -323,6 +323,29 @@ static void a_referrer_stays_with_its_subject_and_then_if_it_may(void **state)
 	assert_string_equal(keep(lab, rule, false), "app@ ");
 }
 
+/* Each of a layer is named by all of the next: there are 16^8 ways through. */
+static void a_web_of_old_indexes_goes_layer_by_layer(void **state)
+{
+	struct lab *lab = *state;
+	struct keep_rule rule = { ALL, .untagged_after = DAY };
+	char text[16];
+
+	lab_open(lab);
+	for (int i = 0; i < 9 * 16; i++) {
+		snprintf(text, sizeof(text), "index %d", i);
+		put(lab, "app", NULL, text, NULL, NULL);
+	}
+	lab_number(lab, "INSERT INTO named"
+			" SELECT below.digest, below.repository, above.id, 3, 1"
+			" FROM manifest AS below JOIN manifest AS above"
+			" ON (above.id - 1) / 16 = (below.id - 1) / 16 + 1"
+			" RETURNING 1");
+	time_passes(lab, 2 * DAY);
+	keep(lab, rule, true);
+	keep(lab, rule, false);
+	assert_int_equal(lab_number(lab, "SELECT count(*) FROM manifest"), 0);
+}
+
 static void blobs_of_what_went_are_released(void **state)
 {
 	struct lab *lab = *state;
@@ -517,6 +540,7 @@ int main(void)
 		LAB_TEST(one_that_is_pulled_by_digest_stays),
 		LAB_TEST(what_an_index_names_stays_with_it_and_goes_with_it),
 		LAB_TEST(a_referrer_stays_with_its_subject_and_then_if_it_may),
+		LAB_TEST(a_web_of_old_indexes_goes_layer_by_layer),
 		LAB_TEST(blobs_of_what_went_are_released),
 		LAB_TEST(a_tag_used_since_the_look_stays),
 		LAB_TEST(a_manifest_used_since_the_look_stays),

@@ -364,6 +364,37 @@ static void what_was_put_before_there_were_lists_is_listed(void **state)
 	assert_int_equal(page.count, 1);
 }
 
+static void what_was_pushed_before_an_upgrade_is_as_it_was(void **state)
+{
+	static const char *const rows[] = {
+		"INSERT INTO repository (id, upstream, name) VALUES"
+		" (1, '', 'app'), (2, 'docker.io', 'cached')",
+		"INSERT INTO blob (id, digest, size) VALUES"
+		" (1, randomblob(33), 10), (2, randomblob(33), 5)",
+		"INSERT INTO link (digest, repository, touched)"
+		" SELECT digest, id, 1 FROM blob",
+		"INSERT INTO manifest (id, repository, digest, media_type,"
+		" artifact_type, bytes) VALUES"
+		" (1, 1, zeroblob(33), '" IMAGE "', '', x'00')",
+		"INSERT INTO tag (repository, name, manifest, checked) VALUES"
+		" (1, 'a', 1, 200), (1, 'b', 1, 100)",
+	};
+	struct lab *lab = *state;
+	struct db *db = first_database(lab);
+	struct err e;
+
+	for (size_t i = 0; i < array_size(rows); i++)
+		OK(db_do(db, rows[i], DB_NO_ARGS, &e), e);
+	db_close(&db);
+	lab_open(lab);
+	assert_true(lab_has_manifest(lab, local("app"), by_tag("b")));
+	assert_int_equal(lab_number(lab, "SELECT count(*) FROM link"), 2);
+	assert_int_equal(lab_number(lab, "SELECT count(*) FROM stamp"), 1);
+	assert_int_equal(lab_number(lab, "SELECT cached_bytes FROM state"), 5);
+	assert_int_equal(
+		lab_number(lab, "SELECT turn FROM tag WHERE name = 'a'"), 2);
+}
+
 /* ------------------------------------------------------------------ lists */
 
 static void repositories_are_listed_once_their_name_is_taken(void **state)
@@ -413,6 +444,7 @@ int main(void)
 		LAB_TEST(referrers_come_in_pages_of_so_many_bytes),
 		LAB_TEST(referrers_are_chosen_by_their_type),
 		LAB_TEST(what_was_put_before_there_were_lists_is_listed),
+		LAB_TEST(what_was_pushed_before_an_upgrade_is_as_it_was),
 		LAB_TEST(repositories_are_listed_once_their_name_is_taken),
 	};
 
