@@ -200,7 +200,8 @@ struct tag_place {
    to become this one, or none (0). */
 int rules_check_move(struct db *, const struct tag_place *, int64_t manifest,
 		     struct err *) must_check;
-/* ERR_DENIED if an immutable tag points at the manifest. */
+/* ERR_DENIED if an immutable tag points at the manifest, or at an index that
+   names it. */
 int rules_check_tags(struct db *, const struct repository *, int64_t manifest,
 		     struct err *) must_check;
 /* 1: the tag of that name is immutable; 0: it is not; -1. */

@@ -79,8 +79,16 @@ int rules_check_tags(struct db *db, const struct repository *repository,
 		return 0;
 
 	auto_rows struct rows row;
-	int found = db_find(db, "SELECT name FROM tag WHERE manifest = $1",
-			    DB_ARGS(db_number(manifest)), &row, e);
+	int found = db_find(
+		db,
+		"WITH RECURSIVE above (id) AS (SELECT $1 UNION"
+		" SELECT named.manifest FROM above"
+		" JOIN manifest ON manifest.id = above.id"
+		" JOIN named ON named.digest = manifest.digest"
+		" AND named.repository = manifest.repository"
+		" AND named.kind = 3)"
+		" SELECT tag.name FROM above JOIN tag ON tag.manifest = above.id",
+		DB_ARGS(db_number(manifest)), &row, e);
 	while (found == 1) {
 		if (tag_check(db, repository, row_text(&row, 0).at, e) < 0)
 			return -1;

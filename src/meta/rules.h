@@ -18,7 +18,7 @@ struct meta;
 
 /*
  * A tag that fits, once it is there, is moved or dropped by no verb, nor is
- * the manifest that it points at: ERR_DENIED.
+ * the manifest that it points at, nor what that names: ERR_DENIED.
  */
 struct meta_immutable {
 	const char *repositories; /* pattern */

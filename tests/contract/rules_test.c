@@ -76,6 +76,28 @@ static void an_immutable_tag_is_neither_moved_nor_deleted(void **state)
 	assert_true(lab_has_manifest(lab, local("rel/app"), by_tag("v1")));
 }
 
+static void what_an_immutable_index_names_is_not_deleted(void **state)
+{
+	struct lab *lab = *state;
+	struct digest child = image_of("child", NULL);
+	struct err e;
+
+	lab_open(lab);
+	immutable(lab, "rel/**", "v*");
+	lab_push(lab, local("rel/app"), "child");
+	lab_image(lab, local("rel/app"), NULL, "child", NULL);
+	lab_push(lab, local("rel/app"), "index");
+	lab_image(lab, local("rel/app"), "v1", "index", NULL);
+	lab_number(lab, "INSERT INTO named"
+			" SELECT child.digest, 1, tag.manifest, 3, 1"
+			" FROM manifest AS child, tag"
+			" WHERE child.id <> tag.manifest RETURNING 1");
+	FAILS(drop(lab, "rel/app", reference_to_digest(&child), &e), e,
+	      ERR_DENIED);
+	rules(lab, (struct meta_rules){ 0 });
+	OK(drop(lab, "rel/app", reference_to_digest(&child), &e), e);
+}
+
 static void other_tags_and_other_repositories_are_free(void **state)
 {
 	struct lab *lab = *state;
@@ -280,6 +302,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LAB_TEST(an_immutable_tag_is_neither_moved_nor_deleted),
+		LAB_TEST(what_an_immutable_index_names_is_not_deleted),
 		LAB_TEST(other_tags_and_other_repositories_are_free),
 		LAB_TEST(rules_hold_after_a_restart_until_others_are_set),
 		LAB_TEST(a_blob_counts_once_for_all_repositories_of_a_quota),
