@@ -118,7 +118,7 @@ bool use_noted(struct meta *, uint64_t use);
 /* A manifest came, perhaps once more. */
 int stamp_put(struct db *, const struct repository *, int64_t manifest,
 	      struct err *) must_check;
-/* It was pulled, and with it everything that it names. */
+/* It was pulled, and with it everything that it names: so many, or -1. */
 int stamp_use(struct db *, int64_t manifest, struct err *) must_check;
 
 /* ---------------------------------------------------------- the database */

@@ -12,7 +12,8 @@
 #include <stdatomic.h>
 
 #define PROBES 16
-#define BATCH 256 /* notes that are written in one transaction */
+#define BATCH 256 /* notes that are written in one transaction, or */
+#define ROWS 4096 /* as many as stamp so many rows */
 
 /* ------------------------------------------------------------------ notes */
 
@@ -66,7 +67,7 @@ int stamp_put(struct db *db, const struct repository *repository,
 
 int stamp_use(struct db *db, int64_t manifest, struct err *e)
 {
-	return db_do(
+	return (int)db_change(
 		db,
 		"WITH RECURSIVE below (id) AS (SELECT $1 UNION"
 		" SELECT manifest.id FROM below"
@@ -93,6 +94,7 @@ static int tag_use(struct db *db, int64_t tag, int64_t *manifest_out,
 	return found;
 }
 
+/* How many rows it stamped, or -1. */
 static int use_write(struct db *db, uint64_t use, struct err *e)
 {
 	int64_t manifest = (int64_t)(use / 2);
@@ -106,28 +108,38 @@ static int use_write(struct db *db, uint64_t use, struct err *e)
 struct batch {
 	uint64_t uses[BATCH];
 	size_t count;
+	size_t first; /* that is not written yet */
+	size_t next;  /* that one transaction has left to the next */
 };
 
 static int batch_write(struct db *db, void *arg, struct err *e)
 {
-	const struct batch *batch = arg;
+	struct batch *batch = arg;
 
-	for (size_t i = 0; i < batch->count; i++) {
-		if (use_write(db, batch->uses[i], e) < 0)
+	batch->next = batch->first;
+	for (int rows = 0; batch->next < batch->count && rows < ROWS;) {
+		int stamped = use_write(db, batch->uses[batch->next++], e);
+
+		if (stamped < 0)
 			return -1;
+		rows += stamped;
 	}
 	return 0;
 }
 
+/* What could not be written is noted again. */
 static int batch_flush(struct meta *meta, struct batch *batch, struct err *e)
 {
 	int failed = 0;
 
-	if (batch->count > 0)
+	while (!failed && batch->first < batch->count) {
 		failed = meta_write_soon(meta, batch_write, batch, e);
-	for (size_t i = 0; failed && i < batch->count; i++)
+		if (!failed)
+			batch->first = batch->next;
+	}
+	for (size_t i = batch->first; i < batch->count; i++)
 		meta_use(meta, batch->uses[i]);
-	batch->count = 0;
+	batch->first = batch->count = 0;
 	return failed;
 }
 

@@ -142,6 +142,41 @@ static void a_pull_of_an_index_stamps_what_it_names(void **state)
 	assert_int_equal(lab_number(lab, USED("other+")), 0);
 }
 
+/* Numbers 1 to 6000, of which the first three name all others. */
+static void put_large_indexes(struct lab *lab)
+{
+	lab_number(lab, "INSERT INTO repository (id, upstream, name)"
+			" VALUES (1, '', 'app') RETURNING 1");
+	lab_number(lab, "WITH RECURSIVE count (i) AS (SELECT 1 UNION ALL"
+			" SELECT i + 1 FROM count WHERE i < 6000)"
+			" INSERT INTO manifest (id, repository, digest,"
+			"  media_type, artifact_type, bytes)"
+			" SELECT i, 1, CAST(printf('%033d', i) AS BLOB),"
+			"  '', '', x'' FROM count RETURNING 1");
+	lab_number(lab, "INSERT INTO stamp (manifest, pushed, used, cached)"
+			" SELECT id, 0, 0, 0 FROM manifest RETURNING 1");
+	lab_number(lab, "INSERT INTO named"
+			" SELECT child.digest, 1, above.id, 3, 0"
+			" FROM manifest AS child, manifest AS above"
+			" WHERE child.id > 3 AND above.id <= 3 RETURNING 1");
+}
+
+static void pulls_of_large_indexes_are_stamped_all_the_same(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_open(lab);
+	put_large_indexes(lab);
+	run_for(lab, 10);
+	for (uint64_t index = 1; index <= 3; index++)
+		meta_use(lab->meta, index * 2);
+	flush(lab);
+	assert_int_equal(
+		lab_number(lab,
+			   "SELECT count(*) FROM stamp WHERE used = 10000"),
+		6000);
+}
+
 static void what_is_gone_by_the_flush_is_no_error(void **state)
 {
 	struct lab *lab = *state;
@@ -227,6 +262,7 @@ int main(void)
 		LAB_TEST(a_pull_by_digest_stamps_the_manifest),
 		LAB_TEST(a_pull_by_tag_stamps_both),
 		LAB_TEST(a_pull_of_an_index_stamps_what_it_names),
+		LAB_TEST(pulls_of_large_indexes_are_stamped_all_the_same),
 		LAB_TEST(what_is_gone_by_the_flush_is_no_error),
 		LAB_TEST(what_is_pushed_is_not_marked_as_cached),
 		LAB_TEST(the_collector_stamps_at_its_end),
