@@ -100,8 +100,9 @@ static int copy_judge(struct scrub *scrub, const struct meta_copy *copy,
 }
 
 /*
- * After its row. What fails here is found again by the next round. A file that
- * nobody can read now may be sound: it stays for when its disk is well again.
+ * After its row. What fails here is found again by the next round, and keeps
+ * no other file from being looked at in this one. A file that nobody can read
+ * now may be sound: it stays for when its disk is well again.
  */
 static int file_follow(const struct scrub *scrub, const struct meta_copy *copy,
 		       int kind, bool pushed, struct err *e)
@@ -150,7 +151,10 @@ static int copy_condemn(struct scrub *scrub, const struct meta_copy *copy,
 	scrub_tell(scrub, &finding);
 	if (copy->blob.damage == DAMAGE_NONE)
 		damage_add(scrub, losers.count > 0);
-	return file_follow(scrub, copy, kind, losers.count > 0, e);
+	if (file_follow(scrub, copy, kind, losers.count > 0, e) < 0 &&
+	    scrub->first.kind == ERR_NONE)
+		scrub->first = *e;
+	return 0;
 }
 
 /* What is sound, or may be: only what is worth telling is told. */
@@ -305,6 +309,14 @@ static int manifests_verify(struct scrub *scrub, struct err *e)
 
 /* -------------------------------------------------------------------- pass */
 
+static int first_told(const struct scrub *scrub, struct err *e)
+{
+	if (scrub->first.kind == ERR_NONE)
+		return 0;
+	*e = scrub->first;
+	return -1;
+}
+
 int scrub_pass(struct store *store, const struct store_verify *how,
 	       struct meta_round *round, struct store_verified *out,
 	       struct err *e)
@@ -315,9 +327,10 @@ int scrub_pass(struct store *store, const struct store_verify *how,
 	scrub.round = round;
 	scrub.pace.gentle = round;
 	if (meta_copy_total(store->meta, &scrub.pace.all, e) < 0 ||
-	    blobs_verify(&scrub, e) < 0 || manifests_verify(&scrub, e) < 0)
+	    blobs_verify(&scrub, e) < 0 || manifests_verify(&scrub, e) < 0 ||
+	    scrub_files(&scrub, e) < 0)
 		return -1;
-	return scrub_files(&scrub, e);
+	return first_told(&scrub, e);
 }
 
 int scrub_blob(struct store *store, const struct digest *digest, struct err *e)
@@ -330,5 +343,7 @@ int scrub_blob(struct store *store, const struct digest *digest, struct err *e)
 
 	if (meta_blob_find(store->meta, digest, &copy.blob, e) < 0)
 		return e->kind == ERR_BLOB_UNKNOWN ? 0 : -1;
-	return copy_verify(&scrub, &copy, e);
+	if (copy_verify(&scrub, &copy, e) < 0)
+		return -1;
+	return first_told(&scrub, e);
 }

@@ -12,6 +12,7 @@ struct scrub {
 	int64_t noted_ms;	  /* clock_ms, of the round */
 	struct scrub_pace pace;
 	struct reread *reread;
+	struct err first; /* why a damaged file could not be moved, if any */
 };
 
 /* Counts it, logs it, and tells whoever asked. */

@@ -111,6 +111,25 @@ static void what_could_not_be_set_aside_is_not_served(void **state)
 	assert_true(is_clean(lab));
 }
 
+static void what_could_not_be_set_aside_is_in_nobodys_way(void **state)
+{
+	struct lab *lab = *state;
+	struct store_verify how = { 0 };
+	struct store_verified verified;
+	struct blob_fault fault = { .verb = BLOB_SET_ASIDE,
+				    .nth = 1,
+				    .kind = ERR_IO };
+	struct err e;
+
+	push_image(lab);
+	damage(lab, "config");
+	damage(lab, "layer");
+	blob_fault_set(lab->faults, &fault);
+	FAILS(store_verify(lab->store, &how, &verified, &e), e, ERR_IO);
+	assert_int_equal(verified.found[FOUND_BYTES], 2);
+	assert_int_equal(verified.manifests, 1);
+}
+
 /* The blob goes for good while its file is looked at. */
 static void blob_goes(void *arg)
 {
@@ -359,6 +378,7 @@ int main(void)
 		WITH_ALL(what_is_bad_only_once_is_not_condemned),
 		WITH_ALL(what_could_not_be_opened_stays_as_it_is),
 		WITH_ALL(what_could_not_be_set_aside_is_not_served),
+		WITH_ALL(what_could_not_be_set_aside_is_in_nobodys_way),
 		WITH_ALL(what_is_swept_meanwhile_is_no_finding),
 		WITH_ALL(what_is_replaced_meanwhile_is_not_condemned),
 		WITH_ALL(a_dry_look_changes_nothing),
