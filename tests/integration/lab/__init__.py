@@ -9,6 +9,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from lab.waiting import wait_until
+
 MARK = "REGISTRY_LAB"      # in the environment of all that is started
 
 
@@ -40,9 +42,14 @@ class Lab:
     def close(self):
         while self._parts:
             self._parts.pop().stop()
+        wait_until(self._cleared, f"{self.root} to be cleared")
+
+    def _cleared(self):
+        """What a part has ended may hold on to its files for a moment."""
         for mount in reversed(mounts_below(self.root)):
             os.system(f"umount -l '{mount}'")
         shutil.rmtree(self.root, ignore_errors=True)
+        return not self.root.exists()
 
     def leftovers(self):
         """Processes, mounts and directories that are still there, as text."""
