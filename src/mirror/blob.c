@@ -208,10 +208,10 @@ static struct flight_plan plan_blob(const struct mirror *mirror,
 				    const struct digest *digest)
 {
 	return (struct flight_plan){
+		.kind = FLIGHT_BLOB,
 		.upstream = mirror_upstream_of(mirror, &target->repository),
 		.repository = target->repository,
 		.reference = reference_to_digest(digest),
-		.is_blob = true,
 		.size = -1,
 	};
 }

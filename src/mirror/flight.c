@@ -12,9 +12,9 @@
 
 static bool plan_same(const struct flight_plan *a, const struct flight_plan *b)
 {
-	if (a->is_blob != b->is_blob || a->reference.kind != b->reference.kind)
+	if (a->kind != b->kind || a->reference.kind != b->reference.kind)
 		return false;
-	if (a->is_blob)
+	if (a->kind == FLIGHT_BLOB)
 		return digest_eq(&a->reference.digest, &b->reference.digest);
 	if (!repository_eq(&a->repository, &b->repository))
 		return false;
@@ -63,6 +63,14 @@ static void end(struct flight *flight, const struct err *why)
 	pthread_cond_broadcast(&flight->changed);
 }
 
+static const struct {
+	const char *name;
+	int (*fly)(struct flight *, struct err *);
+} kinds[FLIGHT_KINDS] = {
+	[FLIGHT_MANIFEST] = { "manifest", fly_manifest },
+	[FLIGHT_BLOB] = { "blob", fly_blob },
+};
+
 /* Whoever asked may be gone, so the flight says by itself how it ended. */
 static void report(const struct flight *flight, int64_t ms,
 		   const struct err *why)
@@ -72,7 +80,7 @@ static void report(const struct flight *flight, int64_t ms,
 
 	log_begin(&line, why ? LOG_WARN : LOG_INFO, "fetch");
 	log_text(&line, "repository", repository_text(&plan->repository).s);
-	log_text(&line, plan->is_blob ? "blob" : "manifest",
+	log_text(&line, kinds[plan->kind].name,
 		 reference_text(&plan->reference).s);
 	log_number(&line, "ms", ms);
 	if (why)
@@ -101,8 +109,8 @@ static void fly(void *arg)
 	struct err e;
 
 	if (is_wanted(flight)) {
-		int failed = flight->plan.is_blob ? fly_blob(flight, &e) :
-						    fly_manifest(flight, &e);
+		int failed = kinds[flight->plan.kind].fly(flight, &e);
+
 		report(flight, clock_ms() - began, failed ? &e : NULL);
 		end(flight, failed ? &e : NULL);
 	}
@@ -124,7 +132,8 @@ static struct flight *start(struct mirror *mirror,
 	flight->next = mirror->flights;
 	mirror->flights = flight;
 	metric_add(METRIC_MISSES, 1);
-	pool_run(plan->is_blob ? crew->blobs : crew->manifests, fly, flight);
+	pool_run(plan->kind == FLIGHT_BLOB ? crew->blobs : crew->manifests, fly,
+		 flight);
 	return flight;
 }
 
@@ -168,7 +177,7 @@ struct growing *flight_peek_blob(struct mirror *mirror,
 {
 	struct flight_plan plan = {
 		.reference = reference_to_digest(digest),
-		.is_blob = true,
+		.kind = FLIGHT_BLOB,
 	};
 
 	hold_mutex(&mirror->lock);

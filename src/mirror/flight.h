@@ -21,13 +21,18 @@ enum flight_state {
 	FLIGHT_FAILED	/* `why` says it */
 };
 
+enum flight_kind {
+	FLIGHT_MANIFEST,
+	FLIGHT_BLOB, /* one and the same in every repository */
+	FLIGHT_KINDS
+};
+
 /* What is asked for, and of whom. */
 struct flight_plan {
+	enum flight_kind kind;
 	const struct mirror_upstream *upstream;
 	struct repository repository;
 	struct reference reference;
-	bool is_blob; /* then it is one and the same in every
-			 repository */
 	int64_t size; /* of a blob, bytes */
 };
 
@@ -102,6 +107,23 @@ void flight_flow(struct flight *, struct growing *);
 /* What a flight does; 0 when it brought it into the store. */
 int fly_blob(struct flight *, struct err *) may_wait must_check;
 int fly_manifest(struct flight *, struct err *) may_wait must_check;
+
+/* Asks for a manifest, and waits for so long. */
+int flight_manifest(struct mirror *, const struct flight_plan *,
+		    int64_t patience_ms, struct arena *,
+		    struct meta_manifest *out, struct err *)
+	may_wait must_check;
+
+/* Is what upstream said then (wall clock, s) still to be believed? */
+bool mirror_believes(const struct mirror *, const struct mirror_target *,
+		     int64_t checked);
+
+/*
+ * "299 - "last confirmed 7 s ago: …"": RFC 7234, 5.5, "miscellaneous
+ * persistent warning".
+ */
+struct span stale_warning(int64_t checked, const struct err *why,
+			  struct arena *);
 
 /*
  * What a refusal by upstream means to our client: engines stop for good at a

@@ -8,18 +8,25 @@
 
 enum { ANSWER_MS = 10000 };
 
-static bool is_fresh(const struct mirror *mirror,
-		     const struct mirror_target *target,
-		     const struct reference *reference, int64_t checked)
+bool mirror_believes(const struct mirror *mirror,
+		     const struct mirror_target *target, int64_t checked)
 {
 	const struct mirror_upstream *upstream =
 		mirror_upstream_of(mirror, &target->repository);
 	int64_t age = clock_wall_s() - checked;
 
-	if (!upstream || reference->kind == REFERENCE_DIGEST)
+	if (!upstream)
 		return true;
 	size_t index = (size_t)(upstream - mirror->options.upstreams);
 	return age >= 0 && age * 1000 < target->rules->tag_lifetimes_ms[index];
+}
+
+static bool is_fresh(const struct mirror *mirror,
+		     const struct mirror_target *target,
+		     const struct reference *reference, int64_t checked)
+{
+	return reference->kind == REFERENCE_DIGEST ||
+	       mirror_believes(mirror, target, checked);
 }
 
 static void view_manifest(const struct mirror *mirror,
@@ -58,9 +65,8 @@ int pull_peek_manifest(struct mirror *mirror,
 	return 0;
 }
 
-/* RFC 7234, 5.5: 299, "miscellaneous persistent warning". */
-static struct span stale_warning(int64_t checked, const struct err *why,
-				 struct arena *arena)
+struct span stale_warning(int64_t checked, const struct err *why,
+			  struct arena *arena)
 {
 	long long age = clock_wall_s() - checked;
 	char *reason = arena_text(arena, span_of(why->message));
@@ -89,10 +95,9 @@ static int take(struct mirror *mirror, const struct flight *flight,
 	return 0;
 }
 
-/* Asks upstream and waits. */
-static int ask(struct mirror *mirror, const struct flight_plan *plan,
-	       int64_t patience_ms, struct arena *arena,
-	       struct meta_manifest *out, struct err *e)
+int flight_manifest(struct mirror *mirror, const struct flight_plan *plan,
+		    int64_t patience_ms, struct arena *arena,
+		    struct meta_manifest *out, struct err *e)
 {
 	auto_of(flight) struct flight *flight = flight_join(mirror, plan);
 
@@ -127,8 +132,9 @@ int pull_manifest(struct mirror *mirror, const struct mirror_target *target,
 	/* Somebody else may have asked since the peek. */
 	if (have && is_fresh(mirror, target, reference, old.checked))
 		return 0;
-	if (ask(mirror, &plan, have ? target->rules->patience_ms : ANSWER_MS,
-		arena, &found, e) == 0) {
+	if (flight_manifest(mirror, &plan,
+			    have ? target->rules->patience_ms : ANSWER_MS,
+			    arena, &found, e) == 0) {
 		view_manifest(mirror, &found, out);
 		return 0;
 	}
