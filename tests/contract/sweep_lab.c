@@ -5,6 +5,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
+#define PATIENCE_MS 60000
+
 void tell(const struct store_dead *dead, void *arg)
 {
 	struct teller *teller = arg;
@@ -48,21 +52,38 @@ static int other_open(const char *path, struct store **out, struct err *e)
 	return store_open_with(other, meta, blobs, out, e);
 }
 
+struct answer {
+	int failed;
+	struct err why;
+	struct store_swept swept;
+};
+
+/* Who writes all the time leaves others little room to do so. */
+static void other_sweep(struct store *store, const struct store_sweep *how,
+			struct answer *out)
+{
+	int64_t deadline = clock_ms() + PATIENCE_MS;
+
+	do
+		out->failed = store_sweep(store, how, &out->swept, &out->why);
+	while (out->failed && out->why.kind == ERR_BUSY &&
+	       clock_ms() < deadline);
+}
+
 /* Sweeps as it is asked to, until nobody asks any more. */
 static void other_main(const char *path, int ask, int answer)
 {
 	struct store *store = NULL;
 	struct store_sweep how;
-	struct store_swept swept;
-	struct err e;
 
 	while (read(ask, &how, sizeof(how)) == sizeof(how)) {
-		if ((!store && other_open(path, &store, &e) < 0) ||
-		    store_sweep(store, &how, &swept, &e) < 0) {
-			fprintf(stderr, "elsewhere: %s\n", e.message);
-			_exit(1);
-		}
-		if (write(answer, &swept, sizeof(swept)) != sizeof(swept))
+		struct answer out = { 0 };
+
+		if (!store)
+			out.failed = other_open(path, &store, &out.why);
+		if (!out.failed)
+			other_sweep(store, &how, &out);
+		if (write(answer, &out, sizeof(out)) != sizeof(out))
 			_exit(1);
 	}
 	if (store)
@@ -100,27 +121,36 @@ int elsewhere_teardown(void **state)
 	return lab_teardown(state) < 0 || status != 0 ? -1 : 0;
 }
 
-static struct store_swept sweep_elsewhere(struct store_sweep how)
+static int sweep_elsewhere(const struct store_sweep *how,
+			   struct store_swept *out, struct err *e)
 {
-	struct store_swept swept = { 0 };
+	struct answer answer;
 
-	assert_int_equal(write(elsewhere.ask, &how, sizeof(how)), sizeof(how));
-	assert_int_equal(read(elsewhere.answer, &swept, sizeof(swept)),
-			 sizeof(swept));
-	return swept;
+	if (write(elsewhere.ask, how, sizeof(*how)) != sizeof(*how) ||
+	    read(elsewhere.answer, &answer, sizeof(answer)) != sizeof(answer))
+		return err_set(e, ERR_CLOSED, "nobody is elsewhere");
+	*out = answer.swept;
+	*e = answer.why;
+	return answer.failed;
 }
 
 /* ---------------------------------------------------------------- sweeping */
+
+int sweep_try(struct lab *lab, struct store_sweep how, struct store_swept *out,
+	      struct err *e)
+{
+	how.grace_ms = GRACE_MS;
+	if (elsewhere.process && !how.tell)
+		return sweep_elsewhere(&how, out, e);
+	return store_sweep(lab->store, &how, out, e);
+}
 
 struct store_swept sweep_with(struct lab *lab, struct store_sweep how)
 {
 	struct store_swept swept;
 	struct err e;
 
-	how.grace_ms = GRACE_MS;
-	if (elsewhere.process && !how.tell)
-		return sweep_elsewhere(how);
-	OK(store_sweep(lab->store, &how, &swept, &e), e);
+	OK(sweep_try(lab, how, &swept, &e), e);
 	return swept;
 }
 

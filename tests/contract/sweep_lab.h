@@ -26,6 +26,9 @@ int elsewhere_teardown(void **state);
 
 /* With epochs of GRACE_MS. */
 struct store_swept sweep_with(struct lab *, struct store_sweep);
+/* The same, where a failure must not end the test at once. */
+int sweep_try(struct lab *, struct store_sweep, struct store_swept *out,
+	      struct err *) must_check;
 /* As it is done quietly. */
 struct store_swept sweep(struct lab *);
 /* What manifests let go is not waited for. */
