@@ -19,10 +19,14 @@
 
 /* ------------------------------------------------------ making, reopening */
 
+/* All but the last of the whole; of what has no known end, of what is here. */
 static void growing_show(struct growing *growing, int64_t length)
 {
-	if (growing && length > TAIL)
-		growing_extend(growing, length - TAIL);
+	int64_t size = growing ? growing_size(growing) : -1;
+	int64_t shown = size < 0 ? length - TAIL : size - TAIL;
+
+	if (growing && shown > 0)
+		growing_extend(growing, shown < length ? shown : length);
 }
 
 /* A fetch is read while it grows, through a descriptor of its own. */

@@ -44,9 +44,9 @@ static void a_fetch_is_read_while_it_grows_but_for_its_tail(void **state)
 		growing_keep(incoming_growing(incoming));
 	assert_int_equal(growing_size(growing), BIG);
 	assert_int_equal(growing_length(growing), 0);
-	more(incoming, text, TAIL);
-	assert_int_equal(growing_length(growing), 0);
-	more(incoming, text + TAIL, BIG - TAIL);
+	more(incoming, text, 1);
+	assert_int_equal(growing_length(growing), 1);
+	more(incoming, text + 1, BIG - 1);
 	assert_int_equal(growing_length(growing), BIG - TAIL);
 	assert_int_equal(growing_state(growing), GROWING);
 	commit(&incoming, text);
@@ -56,6 +56,24 @@ static void a_fetch_is_read_while_it_grows_but_for_its_tail(void **state)
 	auto_free char *read = mem_alloc(BIG + 1);
 	assert_int_equal(pread(growing_fd(growing), read, BIG, 0), BIG);
 	assert_string_equal(read, text);
+	assert_true(lab_has(lab, upstream("nginx"), text));
+}
+
+/* Whatever came last may be the tail. */
+static void of_a_fetch_without_a_size_the_last_is_held_back(void **state)
+{
+	struct lab *lab = *state;
+	const char *text = big_text(lab);
+
+	lab_open(lab);
+	struct incoming *incoming = fetch(lab, text, -1);
+	struct growing *growing = incoming_growing(incoming);
+	more(incoming, text, TAIL);
+	assert_int_equal(growing_length(growing), 0);
+	more(incoming, text + TAIL, TAIL);
+	assert_int_equal(growing_length(growing), TAIL);
+	more(incoming, text + 2 * TAIL, BIG - 2 * TAIL);
+	commit(&incoming, text);
 	assert_true(lab_has(lab, upstream("nginx"), text));
 }
 
@@ -133,8 +151,7 @@ static void a_fetch_goes_on_after_a_restart(void **state)
 	lab_reopen(lab);
 	incoming = fetch(lab, text, BIG);
 	assert_int_equal(incoming_length(incoming), BIG / 2);
-	assert_int_equal(growing_length(incoming_growing(incoming)),
-			 BIG / 2 - TAIL);
+	assert_int_equal(growing_length(incoming_growing(incoming)), BIG / 2);
 	more(incoming, text + BIG / 2, BIG / 2);
 	commit(&incoming, text);
 	assert_true(lab_has(lab, upstream("nginx"), text));
@@ -170,7 +187,7 @@ static void a_fetch_that_begins_anew_does_not_hurt_its_readers(void **state)
 	assert_int_equal(growing_length(growing), readable);
 	more(incoming, text + BIG / 4, BIG / 2);
 	assert_int_equal(incoming_length(incoming), 3 * BIG / 4);
-	assert_int_equal(growing_length(growing), 3 * BIG / 4 - TAIL);
+	assert_int_equal(growing_length(growing), 3 * BIG / 4);
 	more(incoming, text + 3 * BIG / 4, BIG / 4);
 	commit(&incoming, text);
 	assert_true(lab_has(lab, upstream("nginx"), text));
@@ -326,6 +343,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LAB_TEST(a_fetch_is_read_while_it_grows_but_for_its_tail),
+		LAB_TEST(of_a_fetch_without_a_size_the_last_is_held_back),
 		LAB_TEST(a_fetch_may_be_of_either_algorithm),
 		LAB_TEST(wrong_bytes_are_never_whole),
 		LAB_TEST(more_than_was_said_is_refused),
