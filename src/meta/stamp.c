@@ -106,6 +106,7 @@ static int use_write(struct db *db, uint64_t use, struct err *e)
 }
 
 struct batch {
+	_Atomic uint64_t *at[BATCH]; /* of each the note */
 	uint64_t uses[BATCH];
 	size_t count;
 	size_t first; /* that is not written yet */
@@ -127,20 +128,19 @@ static int batch_write(struct db *db, void *arg, struct err *e)
 	return 0;
 }
 
-/* What could not be written is noted again. */
+/* What is written needs no note any more. */
 static int batch_flush(struct meta *meta, struct batch *batch, struct err *e)
 {
-	int failed = 0;
-
-	while (!failed && batch->first < batch->count) {
-		failed = meta_write_soon(meta, batch_write, batch, e);
-		if (!failed)
-			batch->first = batch->next;
+	while (batch->first < batch->count) {
+		if (meta_write_soon(meta, batch_write, batch, e) < 0)
+			return -1;
+		for (; batch->first < batch->next; batch->first++)
+			atomic_compare_exchange_strong(
+				batch->at[batch->first],
+				&batch->uses[batch->first], 0);
 	}
-	for (size_t i = batch->first; i < batch->count; i++)
-		meta_use(meta, batch->uses[i]);
 	batch->first = batch->count = 0;
-	return failed;
+	return 0;
 }
 
 int meta_use_flush(struct meta *meta, struct err *e)
@@ -150,10 +150,12 @@ int meta_use_flush(struct meta *meta, struct err *e)
 
 	thread_may_wait("meta_use_flush");
 	for (size_t i = 0; i < NOTES; i++) {
-		uint64_t use = notes[i] ? atomic_exchange(&notes[i], 0) : 0;
+		uint64_t use = notes[i];
 
-		if (use)
+		if (use) {
+			batch.at[batch.count] = &notes[i];
 			batch.uses[batch.count++] = use;
+		}
 		if (batch.count == BATCH && batch_flush(meta, &batch, e) < 0)
 			return -1;
 	}

@@ -4,7 +4,10 @@
  */
 #include "store_lab.h"
 
+#include <stdatomic.h>
 #include <string.h>
+
+#include "base/thread.h"
 
 #define MINUTE INT64_C(60000)
 #define DAY (1440 * MINUTE)
@@ -524,6 +527,48 @@ static void a_manifest_used_since_the_look_stays(void **state)
 	}
 }
 
+struct flushing {
+	struct thread thread;
+	struct meta *meta;
+	atomic_bool over;
+};
+
+static void flush_on(void *arg)
+{
+	struct flushing *flushing = arg;
+	struct err e;
+
+	while (!flushing->over)
+		OK(meta_use_flush(flushing->meta, &e), e);
+}
+
+static void take_while_flushing(struct lab *lab, struct walk *walk)
+{
+	struct flushing flushing = { .meta = lab->meta };
+
+	thread_start(&flushing.thread, "flush", flush_on, &flushing);
+	tag_pulled(lab);
+	take(lab, walk, 0);
+	flushing.over = true;
+	thread_join(&flushing.thread);
+}
+
+static void a_pull_counts_also_while_it_is_being_written_down(void **state)
+{
+	struct lab *lab = *state;
+	struct walk walk = { .rule = { ALL, .pulled_within = DAY } };
+	struct err e;
+
+	lab_open(lab);
+	push(lab, "app", "old", "one");
+	for (int i = 0; i < 200; i++) {
+		time_passes(lab, 9 * DAY);
+		look(lab, &walk, META_TAGS);
+		take_while_flushing(lab, &walk);
+		OK(meta_use_flush(lab->meta, &e), e);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -544,6 +589,7 @@ int main(void)
 		LAB_TEST(blobs_of_what_went_are_released),
 		LAB_TEST(a_tag_used_since_the_look_stays),
 		LAB_TEST(a_manifest_used_since_the_look_stays),
+		LAB_TEST(a_pull_counts_also_while_it_is_being_written_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
