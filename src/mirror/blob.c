@@ -88,9 +88,14 @@ static int head(struct mirror *mirror, const struct flight_plan *plan,
 {
 	auto_of(upstream) struct upstream *upstream =
 		mirror_upstream_take(mirror, plan->upstream);
+	struct upstream_question question = {
+		.name = &plan->repository.name,
+		.reason = "not named here",
+		.via = plan->via,
+	};
 
-	if (upstream_head_blob(upstream, &plan->repository.name,
-			       &plan->reference.digest, size_out, e) < 0)
+	if (upstream_head_blob(upstream, &question, &plan->reference.digest,
+			       size_out, e) < 0)
 		return flight_refused(e, ERR_BLOB_UNKNOWN);
 	return 0;
 }
@@ -213,6 +218,7 @@ static struct flight_plan plan_blob(const struct mirror *mirror,
 		.repository = target->repository,
 		.reference = reference_to_digest(digest),
 		.size = -1,
+		.reason = "miss",
 	};
 }
 
@@ -287,7 +293,12 @@ static int arrival_write(void *arg, struct span bytes, struct err *e)
 static int arrival_complete(struct arrival *arrival, struct err *e)
 {
 	const struct flight_plan *plan = &arrival->flight->plan;
-	int64_t length = incoming_length(arrival->incoming);
+	struct upstream_question question = flight_question(arrival->flight);
+	struct upstream_blob blob = {
+		.digest = &plan->reference.digest,
+		.size = plan->size,
+		.offset = incoming_length(arrival->incoming),
+	};
 	struct upstream_sink sink = {
 		.start = arrival_start,
 		.restart = arrival_restart,
@@ -295,11 +306,10 @@ static int arrival_complete(struct arrival *arrival, struct err *e)
 		.arg = arrival,
 	};
 
-	if (length == plan->size)
-		return arrival_start(arrival, length, e);
-	return upstream_get_blob(arrival->flight->upstream,
-				 &plan->repository.name,
-				 &plan->reference.digest, length, &sink, e);
+	if (blob.offset == blob.size)
+		return arrival_start(arrival, blob.size, e);
+	return upstream_get_blob(arrival->flight->upstream, &question, &blob,
+				 &sink, e);
 }
 
 int fly_blob(struct flight *flight, struct err *e)

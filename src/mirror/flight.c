@@ -125,6 +125,7 @@ static struct flight *start(struct mirror *mirror,
 
 	flight->plan = *plan;
 	flight->mirror = mirror;
+	flight->via = mem_text(plan->via);
 	flight->upstream = upstream_keep(
 		mirror->upstreams[plan->upstream - mirror->options.upstreams]);
 	flight->holders = 1; /* the thread that flies it */
@@ -166,6 +167,7 @@ void flight_leave(struct flight **owned)
 	if (flight->growing)
 		growing_drop(&flight->growing);
 	upstream_close(&flight->upstream);
+	free(flight->via);
 	if (flight->arena)
 		arena_close(&flight->arena);
 	pthread_cond_destroy(&flight->changed);
@@ -204,6 +206,15 @@ enum flight_state flight_wait(struct flight *flight, int64_t deadline_ms,
 	if (flight->state == FLIGHT_FAILED)
 		*why = flight->why;
 	return flight->state;
+}
+
+struct upstream_question flight_question(const struct flight *flight)
+{
+	return (struct upstream_question){
+		.name = &flight->plan.repository.name,
+		.reason = flight->plan.reason,
+		.via = flight->via,
+	};
 }
 
 void flight_flow(struct flight *flight, struct growing *growing)

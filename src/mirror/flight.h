@@ -33,13 +33,16 @@ struct flight_plan {
 	const struct mirror_upstream *upstream;
 	struct repository repository;
 	struct reference reference;
-	int64_t size; /* of a blob, bytes */
+	int64_t size;	    /* of a blob, bytes */
+	const char *reason; /* for the log: "miss"; static */
+	const char *via;    /* Via of whoever asks, or null */
 };
 
 struct flight {
 	struct flight_plan plan;
 	struct mirror *mirror;
 	struct upstream *upstream; /* a reference */
+	char *via;		   /* of the one for whom it began, or null */
 	pthread_cond_t changed;
 	/* Guarded by mirror->lock: */
 	struct flight *next;
@@ -102,6 +105,7 @@ enum flight_state flight_wait(struct flight *, int64_t deadline_ms,
 	may_wait;
 
 /* For the one who flies it. */
+struct upstream_question flight_question(const struct flight *);
 void flight_flow(struct flight *, struct growing *);
 
 /* What a flight does; 0 when it brought it into the store. */

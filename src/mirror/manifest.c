@@ -121,14 +121,17 @@ int pull_manifest(struct mirror *mirror, const struct mirror_target *target,
 		.upstream = mirror_upstream_of(mirror, &target->repository),
 		.repository = target->repository,
 		.reference = *reference,
+		.reason = "miss",
 	};
 	struct meta_manifest old, found;
 	bool have = meta_manifest_peek(store_meta(mirror->store),
 				       &target->repository, reference, arena,
 				       &old, e) == 0;
 
-	if (have)
+	if (have) {
+		plan.reason = "tag expired";
 		view_manifest(mirror, &old, out);
+	}
 	/* Somebody else may have asked since the peek. */
 	if (have && is_fresh(mirror, target, reference, old.checked))
 		return 0;
@@ -150,13 +153,13 @@ int pull_manifest(struct mirror *mirror, const struct mirror_target *target,
 static int get(struct flight *flight, const struct digest *digest,
 	       struct manifest *out, struct err *e)
 {
-	const struct flight_plan *plan = &flight->plan;
 	struct reference reference = reference_to_digest(digest);
+	struct upstream_question question = flight_question(flight);
 	struct upstream_manifest got;
 
 	flight->arena = arena_open();
-	if (upstream_get_manifest(flight->upstream, &plan->repository.name,
-				  &reference, flight->arena, &got, e) < 0)
+	if (upstream_get_manifest(flight->upstream, &question, &reference,
+				  flight->arena, &got, e) < 0)
 		return -1;
 	if (manifest_parse(got.bytes, got.media_type, digest->algorithm,
 			   flight->arena, out, e) < 0) {
@@ -206,12 +209,13 @@ int fly_manifest(struct flight *flight, struct err *e)
 	const struct flight_plan *plan = &flight->plan;
 	const struct reference *reference = &plan->reference;
 	struct meta *meta = store_meta(flight->mirror->store);
+	struct upstream_question question = flight_question(flight);
 	struct digest digest;
 
 	if (reference->kind == REFERENCE_DIGEST)
 		return fetch(flight, &reference->digest, NULL, e);
-	if (upstream_head_manifest(flight->upstream, &plan->repository.name,
-				   reference, &digest, e) < 0)
+	if (upstream_head_manifest(flight->upstream, &question, reference,
+				   &digest, e) < 0)
 		return -1;
 	if (meta_tag_confirm(meta, &plan->repository, &reference->tag, &digest,
 			     e) == 0)

@@ -130,6 +130,16 @@ static int passage_run(struct mirror *mirror, const struct digest *digest,
 	const struct repository *repository = p->pass->repository;
 	auto_of(upstream) struct upstream *upstream = mirror_upstream_take(
 		mirror, mirror_upstream_of(mirror, repository));
+	struct upstream_question question = {
+		.name = &repository->name,
+		.reason = "no room",
+	};
+	struct upstream_blob blob = {
+		.digest = digest,
+		.size = p->size,
+		.offset = p->position,
+		.end = p->hash ? 0 : end_of(p),
+	};
 	struct upstream_sink sink = {
 		.start = passage_start,
 		.restart = passage_restart,
@@ -137,8 +147,7 @@ static int passage_run(struct mirror *mirror, const struct digest *digest,
 		.arg = p,
 	};
 
-	if (upstream_get_blob(upstream, &repository->name, digest, p->position,
-			      &sink, e) < 0)
+	if (upstream_get_blob(upstream, &question, &blob, &sink, e) < 0)
 		return p->done ? 0 : -1;
 	return passage_verify(p, digest, e);
 }

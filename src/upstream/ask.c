@@ -113,7 +113,7 @@ static int authorise(const struct hop *hop, struct client_request *request,
 					 &request->password, e);
 	}
 	const char *token = tokens_find(upstream->tokens, hop->address,
-					hop->ask->name, hop->arena);
+					hop->ask->question->name, hop->arena);
 	if (token)
 		add_header(request, room, "Authorization",
 			   arena_printf(hop->arena, "Bearer %s", token));
@@ -150,7 +150,8 @@ static int hop_perform(struct hop *hop, struct err *e)
 
 	hop->status = 0;
 	hop->waste = 0;
-	int failed = upstream_exchange(ask->upstream, &request, &result, e);
+	int failed = upstream_exchange(ask->upstream, &request,
+				       ask->question->reason, &result, e);
 	return hop->status && !is_answer(hop->status) ? 0 : failed;
 }
 
@@ -191,8 +192,8 @@ static int hop_renew(struct hop *hop, struct err *e)
 		return -1;
 	if (challenge.kind == CHALLENGE_BEARER) {
 		hop->address->wants_basic = false;
-		return tokens_fetch(upstream, hop->address, hop->ask->name,
-				    &challenge, e);
+		return tokens_fetch(upstream, hop->address,
+				    hop->ask->question->name, &challenge, e);
 	}
 	if (!upstream->username)
 		return err_set(e, ERR_DENIED, "wants a username and password");

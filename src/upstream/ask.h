@@ -10,7 +10,7 @@
 
 struct ask {
 	struct upstream *upstream;
-	const struct name *name; /* the token's repository */
+	const struct upstream_question *question;
 	const char *method;
 	const char *path;	     /* "/v2/library/nginx/manifests/1" */
 	struct client_header header; /* one more; name null: none */

@@ -29,10 +29,10 @@ struct upstream {
 	int64_t give_up_ms;
 };
 
-/* One exchange, counted and logged, as private-registry. */
+/* One exchange, counted, and logged with its reason, as private-registry. */
 int upstream_exchange(struct upstream *, const struct client_request *,
-		      struct client_result *out, struct err *)
-	may_wait must_check;
+		      const char *reason, struct client_result *out,
+		      struct err *) may_wait must_check;
 
 /* The first line of the password file, in the arena. ERR_DENIED. */
 int upstream_password(const struct upstream *, struct arena *, const char **out,

@@ -150,14 +150,15 @@ int upstream_refused(int status, enum err_kind unknown, struct err *e)
 
 static void log_exchange(const struct upstream *upstream,
 			 const struct client_request *request,
-			 const struct client_result *result, int64_t ms,
-			 const struct err *e)
+			 const char *reason, const struct client_result *result,
+			 int64_t ms, const struct err *e)
 {
 	struct client_url url;
 	struct log_line line;
 
 	log_begin(&line, LOG_INFO, "upstream");
 	log_text(&line, "upstream", upstream->name);
+	log_text(&line, "reason", reason);
 	log_text(&line, "method", request->method);
 	if (client_url_parse(span_of(request->url), &url)) {
 		log_text(&line, "host", url.host);
@@ -172,7 +173,7 @@ static void log_exchange(const struct upstream *upstream,
 }
 
 int upstream_exchange(struct upstream *upstream,
-		      const struct client_request *request,
+		      const struct client_request *request, const char *reason,
 		      struct client_result *out, struct err *e)
 {
 	struct client_header headers[4] = { { "User-Agent", USER_AGENT } };
@@ -188,7 +189,7 @@ int upstream_exchange(struct upstream *upstream,
 	metric_add(METRIC_UPSTREAM_REQUESTS, 1);
 	if (failed || out->status >= 500)
 		metric_add(METRIC_UPSTREAM_FAILURES, 1);
-	log_exchange(upstream, request, out, clock_ms() - start_ms,
+	log_exchange(upstream, request, reason, out, clock_ms() - start_ms,
 		     failed ? e : NULL);
 	return failed;
 }
@@ -252,15 +253,16 @@ static int manifest_body(struct span piece, void *arg, struct err *e)
 }
 
 static int ask_manifest(struct upstream *upstream, const char *method,
-			const struct name *name, const struct reference *ref,
+			const struct upstream_question *question,
+			const struct reference *ref,
 			struct manifest_answer *answer, struct err *e)
 {
 	struct ask ask = {
 		.upstream = upstream,
-		.name = name,
+		.question = question,
 		.method = method,
 		.path = arena_printf(answer->arena, "/v2/%s/manifests/%s",
-				     name->s, reference_text(ref).s),
+				     question->name->s, reference_text(ref).s),
 		.header = { "Accept", manifest_accept() },
 		.unknown = ERR_MANIFEST_UNKNOWN,
 		.on_head = manifest_head,
@@ -288,7 +290,8 @@ static int check_manifest(const struct manifest_answer *answer,
 	return 0;
 }
 
-int upstream_get_manifest(struct upstream *upstream, const struct name *name,
+int upstream_get_manifest(struct upstream *upstream,
+			  const struct upstream_question *question,
 			  const struct reference *ref, struct arena *arena,
 			  struct upstream_manifest *out, struct err *e)
 {
@@ -296,7 +299,7 @@ int upstream_get_manifest(struct upstream *upstream, const struct name *name,
 		.arena = arena,
 	};
 
-	if (ask_manifest(upstream, "GET", name, ref, &answer, e) < 0)
+	if (ask_manifest(upstream, "GET", question, ref, &answer, e) < 0)
 		return -1;
 	if (check_manifest(&answer, ref, e) < 0)
 		return err_wrap(e, "upstream %s", upstream->name);
@@ -305,7 +308,8 @@ int upstream_get_manifest(struct upstream *upstream, const struct name *name,
 	return 0;
 }
 
-int upstream_head_manifest(struct upstream *upstream, const struct name *name,
+int upstream_head_manifest(struct upstream *upstream,
+			   const struct upstream_question *question,
 			   const struct reference *ref, struct digest *out,
 			   struct err *e)
 {
@@ -313,13 +317,14 @@ int upstream_head_manifest(struct upstream *upstream, const struct name *name,
 	struct manifest_answer answer = { .arena = arena };
 	struct upstream_manifest manifest;
 
-	if (ask_manifest(upstream, "HEAD", name, ref, &answer, e) < 0)
+	if (ask_manifest(upstream, "HEAD", question, ref, &answer, e) < 0)
 		return -1;
 	if (answer.has_digest) {
 		*out = answer.digest;
 		return 0;
 	}
-	if (upstream_get_manifest(upstream, name, ref, arena, &manifest, e) < 0)
+	if (upstream_get_manifest(upstream, question, ref, arena, &manifest,
+				  e) < 0)
 		return -1;
 	*out = hash_of(DIGEST_SHA256, manifest.bytes);
 	return 0;
@@ -337,17 +342,18 @@ static int blob_head(const struct client_head *head, void *arg, struct err *e)
 	return 0;
 }
 
-int upstream_head_blob(struct upstream *upstream, const struct name *name,
+int upstream_head_blob(struct upstream *upstream,
+		       const struct upstream_question *question,
 		       const struct digest *digest, int64_t *size_out,
 		       struct err *e)
 {
 	auto_with(arena_close) struct arena *arena = arena_open();
 	struct ask ask = {
 		.upstream = upstream,
-		.name = name,
+		.question = question,
 		.method = "HEAD",
-		.path = arena_printf(arena, "/v2/%s/blobs/%s", name->s,
-				     digest_text(digest).s),
+		.path = arena_printf(arena, "/v2/%s/blobs/%s",
+				     question->name->s, digest_text(digest).s),
 		.unknown = ERR_BLOB_UNKNOWN,
 		.on_head = blob_head,
 		.arg = size_out,

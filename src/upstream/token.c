@@ -213,7 +213,7 @@ static int ask_realm(struct upstream *upstream, const char *url,
 		    0)
 			return -1;
 	}
-	return upstream_exchange(upstream, &request, &result, e);
+	return upstream_exchange(upstream, &request, "token", &result, e);
 }
 
 int tokens_fetch(struct upstream *upstream, const struct address *address,

@@ -2,7 +2,8 @@
  * A blob's transfer is a row of attempts, each one GET that begins where the
  * last ended. What counts as progress is a byte beyond the furthest that the
  * sink ever had, so an upstream that knows no Range and breaks at the same
- * place again and again does not keep us for ever.
+ * place again and again does not keep us for ever. Who is silent or too slow
+ * makes place for the next address, also after some bytes.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,10 +17,11 @@
 
 struct transfer {
 	struct upstream *upstream;
-	const struct name *name;
+	const struct upstream_question *question;
 	const char *path;
 	const struct upstream_sink *sink;
 	int64_t size;	     /* of the whole blob; -1: unknown */
+	int64_t end;	     /* of what is wanted; 0: that of the blob */
 	int64_t offset;	     /* what the sink has */
 	int64_t furthest;    /* the most that it ever had */
 	int64_t progress_ms; /* when that last grew, or the start */
@@ -27,7 +29,7 @@ struct transfer {
 	size_t address;	     /* whose turn it is */
 	bool started;	     /* the sink knows */
 	bool flowing;	     /* there was progress */
-	bool whole;	     /* it was all there already */
+	bool whole;	     /* there is no more to come */
 	bool sink_failed;
 };
 
@@ -44,8 +46,8 @@ static int learn_size(struct transfer *t, int64_t size, struct err *e)
 {
 	if (size >= 0 && t->size >= 0 && size != t->size)
 		return err_set(e, ERR_UPSTREAM,
-			       "now the blob has %" PRId64
-			       " bytes, before it had %" PRId64,
+			       "offers %" PRId64 " bytes of a blob that has "
+			       "%" PRId64,
 			       size, t->size);
 	if (size >= 0)
 		t->size = size;
@@ -72,6 +74,11 @@ static int begin_whole(struct transfer *t, const struct client_head *head,
 	return t->offset > 0 ? restart(t, e) : 0;
 }
 
+static bool is_part(const struct transfer *t)
+{
+	return t->offset > 0 || t->end > 0;
+}
+
 /* 206: it must begin where we are. */
 static int begin_part(struct transfer *t, const struct client_head *head,
 		      struct err *e)
@@ -82,7 +89,7 @@ static int begin_part(struct transfer *t, const struct client_head *head,
 
 	if (range_parse_part(text, &range, &size, e) < 0)
 		return -1;
-	if (t->offset == 0 || range.start != t->offset)
+	if (!is_part(t) || range.start != t->offset)
 		return err_set(e, ERR_UPSTREAM,
 			       "sent bytes from %" PRId64 ", not from %" PRId64,
 			       range.start, t->offset);
@@ -118,6 +125,19 @@ static int on_head(const struct client_head *head, void *arg, struct err *e)
 	}
 }
 
+static int take(struct transfer *t, struct span piece, struct err *e)
+{
+	if (told(t, t->sink->write(t->sink->arg, piece, e)) < 0)
+		return -1;
+	t->offset += (int64_t)piece.len;
+	if (t->offset > t->furthest) {
+		t->furthest = t->offset;
+		t->progress_ms = clock_ms();
+		t->flowing = true;
+	}
+	return 0;
+}
+
 static int on_body(struct span piece, void *arg, struct err *e)
 {
 	struct transfer *t = arg;
@@ -128,15 +148,12 @@ static int on_body(struct span piece, void *arg, struct err *e)
 			       "sends more than the %" PRId64
 			       " bytes of the blob",
 			       t->size);
-	if (told(t, t->sink->write(t->sink->arg, piece, e)) < 0)
+	if (!t->end || len <= t->end - t->offset)
+		return take(t, piece, e);
+	if (take(t, span_make(piece.at, (size_t)(t->end - t->offset)), e) < 0)
 		return -1;
-	t->offset += len;
-	if (t->offset > t->furthest) {
-		t->furthest = t->offset;
-		t->progress_ms = clock_ms();
-		t->flowing = true;
-	}
-	return 0;
+	t->whole = true;
+	return err_set(e, ERR_UPSTREAM, "sends more than was asked");
 }
 
 static int64_t deadline(const struct transfer *t)
@@ -155,12 +172,37 @@ static int64_t patience(const struct transfer *t)
 	return share > 0 ? share : 1;
 }
 
-static int attempt(struct transfer *t, struct err *e)
+/* Where what is wanted ends, as far as that is known; or -1. */
+static int64_t goal(const struct transfer *t)
 {
-	char range[32];
+	if (t->end && (t->size < 0 || t->end < t->size))
+		return t->end;
+	return t->size;
+}
+
+/* "bytes=4-", "bytes=4-9" */
+struct range_text {
+	char s[64];
+};
+static struct range_text range_wanted(const struct transfer *t)
+{
+	struct range_text text;
+	int len = snprintf(text.s, sizeof(text.s), "bytes=%" PRId64 "-",
+			   t->offset);
+
+	if (t->end)
+		snprintf(text.s + len, sizeof(text.s) - (size_t)len, "%" PRId64,
+			 t->end - 1);
+	return text;
+}
+
+static int attempt(struct transfer *t, const char *reason, struct err *e)
+{
+	struct range_text range = range_wanted(t);
+	struct upstream_question question = *t->question;
 	struct ask ask = {
 		.upstream = t->upstream,
-		.name = t->name,
+		.question = &question,
 		.method = "GET",
 		.path = t->path,
 		.unknown = ERR_BLOB_UNKNOWN,
@@ -169,15 +211,15 @@ static int attempt(struct transfer *t, struct err *e)
 		.arg = t,
 	};
 
-	snprintf(range, sizeof(range), "bytes=%" PRId64 "-", t->offset);
-	if (t->offset > 0)
-		ask.header = (struct client_header){ "Range", range };
+	question.reason = reason;
+	if (is_part(t))
+		ask.header = (struct client_header){ "Range", range.s };
 	if (ask_at(&ask, t->address, patience(t), e) < 0)
 		return t->whole ? 0 : -1;
-	if (t->size > t->offset)
+	if (t->offset < goal(t))
 		return err_set(e, ERR_UPSTREAM,
 			       "ended at byte %" PRId64 " of %" PRId64,
-			       t->offset, t->size);
+			       t->offset, goal(t));
 	return 0;
 }
 
@@ -217,12 +259,11 @@ static int take_breath(const struct transfer *t, struct err *e)
 /* After a failed attempt; `e` says why, and after a -1 why it is over. */
 static int prepare_another(struct transfer *t, int64_t before, struct err *e)
 {
-	if (t->furthest > before) {
-		t->fruitless = 0;
-	} else {
-		t->fruitless++;
+	bool fruitful = t->furthest > before;
+
+	t->fruitless = fruitful ? 0 : t->fruitless + 1;
+	if (!fruitful || e->kind == ERR_TIMEOUT)
 		t->address = (t->address + 1) % t->upstream->address_count;
-	}
 	if (t->sink_failed)
 		return -1;
 	if (!worth_another(t, e) || take_breath(t, e) < 0)
@@ -230,28 +271,32 @@ static int prepare_another(struct transfer *t, int64_t before, struct err *e)
 	return 0;
 }
 
-int upstream_get_blob(struct upstream *upstream, const struct name *name,
-		      const struct digest *digest, int64_t offset,
+int upstream_get_blob(struct upstream *upstream,
+		      const struct upstream_question *question,
+		      const struct upstream_blob *blob,
 		      const struct upstream_sink *sink, struct err *e)
 {
 	auto_with(arena_close) struct arena *arena = arena_open();
 	struct transfer t = {
 		.upstream = upstream,
-		.name = name,
-		.path = arena_printf(arena, "/v2/%s/blobs/%s", name->s,
-				     digest_text(digest).s),
+		.question = question,
+		.path = arena_printf(arena, "/v2/%s/blobs/%s",
+				     question->name->s,
+				     digest_text(blob->digest).s),
 		.sink = sink,
-		.size = -1,
-		.offset = offset,
-		.furthest = offset,
+		.size = blob->size,
+		.end = blob->end,
+		.offset = blob->offset,
+		.furthest = blob->offset,
 		.progress_ms = clock_ms(),
 	};
 
-	for (;;) {
+	for (const char *reason = question->reason;;) {
 		int64_t before = t.furthest;
 
-		if (attempt(&t, e) == 0)
+		if (attempt(&t, reason, e) == 0)
 			return 0;
+		reason = t.furthest > before ? "resume" : "retry";
 		if (prepare_another(&t, before, e) < 0)
 			return -1;
 	}

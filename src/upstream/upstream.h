@@ -52,8 +52,15 @@ DEFINE_AUTO(upstream, upstream_close)
  */
 void upstream_abort(struct upstream *);
 
+/* What is asked about, why, and on whose behalf. */
+struct upstream_question {
+	const struct name *name; /* the repository */
+	const char *reason;	 /* for the log: "miss" */
+	const char *via; /* Via of the request that caused it, or null */
+};
+
 /* Which digest has that tag now? One HEAD (a GET where HEAD has no digest). */
-int upstream_head_manifest(struct upstream *, const struct name *,
+int upstream_head_manifest(struct upstream *, const struct upstream_question *,
 			   const struct reference *, struct digest *out,
 			   struct err *) may_wait must_check;
 
@@ -66,7 +73,7 @@ struct upstream_manifest {
 	struct span media_type; /* without parameters; SPAN_NONE: not said */
 	struct span bytes;
 };
-int upstream_get_manifest(struct upstream *, const struct name *,
+int upstream_get_manifest(struct upstream *, const struct upstream_question *,
 			  const struct reference *, struct arena *,
 			  struct upstream_manifest *out, struct err *)
 	may_wait must_check;
@@ -75,7 +82,7 @@ int upstream_get_manifest(struct upstream *, const struct name *,
  * Whether the blob is there, and its size (-1 if upstream does not say). One
  * HEAD.
  */
-int upstream_head_blob(struct upstream *, const struct name *,
+int upstream_head_blob(struct upstream *, const struct upstream_question *,
 		       const struct digest *, int64_t *size_out, struct err *)
 	may_wait must_check;
 
@@ -92,15 +99,22 @@ struct upstream_sink {
 	void *arg;
 };
 
+/* What is wanted of a blob. */
+struct upstream_blob {
+	const struct digest *digest;
+	int64_t size;	/* of all of it, bytes; -1: not known */
+	int64_t offset; /* of the first byte that is wanted */
+	int64_t end;	/* of the last one, plus 1; 0: to the blob's end */
+};
+
 /*
- * Fetches the blob from byte `offset` on. A broken transfer resumes by Range,
- * at the next address if need be, with a new token if need be, as long as
- * there is progress: a byte that the sink never had. After `give_up_ms`
- * without any it gives up; before the first byte, after `answer_ms` or when
- * each address has refused (said no, or failed twice). Does not verify the
- * digest.
+ * Fetches those bytes. A broken transfer resumes by Range, at the next address
+ * if need be, with a new token if need be, as long as there is progress: a
+ * byte that the sink never had. After `give_up_ms` without any it gives up;
+ * before the first byte, after `answer_ms` or when each address has refused
+ * (said no, or failed twice). Does not verify the digest.
  */
-int upstream_get_blob(struct upstream *, const struct name *,
-		      const struct digest *, int64_t offset,
+int upstream_get_blob(struct upstream *, const struct upstream_question *,
+		      const struct upstream_blob *,
 		      const struct upstream_sink *, struct err *)
 	may_wait must_check;

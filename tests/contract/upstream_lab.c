@@ -5,7 +5,8 @@
 #include "base/mem.h"
 #include "oci/hash.h"
 
-const struct name lab_app = { "app" };
+static const struct name app = { "app" };
+const struct upstream_question lab_app = { .name = &app, .reason = "test" };
 
 static int basket_start(void *arg, int64_t size, struct err *e)
 {
@@ -104,10 +105,16 @@ int lab_fetch(struct lab *lab, int64_t have)
 		.arg = &lab->basket,
 	};
 	struct digest digest = lab_digest();
+	struct upstream_blob blob = {
+		.digest = &digest,
+		.size = lab->size ? lab->size : -1,
+		.offset = have,
+		.end = lab->end,
+	};
 
 	buf_clear(&lab->basket.bytes);
 	lab->basket.starts = lab->basket.restarts = 0;
-	return upstream_get_blob(lab->upstream, &lab_app, &digest, have, &sink,
+	return upstream_get_blob(lab->upstream, &lab_app, &blob, &sink,
 				 &lab->e);
 }
 

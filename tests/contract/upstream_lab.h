@@ -36,6 +36,8 @@ struct lab {
 	struct upstream *upstream;
 	char *password_file; /* "secret" */
 	struct basket basket;
+	int64_t size; /* of the blob, as said to it; 0: -1 */
+	int64_t end;  /* of what is wanted of the blob; 0: all of it */
 	struct err e;
 };
 
@@ -53,7 +55,7 @@ void lab_prepare(void);
 void lab_connect(struct lab *, const char *first, bool credentials);
 
 /* The verbs, for the repository "app". */
-extern const struct name lab_app;
+extern const struct upstream_question lab_app;
 struct digest lab_digest(void);
 /* `have` of the blob's bytes are there already. */
 int lab_fetch(struct lab *, int64_t have);

@@ -37,6 +37,66 @@ static void a_transfer_goes_on_where_another_stopped(void **state)
 	assert_int_equal(lab->basket.size, 10);
 }
 
+static void exactly_the_part_that_is_wanted_is_asked_for(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_connect(lab, NULL, false);
+	lab->end = 7;
+	fake_answer(lab->server, FAKE_CUT,
+		    PART("4-6/10") "Content-Length: 3\r\n\r\n45");
+	fake_answer(lab->server, FAKE_KEEP,
+		    PART("6-6/10") "Content-Length: 1\r\n\r\n6");
+	assert_int_equal(lab_fetch(lab, 4), 0);
+	assert_asked(lab->server, 0, "Range: bytes=4-6\r\n");
+	assert_asked(lab->server, 1, "Range: bytes=6-6\r\n");
+	assert_true(span_is(buf_span(&lab->basket.bytes), "456"));
+
+	fake_answer(lab->server, FAKE_KEEP,
+		    PART("0-6/10") "Content-Length: 7\r\n\r\n0123456");
+	assert_int_equal(lab_fetch(lab, 0), 0);
+	assert_asked(lab->server, 2, "Range: bytes=0-6\r\n");
+	assert_true(span_is(buf_span(&lab->basket.bytes), "0123456"));
+}
+
+static void more_than_the_part_that_is_wanted_is_not_taken(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_connect(lab, NULL, false);
+	lab->end = 7;
+	fake_answer(lab->server, FAKE_KEEP, WHOLE BLOB);
+	assert_int_equal(lab_fetch(lab, 4), 0);
+	assert_int_equal(lab->basket.restarts, 1);
+	assert_true(span_is(buf_span(&lab->basket.bytes), "0123456"));
+	assert_int_equal(fake_request_count(lab->server), 1);
+}
+
+static void a_known_size_shows_where_an_answer_without_one_broke(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_connect(lab, NULL, false);
+	lab->size = 10;
+	fake_answer(lab->server, FAKE_CUT, OK "\r\n01234");
+	fake_answer(lab->server, FAKE_KEEP,
+		    PART("5-9/10") "Content-Length: 5\r\n\r\n56789");
+	assert_fetched(lab);
+	assert_asked(lab->server, 1, "Range: bytes=5-\r\n");
+}
+
+static void another_size_than_the_known_one_is_refused(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_connect(lab, fake_url(lab->elsewhere), false);
+	lab->size = 10;
+	fake_answer(lab->elsewhere, FAKE_CUT,
+		    OK "Content-Length: 4\r\n\r\n0123");
+	fake_answer(lab->server, FAKE_KEEP, WHOLE BLOB);
+	assert_fetched(lab);
+}
+
 static void an_answer_that_ends_early_resumes(void **state)
 {
 	struct lab *lab = *state;
@@ -243,6 +303,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		promise(a_cut_transfer_resumes),
 		promise(a_transfer_goes_on_where_another_stopped),
+		promise(exactly_the_part_that_is_wanted_is_asked_for),
+		promise(more_than_the_part_that_is_wanted_is_not_taken),
+		promise(a_known_size_shows_where_an_answer_without_one_broke),
+		promise(another_size_than_the_known_one_is_refused),
 		promise(an_answer_that_ends_early_resumes),
 		promise(an_ignored_range_starts_again),
 		promise(breaking_at_the_same_place_comes_to_an_end),

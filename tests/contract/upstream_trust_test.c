@@ -45,7 +45,8 @@ static void a_token_is_asked_for_and_used_again(void **state)
 static void a_token_is_for_one_repository(void **state)
 {
 	struct lab *lab = *state;
-	struct name other = { "other" };
+	struct name name = { "other" };
+	struct upstream_question other = { .name = &name, .reason = "test" };
 	struct digest digest = lab_digest();
 	int64_t size;
 
