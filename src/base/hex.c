@@ -18,18 +18,21 @@ void hex_print(const uint8_t *bytes, size_t size, char *out)
 	*out = '\0';
 }
 
-int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
+/* Values of digits, and one more, so that 0 is no digit. */
+static const int8_t lower[256] = {
+	['0'] = 1,  ['1'] = 2,	['2'] = 3,  ['3'] = 4,	['4'] = 5,  ['5'] = 6,
+	['6'] = 7,  ['7'] = 8,	['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
+	['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+};
 
 static int lower_digit(char c)
 {
-	return c >= 'A' && c <= 'F' ? -1 : hex_digit(c);
+	return lower[(unsigned char)c] - 1;
+}
+
+int hex_digit(char c)
+{
+	return lower_digit(c >= 'A' && c <= 'F' ? (char)(c - 'A' + 'a') : c);
 }
 
 bool hex_parse(struct span span, uint8_t *out, size_t size)

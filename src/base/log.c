@@ -118,15 +118,18 @@ static bool line_add(struct log_line *line, const char *at, size_t len)
 	return true;
 }
 
-static bool is_bare(char c)
-{
-	return c > ' ' && c < 0x7f && c != '"' && c != '=' && c != '\\';
-}
+/* What needs no quotes: visible, but for quotes, '=' and backslash. */
+static const bool bare[256] = {
+	['!'] = true,
+	['#' ... '<'] = true,
+	['>' ... '['] = true,
+	[']' ... '~'] = true,
+};
 
 static bool span_is_bare(struct span value)
 {
 	for (size_t i = 0; i < value.len; i++)
-		if (!is_bare(value.at[i]))
+		if (!bare[(unsigned char)value.at[i]])
 			return false;
 	return value.len > 0;
 }

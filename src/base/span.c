@@ -4,8 +4,6 @@
  */
 #include "base/span.h"
 
-#include <strings.h>
-
 struct span span_from(struct span span, size_t start)
 {
 	if (!span.at)
@@ -13,39 +11,6 @@ struct span span_from(struct span span, size_t start)
 	if (start > span.len)
 		start = span.len;
 	return span_make(span.at + start, span.len - start);
-}
-
-bool span_eq(struct span a, struct span b)
-{
-	if (a.len != b.len || !a.at != !b.at)
-		return false;
-	return a.len == 0 || memcmp(a.at, b.at, a.len) == 0;
-}
-
-bool span_is(struct span span, const char *text)
-{
-	return span_eq(span, span_of(text));
-}
-
-bool span_eq_nocase(struct span a, struct span b)
-{
-	if (a.len != b.len || !a.at != !b.at)
-		return false;
-	return a.len == 0 || strncasecmp(a.at, b.at, a.len) == 0;
-}
-
-bool span_is_nocase(struct span span, const char *text)
-{
-	return span_eq_nocase(span, span_of(text));
-}
-
-bool span_starts(struct span span, const char *prefix)
-{
-	size_t len = strlen(prefix);
-
-	if (!span.at || span.len < len)
-		return false;
-	return memcmp(span.at, prefix, len) == 0;
 }
 
 bool span_ends(struct span span, const char *suffix)

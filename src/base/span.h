@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
 struct span {
 	const char *at;
@@ -32,11 +33,41 @@ static inline struct span span_make(const char *at, size_t len)
 /* From `start`, which is clamped to the length, to the end. */
 struct span span_from(struct span, size_t start);
 
-bool span_eq(struct span, struct span);
-bool span_is(struct span, const char *text);
-bool span_is_nocase(struct span, const char *text); /* ASCII */
-bool span_eq_nocase(struct span, struct span);	    /* ASCII */
-bool span_starts(struct span, const char *prefix);
+/*
+ * Written here, so that a literal's length is known when it is compiled.
+ * SPAN_NONE is taken, and never handed to memcmp, which may not get a null.
+ */
+static inline bool span_eq(struct span a, struct span b)
+{
+	if (a.len != b.len || !a.at != !b.at)
+		return false;
+	return a.len == 0 || memcmp(a.at, b.at, a.len) == 0;
+}
+
+static inline bool span_is(struct span span, const char *text)
+{
+	return span_eq(span, span_of(text));
+}
+
+static inline bool span_eq_nocase(struct span a, struct span b) /* ASCII */
+{
+	if (a.len != b.len || !a.at != !b.at)
+		return false;
+	return a.len == 0 || strncasecmp(a.at, b.at, a.len) == 0;
+}
+
+static inline bool span_is_nocase(struct span span, const char *text)
+{
+	return span_eq_nocase(span, span_of(text));
+}
+
+static inline bool span_starts(struct span span, const char *prefix)
+{
+	size_t len = strlen(prefix);
+
+	return span.at && span.len >= len && memcmp(span.at, prefix, len) == 0;
+}
+
 bool span_ends(struct span, const char *suffix);
 
 /* Position of the first, the last `c`; -1 if there is none. */

@@ -19,6 +19,9 @@
 
 /* ------------------------------------------------------------ describing */
 
+/* What would end a header, or hide in one. */
+static const bool control[256] = { [0 ... 0x1f] = true, [0x7f] = true };
+
 void respond_header(struct response *res, const char *name, const char *format,
 		    ...)
 {
@@ -37,8 +40,7 @@ void respond_header(struct response *res, const char *name, const char *format,
 		buf_vaddf(headers, format, args);
 	va_end(args);
 	for (size_t i = start; i < headers->len; i++)
-		if ((unsigned char)headers->at[i] < ' ' ||
-		    headers->at[i] == 0x7f)
+		if (control[(unsigned char)headers->at[i]])
 			headers->at[i] = '?';
 	buf_add(headers, SPAN("\r\n"));
 }
