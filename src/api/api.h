@@ -14,8 +14,8 @@
 struct api_settings {
 	struct config *config;
 	struct mirror_rules mirror;
-	int64_t *tag_lifetimes_ms;  /* the mirror's */
-	struct ip_network *proxies; /* to be trusted */
+	struct mirror_upstream_rules *upstreams; /* the mirror's */
+	struct ip_network *proxies;		 /* to be trusted */
 	size_t proxy_count;
 	struct span host; /* of the public URL; SPAN_NONE */
 };

@@ -6,14 +6,24 @@
 
 #include "base/mem.h"
 
-static int64_t *lifetimes_open(const struct config *config)
+static struct mirror_upstream_rules
+upstream_rules(const struct config_upstream *from)
 {
-	int64_t *lifetimes =
-		mem_array(config->upstream_count, sizeof(*lifetimes));
+	return (struct mirror_upstream_rules){
+		.tag_lifetime_ms = from->tag_lifetime_ms,
+		.allow = { from->allow, from->allow_count },
+		.deny = { from->deny, from->deny_count },
+	};
+}
+
+static struct mirror_upstream_rules *upstreams_open(const struct config *config)
+{
+	struct mirror_upstream_rules *rules =
+		mem_array(config->upstream_count, sizeof(*rules));
 
 	for (size_t i = 0; i < config->upstream_count; i++)
-		lifetimes[i] = config->upstreams[i].tag_lifetime_ms;
-	return lifetimes;
+		rules[i] = upstream_rules(&config->upstreams[i]);
+	return rules;
 }
 
 static struct ip_network *proxies_open(const struct config *config)
@@ -43,11 +53,13 @@ struct api_settings *api_settings_open(struct config *config)
 	settings->host = host_of(span_of(config->public_url));
 	settings->proxies = proxies_open(config);
 	settings->proxy_count = config->trusted_proxy_count;
-	settings->tag_lifetimes_ms = lifetimes_open(config);
+	settings->upstreams = upstreams_open(config);
 	settings->mirror = (struct mirror_rules){
 		.default_upstream = config->mirror_default,
 		.patience_ms = config->patience_ms,
-		.tag_lifetimes_ms = settings->tag_lifetimes_ms,
+		.local = { config->local, config->local_count },
+		.reserved = { config->reserved, config->reserved_count },
+		.upstreams = settings->upstreams,
 	};
 	return settings;
 }
@@ -57,7 +69,7 @@ void api_settings_close(void *arg)
 	struct api_settings *settings = arg;
 
 	free(settings->proxies);
-	free(settings->tag_lifetimes_ms);
+	free(settings->upstreams);
 	config_close(&settings->config);
 	free(settings);
 }

@@ -43,6 +43,10 @@ struct config_upstream {
 	char *username;	  /* null: anonymous */
 	char *password_file;
 	int64_t tag_lifetime_ms;
+	char **allow; /* patterns of repositories there; none: all */
+	size_t allow_count;
+	char **deny; /* likewise; none: none */
+	size_t deny_count;
 };
 
 /* Who may change what is here over the API. */
@@ -84,6 +88,10 @@ struct config {
 	char **trusted_proxies; /* each of ip_network_parse */
 	size_t trusted_proxy_count;
 	char *mirror_default; /* an upstream's name; "" is nowhere */
+	char **local; /* patterns of names that are never an upstream's */
+	size_t local_count;
+	char **reserved; /* likewise: to which nothing is pushed */
+	size_t reserved_count;
 	int64_t patience_ms;
 	int64_t cache_limit;	 /* bytes of cached blobs; 0: no limit */
 	int64_t cache_keep_free; /* bytes that the disk keeps; 0: none */

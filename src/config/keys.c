@@ -51,6 +51,38 @@ static const struct list urls = {
 	.first = "mirror.upstreams[].urls[]",
 };
 
+static const struct list allow = {
+	.parent = &upstreams,
+	.at = offsetof(struct config_upstream, allow),
+	.count_at = offsetof(struct config_upstream, allow_count),
+	.size = sizeof(char *),
+	.first = "mirror.upstreams[].allow[]",
+};
+
+static const struct list deny = {
+	.parent = &upstreams,
+	.at = offsetof(struct config_upstream, deny),
+	.count_at = offsetof(struct config_upstream, deny_count),
+	.size = sizeof(char *),
+	.first = "mirror.upstreams[].deny[]",
+};
+
+static const struct list local = {
+	.at = offsetof(struct config, local),
+	.count_at = offsetof(struct config, local_count),
+	.size = sizeof(char *),
+	.first = "mirror.local[]",
+	.form = "PATTERN",
+};
+
+static const struct list reserved = {
+	.at = offsetof(struct config, reserved),
+	.count_at = offsetof(struct config, reserved_count),
+	.size = sizeof(char *),
+	.first = "mirror.reserved[]",
+	.form = "PATTERN",
+};
+
 static const struct list immutable = {
 	.at = offsetof(struct config, immutable),
 	.count_at = offsetof(struct config, immutable_count),
@@ -200,6 +232,20 @@ const struct key keys[] = {
 	  .help = "the upstream of names that were not pushed here and name "
 		  "none; \"\": there is none",
 	  .section = "Mirroring" },
+	{ "mirror.local", LIST, IN_CONFIG(local),
+	  .help = "names that mean what was pushed here, and are never asked "
+		  "for upstream; they may be pushed even if they look like "
+		  "another registry's, or begin with library/; several: "
+		  "repeat it, or use commas",
+	  .fills = &local },
+	{ "mirror.local[]", PATTERN, &local, 0,
+	  .help = "one of them; * is any part of a component, ** any path" },
+	{ "mirror.reserved", LIST, IN_CONFIG(reserved),
+	  .help = "names to which nothing is pushed; several: repeat it, or "
+		  "use commas",
+	  .fills = &reserved },
+	{ "mirror.reserved[]", PATTERN, &reserved, 0,
+	  .help = "one of them" },
 	{ "mirror.cache.limit", SIZE_OR_NONE, IN_CONFIG(cache_limit),
 	  .initial = "100GiB",
 	  .help = "how much of upstreams' images is kept; above it those go "
@@ -234,6 +280,11 @@ const struct key keys[] = {
 	{ "mirror.upstreams[].tag_lifetime", DURATION,
 	  IN_UPSTREAM(tag_lifetime_ms), .initial = "5m",
 	  .help = "how long a tag is believed before asking again" },
+	{ "mirror.upstreams[].allow[]", PATTERN, &allow, 0,
+	  .help = "repositories to mirror, by their names there, and no "
+		  "others" },
+	{ "mirror.upstreams[].deny[]", PATTERN, &deny, 0,
+	  .help = "repositories not to mirror, whatever is allowed" },
 };
 /* clang-format on */
 

@@ -76,6 +76,10 @@ struct mirror {
 /* By its name or one of its other names; null if it is not configured. */
 const struct mirror_upstream *mirror_upstream_find(const struct mirror *,
 						   struct span name);
+/* What holds there now. */
+const struct mirror_upstream_rules *
+mirror_rules_of(const struct mirror *, const struct mirror_rules *,
+		const struct mirror_upstream *);
 /* That of a canonical name; null for a local repository. */
 const struct mirror_upstream *mirror_upstream_of(const struct mirror *,
 						 const struct repository *);

@@ -17,8 +17,9 @@ bool mirror_believes(const struct mirror *mirror,
 
 	if (!upstream)
 		return true;
-	size_t index = (size_t)(upstream - mirror->options.upstreams);
-	return age >= 0 && age * 1000 < target->rules->tag_lifetimes_ms[index];
+	return age >= 0 &&
+	       age * 1000 < mirror_rules_of(mirror, target->rules, upstream)
+				    ->tag_lifetime_ms;
 }
 
 static bool is_fresh(const struct mirror *mirror,

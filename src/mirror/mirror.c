@@ -86,6 +86,13 @@ const struct mirror_upstream *mirror_upstream_find(const struct mirror *mirror,
 	return NULL;
 }
 
+const struct mirror_upstream_rules *
+mirror_rules_of(const struct mirror *mirror, const struct mirror_rules *rules,
+		const struct mirror_upstream *upstream)
+{
+	return &rules->upstreams[upstream - mirror->options.upstreams];
+}
+
 const struct mirror_upstream *
 mirror_upstream_of(const struct mirror *mirror,
 		   const struct repository *repository)

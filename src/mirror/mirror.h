@@ -30,6 +30,18 @@ struct mirror_options {
 	size_t upstream_count;
 };
 
+/* Of base/glob.h. */
+struct mirror_patterns {
+	char *const *at;
+	size_t count;
+};
+
+struct mirror_upstream_rules {
+	int64_t tag_lifetime_ms;
+	struct mirror_patterns allow; /* of repositories there; none: all */
+	struct mirror_patterns deny;
+};
+
 /*
  * What may change while the mirror runs. Each question brings the rules that
  * hold for it, and they outlive what comes of it.
@@ -37,7 +49,9 @@ struct mirror_options {
 struct mirror_rules {
 	const char *default_upstream; /* "" is nowhere */
 	int64_t patience_ms;
-	const int64_t *tag_lifetimes_ms; /* of upstreams, in their order */
+	struct mirror_patterns local;	 /* names that are never upstream's */
+	struct mirror_patterns reserved; /* to which nothing is pushed */
+	const struct mirror_upstream_rules *upstreams; /* in their order */
 };
 
 struct mirror *mirror_open(const struct mirror_options *);
@@ -79,11 +93,13 @@ struct mirror_target {
  * Explicit forms name an upstream: `bound`, `ns`, or a first component that
  * looks like a host; our own name says nothing in either place. Upstreams are
  * looked up, never dialled by their name: ERR_NAME_UNKNOWN if it is not
- * configured, or if `ns` contradicts `bound`. A bare name is local once a
- * manifest was pushed under it (or, for a blob, once that was); otherwise the
- * default upstream's. A push makes local repositories only: ERR_DENIED for
- * names that mean an upstream, and for library/…. ERR_NAME_INVALID. Never
- * waits.
+ * configured, if `ns` contradicts `bound`, or if the policy of the upstream
+ * withholds it. A bare name is local once a manifest was pushed under it (or,
+ * for a blob, once that was), or if the rules say that it always is, even with
+ * a host in front that is no upstream's; otherwise the default upstream's. A
+ * push makes local repositories only: ERR_DENIED for names that mean an
+ * upstream, that are reserved, and for library/… unless that is always local.
+ * ERR_NAME_INVALID. Never waits.
  */
 int mirror_resolve(struct mirror *, const struct mirror_question *,
 		   struct mirror_target *out, struct err *) must_check;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "mirror/flight.h"
+#include "mirror/policy.h"
 
 /* The other names under which clients know a registry. */
 static const struct {
@@ -41,16 +42,29 @@ static struct span without_own(const struct mirror_question *q)
 		       q->name;
 }
 
+/* Does a registry stand in front? Not if the whole was made a name of ours. */
+static bool is_prefixed(const struct mirror *mirror,
+			const struct mirror_question *q, struct span name)
+{
+	struct span rest = name;
+	struct span first = span_cut(&rest, '/');
+
+	return rest.at && name_looks_like_host(first) &&
+	       (mirror_upstream_find(mirror, usual_name(first)) ||
+		!patterns_hold(&q->rules->local, name));
+}
+
 /*
  * Which upstream does the question name, if it names any? Takes a path prefix
  * off `name`.
  */
-static struct span named_upstream(const struct mirror_question *q,
+static struct span named_upstream(const struct mirror *mirror,
+				  const struct mirror_question *q,
 				  struct span *name)
 {
 	struct span rest = *name;
 	struct span first = span_cut(&rest, '/');
-	bool prefixed = rest.at && name_looks_like_host(first);
+	bool prefixed = is_prefixed(mirror, q, *name);
 	struct span named = SPAN_NONE;
 
 	if (q->bound.at)
@@ -72,9 +86,8 @@ static bool is_misled(const struct mirror_question *q)
 	       !span_eq_nocase(usual_name(q->ns), usual_name(q->bound));
 }
 
-static int resolve_upstream(const struct mirror_upstream *upstream,
-			    struct span name, struct repository *out,
-			    struct err *e)
+static int name_there(const struct mirror_upstream *upstream, struct span name,
+		      struct name *out, struct err *e)
 {
 	char official[NAME_MAX_LEN + 1];
 	bool is_hub = strcmp(upstream->name, "docker.io") == 0;
@@ -87,8 +100,27 @@ static int resolve_upstream(const struct mirror_upstream *upstream,
 				       "a name has at most 255 characters");
 		name = span_of(official);
 	}
+	return name_parse(name, out, e);
+}
+
+static int resolve_upstream(const struct mirror *mirror,
+			    const struct mirror_question *q,
+			    const struct mirror_upstream *upstream,
+			    struct span name, struct repository *out,
+			    struct err *e)
+{
+	const struct mirror_upstream_rules *rules =
+		mirror_rules_of(mirror, q->rules, upstream);
+
 	snprintf(out->upstream, sizeof(out->upstream), "%s", upstream->name);
-	return name_parse(name, &out->name, e);
+	if (name_there(upstream, name, &out->name, e) < 0)
+		return -1;
+	if (policy_allows(rules, &out->name))
+		return 0;
+	return err_set(e, ERR_NAME_UNKNOWN,
+		       "%s is not mirrored here: allow and deny of the "
+		       "upstream leave it out",
+		       repository_text(out).s);
 }
 
 /* Was this pushed under the name, so that the name means what is here? */
@@ -106,6 +138,22 @@ static int is_local(struct mirror *mirror, const struct repository *local,
 	return *out || e->kind == ERR_BLOB_UNKNOWN ? 0 : -1;
 }
 
+/* library/ is Docker Hub's, unless it was made ours. */
+static int check_push(const struct mirror_question *q, struct span name,
+		      struct err *e)
+{
+	if (patterns_hold(&q->rules->reserved, name))
+		return err_set(e, ERR_DENIED,
+			       "%.*s is reserved; push under another name",
+			       SPAN_ARG(name));
+	if (span_starts(name, "library/") &&
+	    !patterns_hold(&q->rules->local, name))
+		return err_set(e, ERR_DENIED,
+			       "library/ holds the official images of Docker "
+			       "Hub; push under a name of your own");
+	return 0;
+}
+
 static int resolve_bare(struct mirror *mirror, const struct mirror_question *q,
 			struct span name, struct repository *out, struct err *e)
 {
@@ -116,15 +164,13 @@ static int resolve_bare(struct mirror *mirror, const struct mirror_question *q,
 	out->upstream[0] = '\0';
 	if (name_parse(name, &out->name, e) < 0)
 		return -1;
-	if (q->push && span_starts(name, "library/"))
-		return err_set(e, ERR_DENIED,
-			       "library/ holds the official images of Docker "
-			       "Hub; push under a name of your own");
-	if (q->push || !upstream)
+	if (q->push)
+		return check_push(q, name, e);
+	if (!upstream || patterns_hold(&q->rules->local, name))
 		return 0;
 	if (is_local(mirror, out, q->blob, &local, e) < 0)
 		return -1;
-	return local ? 0 : resolve_upstream(upstream, name, out, e);
+	return local ? 0 : resolve_upstream(mirror, q, upstream, name, out, e);
 }
 
 /* The one that the question names, if it may be asked there. */
@@ -154,7 +200,7 @@ int mirror_resolve(struct mirror *mirror, const struct mirror_question *q,
 		   struct mirror_target *out, struct err *e)
 {
 	struct span name = without_own(q);
-	struct span named = named_upstream(q, &name);
+	struct span named = named_upstream(mirror, q, &name);
 
 	out->rules = q->rules;
 	out->bare = !named.at;
@@ -169,9 +215,9 @@ int mirror_resolve(struct mirror *mirror, const struct mirror_question *q,
 
 	const struct mirror_upstream *upstream =
 		known_upstream(mirror, q, named, e);
-	return upstream ?
-		       resolve_upstream(upstream, name, &out->repository, e) :
-		       -1;
+	return upstream ? resolve_upstream(mirror, q, upstream, name,
+					   &out->repository, e) :
+			  -1;
 }
 
 int mirror_resolve_registry(struct mirror *mirror,
@@ -179,7 +225,7 @@ int mirror_resolve_registry(struct mirror *mirror,
 			    const char **upstream_out, struct err *e)
 {
 	struct span none = SPAN_NONE;
-	struct span named = named_upstream(q, &none);
+	struct span named = named_upstream(mirror, q, &none);
 
 	*upstream_out = "";
 	if (!named.at)

@@ -15,12 +15,8 @@
 
 enum { WAIT_MS = 10000 };
 
-int64_t lifetimes_ms[2];
-struct mirror_rules rules = {
-	.default_upstream = "docker.io",
-	.patience_ms = 200,
-	.tag_lifetimes_ms = lifetimes_ms,
-};
+struct mirror_upstream_rules upstream_rules[2];
+struct mirror_rules rules;
 
 struct upstream *upstream_at(const char *name, const struct fake_server *server)
 {
@@ -81,7 +77,14 @@ int lab_open(void **state)
 	for (size_t i = 0; i < BLOB_SIZE; i++)
 		lab->blob[i] = (char)('a' + i / 7 % 26);
 	lab->digest = hash_of(DIGEST_SHA256, span_make(lab->blob, BLOB_SIZE));
-	lifetimes_ms[0] = lifetimes_ms[1] = 300000;
+	upstream_rules[0] = upstream_rules[1] = (struct mirror_upstream_rules){
+		.tag_lifetime_ms = 300000,
+	};
+	rules = (struct mirror_rules){
+		.default_upstream = "docker.io",
+		.patience_ms = 200,
+		.upstreams = upstream_rules,
+	};
 	lab_start(lab);
 	*state = lab;
 	return 0;

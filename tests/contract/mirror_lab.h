@@ -10,7 +10,7 @@ enum { BLOB_SIZE = 1024 * 1024 };
 
 /* The rules of every question; lab_open makes them as they were. */
 extern struct mirror_rules rules;
-extern int64_t lifetimes_ms[2]; /* of docker.io and ghcr.io */
+extern struct mirror_upstream_rules upstream_rules[2]; /* docker.io, ghcr.io */
 
 struct lab {
 	char data[64];

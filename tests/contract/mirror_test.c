@@ -1,7 +1,7 @@
 /*
  * The mirror over a real store and an upstream that answers as written: the
- * laws of names (6), of one fetch (4), of whole answers (2), and of answering
- * from what is here (3).
+ * laws of one fetch (4), of whole answers (2), and of answering from what is
+ * here (3).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,155 +16,6 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "mirror_lab.h"
-
-/* ---------------------------------------------------------------- names */
-
-static const struct {
-	const char *name;
-	const char *ns;
-	const char *bound;
-	bool push;
-	const char *means; /* null: refused with `kind` */
-	enum err_kind kind;
-} names[] = {
-	/* clang-format off */
-	{ "redis",               NULL, NULL, false, "docker.io/library/redis", 0 },
-	{ "team/app",            NULL, NULL, false, "docker.io/team/app",      0 },
-	{ "team/app",            NULL, NULL, true,  "team/app",                0 },
-	{ "redis",               NULL, NULL, true,  "redis",                   0 },
-	{ "docker.io/redis",     NULL, NULL, false, "docker.io/library/redis", 0 },
-	{ "docker.io/a/b",       NULL, NULL, false, "docker.io/a/b",           0 },
-	{ "index.docker.io/a/b", NULL, NULL, false, "docker.io/a/b",           0 },
-	{ "a/b", "docker.io",            NULL, false, "docker.io/a/b",         0 },
-	{ "a/b", "registry-1.docker.io", NULL, false, "docker.io/a/b",         0 },
-	{ "docker.io/a/b", "docker.io",  NULL, false, "docker.io/a/b",         0 },
-	{ "a/b", "10.0.0.1:5000",        NULL, false, "docker.io/a/b",         0 },
-	{ "10.0.0.1:5000/a", NULL,       NULL, false, "docker.io/library/a",   0 },
-	{ "10.0.0.1:5000/a", NULL,       NULL, true,  "a",                     0 },
-	{ "10.0.0.1:5000/docker.io/a", NULL, NULL, true, NULL, ERR_DENIED },
-	{ "a", NULL, "docker.io",              false, "docker.io/library/a",   0 },
-	{ "a", "index.docker.io", "docker.io", false, "docker.io/library/a",   0 },
-	{ "a", "10.0.0.1:5000",   "docker.io", false, "docker.io/library/a",   0 },
-	{ "a", "Docker.IO",       "docker.io", false, "docker.io/library/a",   0 },
-	{ "a", "ghcr.io",         "docker.io", false, NULL, ERR_NAME_UNKNOWN },
-	{ "a/b",           "evil.test", NULL, false, NULL, ERR_NAME_UNKNOWN },
-	{ "evil.test/a",        NULL,   NULL, false, NULL, ERR_NAME_UNKNOWN },
-	{ "127.0.0.1/a",        NULL,   NULL, false, NULL, ERR_NAME_UNKNOWN },
-	{ "localhost/a",        NULL,   NULL, false, NULL, ERR_NAME_UNKNOWN },
-	{ "a", NULL, "evil.test",             false, NULL, ERR_NAME_UNKNOWN },
-	{ "docker.io/a/b",      NULL,   NULL, true,  NULL, ERR_DENIED },
-	{ "evil.test/a",        NULL,   NULL, true,  NULL, ERR_DENIED },
-	{ "library/redis",      NULL,   NULL, true,  NULL, ERR_DENIED },
-	{ "a/b", "docker.io",           NULL, true,  NULL, ERR_DENIED },
-	{ "a", NULL, "docker.io",             true,  NULL, ERR_DENIED },
-	{ "A/b",                NULL,   NULL, false, NULL, ERR_NAME_INVALID },
-	{ "docker.io/../x",     NULL,   NULL, false, NULL, ERR_NAME_INVALID },
-	/* clang-format on */
-};
-
-static void a_name_is_a_key_and_never_a_dial_target(void **state)
-{
-	struct lab *lab = *state;
-	struct mirror_target target;
-	struct err e;
-
-	for (size_t i = 0; i < array_size(names); i++) {
-		struct mirror_question question = {
-			.rules = &rules,
-			.name = span_of(names[i].name),
-			.ns = span_of(names[i].ns),
-			.host = SPAN("10.0.0.1:5000"),
-			.bound = span_of(names[i].bound),
-			.push = names[i].push,
-		};
-		int failed =
-			mirror_resolve(lab->mirror, &question, &target, &e);
-
-		print_message("%s ns=%s\n", names[i].name, names[i].ns);
-		assert_int_equal(failed, names[i].means ? 0 : -1);
-		if (failed)
-			assert_int_equal(e.kind, names[i].kind);
-		else
-			assert_string_equal(
-				repository_text(&target.repository).s,
-				names[i].means);
-	}
-	assert_int_equal(fake_connection_count(lab->server), 0);
-}
-
-/* As a service is called in a cluster: Docker takes no such word for a host. */
-static void a_word_that_is_our_name_is_no_host(void **state)
-{
-	struct lab *lab = *state;
-	struct mirror_question question = {
-		.rules = &rules,
-		.name = SPAN("registry/app"),
-		.host = SPAN("registry"),
-		.push = true,
-	};
-	struct mirror_target target;
-	struct err e;
-
-	assert_int_equal(mirror_resolve(lab->mirror, &question, &target, &e),
-			 0);
-	assert_string_equal(repository_text(&target.repository).s,
-			    "registry/app");
-}
-
-static void push_image(struct lab *lab, const char *name)
-{
-	struct repository local = { 0 };
-	struct incoming *incoming;
-	struct manifest manifest;
-	struct reference one = { .kind = REFERENCE_TAG, .tag = { "1" } };
-	struct meta_put put = {
-		.repository = &local,
-		.manifest = &manifest,
-		.reference = &one,
-	};
-	struct err e;
-
-	strcpy(local.name.s, name);
-	assert_int_equal(
-		incoming_open_upload(lab->store, &local, &incoming, &e), 0);
-	assert_int_equal(incoming_write(incoming,
-					span_make(lab->blob, BLOB_SIZE), &e),
-			 0);
-	assert_int_equal(incoming_commit(&incoming, &lab->digest, &e), 0);
-	assert_int_equal(manifest_parse(span_of(image(lab, "mine")), SPAN_NONE,
-					DIGEST_SHA256, lab->arena, &manifest,
-					&e),
-			 0);
-	assert_int_equal(store_put_manifest(lab->store, &put, &e), 0);
-}
-
-static bool means_local(struct lab *lab, const char *name)
-{
-	struct mirror_question question = { .rules = &rules,
-					    .name = span_of(name) };
-	struct mirror_target target;
-	struct err e;
-
-	assert_int_equal(mirror_resolve(lab->mirror, &question, &target, &e),
-			 0);
-	return repository_is_local(&target.repository);
-}
-
-static void a_bare_name_is_local_for_good_once_it_was_pushed(void **state)
-{
-	struct lab *lab = *state;
-	struct repository local = { .name = { "redis" } };
-	struct reference one = tag("1");
-	struct err e;
-
-	assert_false(means_local(lab, "redis"));
-	push_image(lab, "redis");
-	assert_true(means_local(lab, "redis"));
-	assert_int_equal(
-		store_drop_manifest(lab->store, &local, &one, NULL, &e), 0);
-	assert_true(means_local(lab, "redis"));
-	assert_false(means_local(lab, "docker.io/redis"));
-}
 
 /* ---------------------------------------------------------------- blobs */
 
@@ -369,7 +220,7 @@ static void past_its_lifetime_one_head_decides(void **state)
 	struct err e;
 
 	cache_image(lab);
-	lifetimes_ms[0] = 0;
+	upstream_rules[0].tag_lifetime_ms = 0;
 	assert_int_equal(pull_peek_manifest(lab->mirror, &target, &one,
 					    lab->arena, &view, &e),
 			 -1);
@@ -418,7 +269,7 @@ static void whatever_upstream_says_what_is_here_is_served(void **state)
 	struct manifest_view view;
 
 	cache_image(lab);
-	lifetimes_ms[0] = 0;
+	upstream_rules[0].tag_lifetime_ms = 0;
 	for (size_t i = 0; i < array_size(refusals); i++) {
 		print_message("%s\n", refusals[i]);
 		answer_refusal(lab, refusals[i]);
@@ -434,7 +285,7 @@ static void a_silent_upstream_costs_no_more_than_the_patience(void **state)
 	struct manifest_view view;
 
 	cache_image(lab);
-	lifetimes_ms[0] = 0;
+	upstream_rules[0].tag_lifetime_ms = 0;
 	fake_answer(lab->server, FAKE_SILENCE, "HTTP/1.1 200 OK\r\n");
 	int64_t began = clock_ms();
 	pull(lab, "1", &view);
@@ -504,9 +355,6 @@ static void a_silent_upstream_holds_up_no_other(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		promise(a_name_is_a_key_and_never_a_dial_target),
-		promise(a_word_that_is_our_name_is_no_host),
-		promise(a_bare_name_is_local_for_good_once_it_was_pushed),
 		promise(however_many_ask_a_blob_is_fetched_once),
 		promise(wrong_bytes_are_never_whole_and_never_kept),
 		promise(what_was_all_here_at_a_crash_is_not_fetched_again),

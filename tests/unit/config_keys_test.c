@@ -3,213 +3,8 @@
  * environment and the options, each of which outweighs those before it.
  */
 #include "config/keys.h"
+#include "config_keys_read.h"
 #include "config_load.h"
-
-static char number[32];
-
-static const char *number_text(int64_t value)
-{
-	snprintf(number, sizeof(number), "%lld", (long long)value);
-	return number;
-}
-
-static const char *data(const struct config *config)
-{
-	return config->data;
-}
-
-static const char *drain(const struct config *config)
-{
-	return number_text(config->drain_ms);
-}
-
-static const char *grace(const struct config *config)
-{
-	return number_text(config->gc_grace_ms);
-}
-
-static const char *uploads(const struct config *config)
-{
-	return number_text(config->upload_limit);
-}
-
-static const char *blob_size(const struct config *config)
-{
-	return number_text(config->blob_limit);
-}
-
-static const char *level(const struct config *config)
-{
-	return number_text(config->log_level);
-}
-
-static const char *missing_blobs(const struct config *config)
-{
-	return number_text(config->missing_blobs);
-}
-
-static const char *verify_every(const struct config *config)
-{
-	return number_text(config->verify_every_ms);
-}
-
-static const char *verify_rate(const struct config *config)
-{
-	return number_text(config->verify_rate);
-}
-
-static const char *address(const struct config *config)
-{
-	return config->listen[0].address;
-}
-
-static const char *bound(const struct config *config)
-{
-	return config->listen[0].upstream;
-}
-
-static const char *certificate(const struct config *config)
-{
-	return config->listen[0].tls.certificate;
-}
-
-static const char *private_key(const struct config *config)
-{
-	return config->listen[0].tls.key;
-}
-
-static const char *other_certificate(const struct config *config)
-{
-	const struct config_listen *listen = &config->listen[0];
-
-	return listen->more_count ? listen->more[0].certificate : NULL;
-}
-
-static const char *other_key(const struct config *config)
-{
-	const struct config_listen *listen = &config->listen[0];
-
-	return listen->more_count ? listen->more[0].key : NULL;
-}
-
-static const char *client_ca(const struct config *config)
-{
-	return config->listen[0].client_ca;
-}
-
-static const char *client(const struct config *config)
-{
-	return number_text(config->listen[0].client);
-}
-
-static const char *public_url(const struct config *config)
-{
-	return config->public_url;
-}
-
-static const char *proxy(const struct config *config)
-{
-	return config->trusted_proxy_count ? config->trusted_proxies[0] : NULL;
-}
-
-static const char *access_to(const struct config *config)
-{
-	return number_text(config->access);
-}
-
-static const char *immutable(const struct config *config)
-{
-	return config->immutable_count ? config->immutable[0].repositories :
-					 NULL;
-}
-
-static const char *immutable_tags(const struct config *config)
-{
-	return config->immutable_count ? config->immutable[0].tags : NULL;
-}
-
-static const char *quota(const struct config *config)
-{
-	return config->quota_count ? config->quotas[0].repositories : NULL;
-}
-
-static const char *quota_size(const struct config *config)
-{
-	return config->quota_count ? number_text(config->quotas[0].size) : NULL;
-}
-
-static const char *keep(const struct config *config)
-{
-	return config->keep_count ? config->keep[0].repositories : NULL;
-}
-
-static const char *keep_tags(const struct config *config)
-{
-	return config->keep_count ? config->keep[0].tags : NULL;
-}
-
-#define KEEP_READER(name, field)                                             \
-	static const char *name(const struct config *config)                 \
-	{                                                                    \
-		return config->keep_count ?                                  \
-			       number_text((int64_t)config->keep[0].field) : \
-			       NULL;                                         \
-	}
-KEEP_READER(keep_last, last)
-KEEP_READER(keep_pushed, pushed_within_ms)
-KEEP_READER(keep_pulled, pulled_within_ms)
-KEEP_READER(keep_untagged, untagged_after_ms)
-KEEP_READER(keep_orphans, orphans)
-
-static const char *standard(const struct config *config)
-{
-	return config->mirror_default;
-}
-
-static const char *cache_limit(const struct config *config)
-{
-	return number_text(config->cache_limit);
-}
-
-static const char *keep_free(const struct config *config)
-{
-	return number_text(config->cache_keep_free);
-}
-
-static const char *patience(const struct config *config)
-{
-	return number_text(config->patience_ms);
-}
-
-static const char *name(const struct config *config)
-{
-	return config->upstreams[0].name;
-}
-
-static const char *url(const struct config *config)
-{
-	return config->upstreams[0].urls[0];
-}
-
-static const char *ca(const struct config *config)
-{
-	return config->upstreams[0].ca;
-}
-
-static const char *username(const struct config *config)
-{
-	return config->upstreams[0].username;
-}
-
-static const char *password_file(const struct config *config)
-{
-	return config->upstreams[0].password_file;
-}
-
-static const char *tag_lifetime(const struct config *config)
-{
-	return number_text(config->upstreams[0].tag_lifetime_ms);
-}
 
 /* A door with a certificate, and what else it has. */
 #define TLS_YAML                                                       \
@@ -434,6 +229,26 @@ static const struct row {
 	    ENV "MIRROR_DEFAULT=%s", "--mirror.default=%s" },
 	  standard, "docker.io",
 	  { { "a.b", "a.b" }, { "", "" }, { "docker.io", "docker.io" } } },
+	{ "mirror.local",
+	  { "mirror: {local: '%s'}", ENV "MIRROR_LOCAL=%s",
+	    "--mirror.local=%s" },
+	  local, NULL,
+	  { { "a/**,b", "a/**" }, { "b", "b" }, { "library/*", "library/*" } } },
+	{ "mirror.local[]",
+	  { "mirror: {local: ['%s']}", ENV "MIRROR_LOCAL_0=%s",
+	    "--mirror.local.0=%s" },
+	  local, NULL,
+	  { { "a/**", "a/**" }, { "b", "b" }, { "*", "*" } } },
+	{ "mirror.reserved",
+	  { "mirror: {reserved: '%s'}", ENV "MIRROR_RESERVED=%s",
+	    "--mirror.reserved=%s" },
+	  reserved, NULL,
+	  { { "a/**,b", "a/**" }, { "b", "b" }, { "*", "*" } } },
+	{ "mirror.reserved[]",
+	  { "mirror: {reserved: ['%s']}", ENV "MIRROR_RESERVED_0=%s",
+	    "--mirror.reserved.0=%s" },
+	  reserved, NULL,
+	  { { "a/**", "a/**" }, { "b", "b" }, { "*", "*" } } },
 	{ "mirror.cache.limit",
 	  { "mirror: {cache: {limit: %s}}", ENV "MIRROR_CACHE_LIMIT=%s",
 	    "--mirror.cache.limit=%s" },
@@ -495,6 +310,18 @@ static const struct row {
 	    "--upstream=docker.io --mirror.upstreams.0.tag_lifetime=%s" },
 	  tag_lifetime, "300000",
 	  { { "1s", "1000" }, { "2s", "2000" }, { "3s", "3000" } } },
+	{ "mirror.upstreams[].allow[]",
+	  { UPSTREAM_YAML "allow: ['%s']}]}",
+	    UPSTREAM_ENV "NAME=docker.io " UPSTREAM_ENV "ALLOW_0=%s",
+	    "--upstream=docker.io --mirror.upstreams.0.allow.0=%s" },
+	  allow, NULL,
+	  { { "a/**", "a/**" }, { "b", "b" }, { "*", "*" } } },
+	{ "mirror.upstreams[].deny[]",
+	  { UPSTREAM_YAML "deny: ['%s']}]}",
+	    UPSTREAM_ENV "NAME=docker.io " UPSTREAM_ENV "DENY_0=%s",
+	    "--upstream=docker.io --mirror.upstreams.0.deny.0=%s" },
+	  deny, NULL,
+	  { { "a/**", "a/**" }, { "b", "b" }, { "*", "*" } } },
 };
 /* clang-format on */
 
