@@ -45,6 +45,7 @@ static const struct {
 	[ERR_CLOSED]                = { 400, "BLOB_UPLOAD_INVALID" },
 	[ERR_UPSTREAM]              = { 502, "UNAVAILABLE" },
 	[ERR_UNAVAILABLE]           = { 503, "UNAVAILABLE" },
+	[ERR_LOOP]                  = { 508, "UNAVAILABLE" },
 	[ERR_NO_SPACE]              = { 507, "UNAVAILABLE" },
 	[ERR_CORRUPT]               = { 500, "UNKNOWN" },
 	[ERR_IO]                    = { 500, "UNKNOWN" },

@@ -78,6 +78,13 @@ static int parse_parts(struct call *call, const struct path_parts *parts,
 	return 0;
 }
 
+static const char *via(const struct request *req)
+{
+	struct span list = request_header_list(req, "Via");
+
+	return list.at ? arena_text(req->arena, list) : NULL;
+}
+
 /* Whom the request is for, as far as it says so. */
 static void ask_whom(struct call *call, const struct path_parts *parts)
 {
@@ -88,6 +95,7 @@ static void ask_whom(struct call *call, const struct path_parts *parts)
 		.name = parts->name,
 		.ns = request_query(req, "ns", 0),
 		.host = call->origin.host,
+		.via = via(req),
 		.bound = parts->bound.at ? parts->bound :
 					   span_of(req->door->arg),
 		.blob = parts->digest.at ? &call->digest : NULL,

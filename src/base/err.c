@@ -43,6 +43,7 @@ static const char *const texts[ERR_KINDS] = {
 	[ERR_CLOSED] = "closed",
 	[ERR_UPSTREAM] = "upstream",
 	[ERR_UNAVAILABLE] = "unavailable",
+	[ERR_LOOP] = "loop",
 	[ERR_NO_SPACE] = "no-space",
 	[ERR_CORRUPT] = "corrupt",
 	[ERR_IO] = "io",

@@ -49,6 +49,7 @@ enum err_kind {
 	ERR_CLOSED,	 /* the other side went away */
 	ERR_UPSTREAM,	 /* the other registry answered badly */
 	ERR_UNAVAILABLE, /* the other registry cannot be reached */
+	ERR_LOOP,	 /* the way there leads back to us */
 	ERR_NO_SPACE,
 	ERR_CORRUPT, /* bytes do not match their digest */
 	ERR_IO,

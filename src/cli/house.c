@@ -3,16 +3,32 @@
  */
 #include "cli/house.h"
 
+#include <stdio.h>
+
+#include "base/hex.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/backup.h"
 #include "cli/verify.h"
 
-int open_upstream(const struct config_upstream *from, struct upstream **out,
-		  struct err *e)
+/* Whoever leads back to this process is told from its name in Via. */
+static void choose_pseudonym(struct house *house)
+{
+	uint8_t random[8];
+	char text[2 * sizeof(random) + 1];
+
+	random_bytes(random, sizeof(random));
+	hex_print(random, sizeof(random), text);
+	snprintf(house->pseudonym, sizeof(house->pseudonym),
+		 "private-registry-%s", text);
+}
+
+int open_upstream(const struct house *house, const struct config_upstream *from,
+		  struct upstream **out, struct err *e)
 {
 	struct upstream_options options = {
 		.name = from->name,
+		.pseudonym = house->pseudonym,
 		.urls = (const char *const *)from->urls,
 		.url_count = from->url_count,
 		.ca = from->ca,
@@ -35,7 +51,8 @@ static int open_upstreams(struct house *house, struct err *e)
 		struct mirror_upstream *to = &house->upstreams[i];
 
 		to->name = config->upstreams[i].name;
-		if (open_upstream(&config->upstreams[i], &to->upstream, e) < 0)
+		if (open_upstream(house, &config->upstreams[i], &to->upstream,
+				  e) < 0)
 			return -1;
 	}
 	return 0;
@@ -48,6 +65,7 @@ static void open_mirror(struct house *house)
 		.store = house->store,
 		.upstreams = house->upstreams,
 		.upstream_count = config->upstream_count,
+		.pseudonym = house->pseudonym,
 	};
 
 	house->mirror = mirror_open(&options);
@@ -203,6 +221,7 @@ int house_open(struct house *house, struct config *config, char *const *args,
 	*house = (struct house){ .config = config, .args = args };
 	house->api.settings =
 		current_open(api_settings_open(config), api_settings_close);
+	choose_pseudonym(house);
 	house->first = current_hold(house->api.settings);
 	if (store_open(config->data, &house->store, e) < 0 ||
 	    open_upstreams(house, e) < 0)

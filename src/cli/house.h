@@ -16,6 +16,7 @@ struct house {
 	char *const *args;	     /* that made the configuration */
 	const struct config *config; /* the one that holds now */
 	struct version *first;	     /* the one of the start, kept to the end */
+	char pseudonym[64];	     /* ours in Via */
 	struct store *store;
 	struct gc_place sweeps;
 	struct control *control; /* null: there is none */
@@ -43,8 +44,8 @@ void house_close(struct house *) may_wait;
  */
 int house_reload(struct house *, struct err *) may_wait must_check;
 
-int open_upstream(const struct config_upstream *, struct upstream **out,
-		  struct err *) may_wait must_check;
+int open_upstream(const struct house *, const struct config_upstream *,
+		  struct upstream **out, struct err *) may_wait must_check;
 void set_cache(struct store *, const struct config *);
 void set_verify(struct store *, const struct config *);
 /* What is refused, and what is kept; logs it if that cannot be written. */

@@ -36,8 +36,8 @@ static int make(const struct house *house, struct renewal *out,
 	out->upstreams =
 		mem_array(config->upstream_count, sizeof(struct upstream *));
 	for (size_t i = 0; i < config->upstream_count; i++)
-		if (open_upstream(&config->upstreams[i], &out->upstreams[i],
-				  e) < 0)
+		if (open_upstream(house, &config->upstreams[i],
+				  &out->upstreams[i], e) < 0)
 			return -1;
 	doors_describe(config, &out->doors);
 	return http_reload(house->http, out->doors.at, e);

@@ -210,6 +210,7 @@ static const struct {
 	STATUS(504, "Gateway Timeout"),
 	STATUS(505, "HTTP Version Not Supported"),
 	STATUS(507, "Insufficient Storage"),
+	STATUS(508, "Loop Detected"),
 #undef STATUS
 };
 

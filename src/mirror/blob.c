@@ -94,6 +94,8 @@ static int head(struct mirror *mirror, const struct flight_plan *plan,
 		.via = plan->via,
 	};
 
+	if (mirror_may_ask(mirror, plan->via, e) < 0)
+		return -1;
 	if (upstream_head_blob(upstream, &question, &plan->reference.digest,
 			       size_out, e) < 0)
 		return flight_refused(e, ERR_BLOB_UNKNOWN);
@@ -219,6 +221,7 @@ static struct flight_plan plan_blob(const struct mirror *mirror,
 		.reference = reference_to_digest(digest),
 		.size = -1,
 		.reason = "miss",
+		.via = target->via,
 	};
 }
 

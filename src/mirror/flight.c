@@ -117,19 +117,27 @@ static void fly(void *arg)
 	flight_leave(&flight);
 }
 
-static struct flight *start(struct mirror *mirror,
-			    const struct flight_plan *plan)
+static struct flight *plan_open(struct mirror *mirror,
+				const struct flight_plan *plan)
 {
 	struct flight *flight = mem_alloc(sizeof(*flight));
-	struct crew *crew = mirror_crew_of(mirror, plan->upstream);
 
 	flight->plan = *plan;
 	flight->mirror = mirror;
 	flight->via = mem_text(plan->via);
 	flight->upstream = upstream_keep(
 		mirror->upstreams[plan->upstream - mirror->options.upstreams]);
-	flight->holders = 1; /* the thread that flies it */
 	cond_open(&flight->changed);
+	return flight;
+}
+
+static struct flight *start(struct mirror *mirror,
+			    const struct flight_plan *plan)
+{
+	struct flight *flight = plan_open(mirror, plan);
+	struct crew *crew = mirror_crew_of(mirror, plan->upstream);
+
+	flight->holders = 1; /* the thread that flies it */
 	flight->next = mirror->flights;
 	mirror->flights = flight;
 	metric_add(METRIC_MISSES, 1);
@@ -138,13 +146,27 @@ static struct flight *start(struct mirror *mirror,
 	return flight;
 }
 
+static struct flight *refused(struct mirror *mirror,
+			      const struct flight_plan *plan,
+			      const struct err *why)
+{
+	struct flight *flight = plan_open(mirror, plan);
+
+	flight->state = FLIGHT_FAILED;
+	flight->why = *why;
+	return flight;
+}
+
 struct flight *flight_join(struct mirror *mirror,
 			   const struct flight_plan *plan)
 {
 	hold_mutex(&mirror->lock);
 	struct flight *flight = find(mirror, plan);
+	struct err why;
 
-	if (flight)
+	if (mirror_may_ask(mirror, plan->via, &why) < 0)
+		flight = refused(mirror, plan, &why);
+	else if (flight)
 		metric_add(METRIC_JOINS, 1);
 	else
 		flight = start(mirror, plan);

@@ -88,9 +88,19 @@ const struct mirror_upstream *mirror_upstream_of(const struct mirror *,
 struct upstream *mirror_upstream_take(struct mirror *,
 				      const struct mirror_upstream *);
 
+/*
+ * ERR_LOOP if whoever asks, by this Via, came through us already: he must not
+ * wait for what we wait for.
+ */
+int mirror_may_ask(const struct mirror *, const char *via, struct err *)
+	must_check;
+
 struct crew *mirror_crew_of(struct mirror *, const struct mirror_upstream *);
 
-/* Joins the flight of that plan, or starts it. To be left. */
+/*
+ * Joins the flight of that plan, or starts it; it has failed at once if
+ * mirror_may_ask says no. To be left.
+ */
 struct flight *flight_join(struct mirror *, const struct flight_plan *);
 void flight_leave(struct flight **);
 DEFINE_AUTO(flight, flight_leave)

@@ -123,6 +123,7 @@ int pull_manifest(struct mirror *mirror, const struct mirror_target *target,
 		.repository = target->repository,
 		.reference = *reference,
 		.reason = "miss",
+		.via = target->via,
 	};
 	struct meta_manifest old, found;
 	bool have = meta_manifest_peek(store_meta(mirror->store),

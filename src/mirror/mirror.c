@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "mirror/flight.h"
 
+enum { VIA_MAX = 1024 };
 enum { BLOBS_AT_ONCE = 64, MANIFESTS_AT_ONCE = 16 }; /* an upstream */
 
 struct mirror *mirror_open(const struct mirror_options *options)
@@ -106,6 +107,22 @@ struct upstream *mirror_upstream_take(struct mirror *mirror,
 	hold_mutex(&mirror->lock);
 	return upstream_keep(
 		mirror->upstreams[upstream - mirror->options.upstreams]);
+}
+
+int mirror_may_ask(const struct mirror *mirror, const char *via, struct err *e)
+{
+	const char *pseudonym = mirror->options.pseudonym;
+
+	if (!via || !pseudonym)
+		return 0;
+	if (strlen(via) > VIA_MAX)
+		return err_set(e, ERR_LOOP,
+			       "this question came through too many others");
+	if (!strstr(via, pseudonym))
+		return 0;
+	return err_set(e, ERR_LOOP,
+		       "this question came through here before: an upstream "
+		       "of this registry leads back to it");
 }
 
 struct crew *mirror_crew_of(struct mirror *mirror,

@@ -28,6 +28,7 @@ struct mirror_options {
 	struct store *store;
 	const struct mirror_upstream *upstreams;
 	size_t upstream_count;
+	const char *pseudonym; /* ours in Via; null: no loop is noticed */
 };
 
 /* Of base/glob.h. */
@@ -79,6 +80,7 @@ struct mirror_question {
 	struct span host;	   /* our own name, as the client knows it */
 	struct span bound;	   /* the upstream that the door or the path is
 				      bound to, or SPAN_NONE */
+	const char *via;	   /* Via of the request, or null */
 	const struct digest *blob; /* what is asked for, or null */
 	bool push;		   /* something is to be changed */
 };
@@ -86,7 +88,8 @@ struct mirror_question {
 struct mirror_target {
 	const struct mirror_rules *rules; /* the question's */
 	struct repository repository;
-	bool bare; /* nothing said which registry is meant */
+	const char *via; /* the question's */
+	bool bare;	 /* nothing said which registry is meant */
 };
 
 /*

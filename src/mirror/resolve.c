@@ -203,6 +203,7 @@ int mirror_resolve(struct mirror *mirror, const struct mirror_question *q,
 	struct span named = named_upstream(mirror, q, &name);
 
 	out->rules = q->rules;
+	out->via = q->via;
 	out->bare = !named.at;
 	if (out->bare)
 		return resolve_bare(mirror, q, name, &out->repository, e);

@@ -120,11 +120,25 @@ static int authorise(const struct hop *hop, struct client_request *request,
 	return 0;
 }
 
+/* RFC 9110, 7.6.3: so whoever leads back to us is noticed. */
+static void add_via(const struct hop *hop, struct client_request *request,
+		    struct client_header *room)
+{
+	const char *ours = hop->ask->upstream->pseudonym;
+	const char *before = hop->ask->question->via;
+
+	if (ours)
+		add_header(request, room, "Via",
+			   arena_printf(hop->arena, "%s%s1.1 %s",
+					before ? before : "",
+					before ? ", " : "", ours));
+}
+
 /* 0 once the status is known, also if the body of a refusal broke. */
 static int hop_perform(struct hop *hop, struct err *e)
 {
 	const struct ask *ask = hop->ask;
-	struct client_header headers[2];
+	struct client_header headers[3];
 	struct client_result result;
 	struct client_request request = {
 		.method = ask->method,
@@ -145,6 +159,7 @@ static int hop_perform(struct hop *hop, struct err *e)
 	if (ask->header.name)
 		add_header(&request, headers, ask->header.name,
 			   ask->header.value);
+	add_via(hop, &request, headers);
 	if (hop->home && authorise(hop, &request, headers, e) < 0)
 		return -1;
 

@@ -18,6 +18,7 @@ struct address {
 struct upstream {
 	atomic_uint references;
 	char *name;
+	char *pseudonym; /* or null */
 	struct address *addresses;
 	size_t address_count;
 	struct client *client;

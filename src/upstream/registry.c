@@ -71,6 +71,7 @@ int upstream_open(const struct upstream_options *options, struct upstream **out,
 		mem_alloc(sizeof(*upstream));
 	upstream->references = 1;
 	upstream->name = mem_text(options->name);
+	upstream->pseudonym = mem_text(options->pseudonym);
 	upstream->tokens = tokens_open();
 	upstream->username = mem_text(options->username);
 	upstream->password_file = mem_text(options->password_file);
@@ -107,6 +108,7 @@ void upstream_close(struct upstream **at)
 	client_close(&upstream->client);
 	free(upstream->username);
 	free(upstream->password_file);
+	free(upstream->pseudonym);
 	free(upstream->name);
 	free(upstream);
 }
@@ -145,7 +147,10 @@ int upstream_refused(int status, enum err_kind unknown, struct err *e)
 		kind = ERR_DENIED;
 	else if (status == 429)
 		kind = ERR_BUSY;
-	return err_set(e, kind, "answered %d", status);
+	else if (status == 508)
+		kind = ERR_LOOP;
+	return err_set(e, kind, "answered %d%s", status,
+		       kind == ERR_LOOP ? ": it leads back to here" : "");
 }
 
 static void log_exchange(const struct upstream *upstream,
@@ -176,7 +181,7 @@ int upstream_exchange(struct upstream *upstream,
 		      const struct client_request *request, const char *reason,
 		      struct client_result *out, struct err *e)
 {
-	struct client_header headers[4] = { { "User-Agent", USER_AGENT } };
+	struct client_header headers[5] = { { "User-Agent", USER_AGENT } };
 	struct client_request named = *request;
 	int64_t start_ms = clock_ms();
 

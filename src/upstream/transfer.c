@@ -228,7 +228,7 @@ static int attempt(struct transfer *t, const char *reason, struct err *e)
 static bool is_no(enum err_kind kind)
 {
 	return kind == ERR_BLOB_UNKNOWN || kind == ERR_DENIED ||
-	       kind == ERR_BUSY;
+	       kind == ERR_BUSY || kind == ERR_LOOP;
 }
 
 static bool worth_another(const struct transfer *t, const struct err *why)

@@ -8,8 +8,8 @@
  * anonymously), never along a redirect that leaves the address.
  *
  * Errors of all verbs: ERR_MANIFEST_UNKNOWN or ERR_BLOB_UNKNOWN (upstream
- * answered 404), ERR_DENIED (401, 403 in the end), ERR_BUSY (429),
- * ERR_UPSTREAM (anything else that is not an answer), ERR_UNAVAILABLE,
+ * answered 404), ERR_DENIED (401, 403 in the end), ERR_BUSY (429), ERR_LOOP
+ * (508), ERR_UPSTREAM (anything else that is not an answer), ERR_UNAVAILABLE,
  * ERR_TIMEOUT, ERR_CLOSED (upstream_abort). Except for a blob's transfer, each
  * ends within `answer_ms`.
  */
@@ -25,6 +25,7 @@ struct upstream;
 
 struct upstream_options {
 	const char *name;	 /* "docker.io" */
+	const char *pseudonym;	 /* ours in Via, or null: none is sent */
 	const char *const *urls; /* tried in order; no path */
 	size_t url_count;
 	const char *ca;		   /* PEM file, or null */

@@ -23,6 +23,7 @@ static void a_status_says_what_is_wrong(void **state)
 		{ "401 U", ERR_DENIED, ERR_DENIED, 1 },
 		{ "403 F", ERR_DENIED, ERR_DENIED, 1 },
 		{ "429 T", ERR_BUSY, ERR_BUSY, 1 },
+		{ "508 L", ERR_LOOP, ERR_LOOP, 1 },
 		{ "500 I", ERR_UPSTREAM, ERR_UPSTREAM, 2 },
 		{ "503 S", ERR_UPSTREAM, ERR_UPSTREAM, 2 },
 		{ "204 N", ERR_UPSTREAM, ERR_UPSTREAM, 2 },

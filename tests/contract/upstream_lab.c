@@ -44,6 +44,7 @@ void lab_connect(struct lab *lab, const char *first, bool credentials)
 	const char *urls[] = { first, fake_url(lab->server) };
 	struct upstream_options options = {
 		.name = "test",
+		.pseudonym = "us",
 		.urls = first ? urls : urls + 1,
 		.url_count = first ? 2 : 1,
 		.username = credentials ? "user" : NULL,

@@ -326,6 +326,27 @@ static void a_redirect_to_nowhere_is_an_error(void **state)
 	}
 }
 
+/* --------------------------------------------------------------- the way */
+
+static void our_name_is_added_to_the_way(void **state)
+{
+	struct lab *lab = *state;
+	struct upstream_question question = lab_app;
+	struct digest digest = lab_digest();
+	int64_t size;
+
+	lab_connect(lab, NULL, false);
+	fake_answer(lab->server, FAKE_KEEP, WHOLE BLOB);
+	fake_answer(lab->server, FAKE_KEEP, WHOLE);
+	assert_fetched(lab);
+	assert_asked(lab->server, 0, "Via: 1.1 us\r\n");
+	question.via = "1.0 a, 1.1 b";
+	assert_int_equal(upstream_head_blob(lab->upstream, &question, &digest,
+					    &size, &lab->e),
+			 0);
+	assert_asked(lab->server, 1, "Via: 1.0 a, 1.1 b, 1.1 us\r\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -345,6 +366,7 @@ int main(void)
 		promise(authorization_stays_at_home_and_never_returns),
 		promise(a_redirect_target_that_asks_is_told_nothing),
 		promise(redirects_have_an_end),
+		promise(our_name_is_added_to_the_way),
 		promise(a_redirect_to_nowhere_is_an_error),
 	};
 

@@ -1,0 +1,101 @@
+"""How one upstream is talked to: loops, reasons, budgets, credentials."""
+
+from lab.registry import Registry
+
+ANYWHERE = "http://127.0.0.1:1"
+
+
+def leading_to(scene):
+    """A registry whose upstream is still to be written, see `lead`."""
+    return Registry(scene, {"ghcr.io": ANYWHERE})
+
+
+def lead(registry, to):
+    text = registry.configuration.read_text()
+    registry.configuration.write_text(text.replace(ANYWHERE, to.url))
+    return registry.start()
+
+
+# -------------------------------------------------------------------- loops
+
+def assert_loops(registry, target):
+    answer = registry.ask("GET", target)
+    assert answer.status == 508, answer
+    assert "leads back" in answer.body.decode()
+
+
+def test_an_upstream_that_is_this_registry_is_a_loop(scene):
+    registry = leading_to(scene)
+    lead(registry, registry)
+    assert_loops(registry, "/v2/ghcr.io/team/app/manifests/1")
+    assert_loops(registry, "/v2/team/app/manifests/1")
+    registry.stop()
+    refused = [line for line in registry.log_lines("request")
+               if line.get("kind") == "loop"]
+    assert len(refused) >= 4    # each, as asked and as it came back
+
+
+def test_a_ring_of_registries_is_a_loop(scene):
+    one, two = leading_to(scene), leading_to(scene)
+    lead(one, two)
+    lead(two, one)
+    for registry in one, two:
+        assert_loops(registry, "/v2/team/app/manifests/1")
+
+
+def test_what_is_here_is_served_to_whoever_leads_back(scene, upstream,
+                                                      start_registry):
+    registry = start_registry({"ghcr.io": upstream.url})
+    image = upstream.add_small_image("team/app")
+    target = "/v2/ghcr.io/team/app/manifests/1"
+    assert registry.ask("GET", target).status == 200
+    own = upstream.requests[0].headers["Via"]
+    assert own.startswith("1.1 private-registry-")
+    before = upstream.count()
+
+    answer = registry.ask("GET", target, Via=f"1.1 other, {own}")
+    assert answer.status == 200 and answer.body == image.manifest.body
+    other = registry.ask("GET", target.replace("/1", "/2"), Via=own)
+    assert other.status == 508
+    assert upstream.count() == before
+
+
+def test_the_way_of_a_question_is_passed_on(scene, upstream, start_registry):
+    near = start_registry({"ghcr.io": upstream.url})
+    far = start_registry({"ghcr.io": near.url})
+    upstream.add_small_image("team/app")
+    answer = far.ask("GET", "/v2/team/app/manifests/1", Via="1.1 proxy")
+    assert answer.status == 200
+    first, second, third = upstream.requests[0].headers["Via"].split(", ")
+    assert first == "1.1 proxy"
+    assert second != third
+    for name in second, third:
+        assert name.startswith("1.1 private-registry-")
+
+
+def test_a_way_without_an_end_is_a_loop(upstream, start_registry):
+    registry = start_registry({"ghcr.io": upstream.url})
+    way = ", ".join(f"1.1 proxy-{i}" for i in range(100))
+    answer = registry.ask("GET", "/v2/team/app/manifests/1", Via=way)
+    assert answer.status == 508
+    assert upstream.count() == 0
+
+
+# ------------------------------------------------------------------ reasons
+
+def test_each_request_is_logged_with_its_reason(scene, upstream,
+                                                start_registry):
+    registry = start_registry({"ghcr.io": upstream.url}, options={
+        "ghcr.io": {"tag_lifetime": "0s"}})
+    image = upstream.add_small_image("team/app", size=200_000)
+    layer = image.layers[1].digest
+    upstream.once(cut_at=100_000)
+    for target in ["manifests/1", "manifests/1", f"blobs/{layer}"]:
+        assert registry.ask("GET", f"/v2/team/app/{target}").status == 200
+    registry.stop()
+    reasons = [(line["method"], line["path"].split("/")[4], line["reason"])
+               for line in registry.log_lines("upstream")]
+    assert reasons == [
+        ("HEAD", "manifests", "miss"), ("GET", "manifests", "miss"),
+        ("HEAD", "manifests", "tag expired"),
+        ("GET", "blobs", "miss"), ("GET", "blobs", "resume")]
