@@ -30,6 +30,7 @@ static int blob_pass(struct request *request, struct response *response,
 	struct call *call = request->local;
 	struct mirror_pass pass = {
 		.repository = &call->target.repository,
+		.detour = call->detour,
 		.size = call->passing_size,
 		.start = call->passing.start,
 		.length = call->passing.length,
@@ -100,13 +101,21 @@ static void answer_outside(struct call *call, int64_t size)
 	fail(call, &e);
 }
 
+static enum range_kind parts_asked(const struct call *call,
+				   const struct blob_view *view,
+				   struct ranges *out)
+{
+	struct digest_text text = digest_text(&call->digest);
+
+	return range_parse(condition_range(call->request, text.s), view->size,
+			   out);
+}
+
 /* Several parts only of what is whole. */
 static void blob_send(struct call *call, struct blob_view *view)
 {
-	struct digest_text text = digest_text(&call->digest);
 	struct ranges ranges;
-	enum range_kind kind = range_parse(
-		condition_range(call->request, text.s), view->size, &ranges);
+	enum range_kind kind = parts_asked(call, view, &ranges);
 
 	if (kind == RANGE_OUTSIDE)
 		return answer_outside(call, view->size);
@@ -134,6 +143,29 @@ static void blob_answer(struct call *call, struct blob_view *view)
 		blob_send(call, view);
 }
 
+/* Where the one part begins that is asked of what still grows; or -1. */
+static int64_t part_awaited(const struct call *call,
+			    const struct blob_view *view)
+{
+	struct ranges ranges;
+
+	if (!view->growing || parts_asked(call, view, &ranges) != RANGE_PARTS ||
+	    ranges.count != 1)
+		return -1;
+	return ranges.parts[0].start;
+}
+
+/* A part that is far ahead is better passed through, if there is a place. */
+static void take_detour(struct call *call, struct blob_view *view)
+{
+	int64_t start = part_awaited(call, view);
+
+	if (start < 0)
+		return;
+	call->detour = pull_detour(call->api->mirror, &call->digest, start);
+	view->passing = call->detour != NULL;
+}
+
 static void blob_get_pull(struct call *call)
 {
 	struct blob_view view;
@@ -142,8 +174,25 @@ static void blob_get_pull(struct call *call)
 	if (pull_blob(call->api->mirror, &call->target, &call->digest, &view,
 		      &e) < 0)
 		return fail(call, &e);
+	take_detour(call, &view);
 	blob_answer(call, &view);
 	blob_view_close(&view);
+}
+
+/* It is here, or on its way, and nobody has to wait for the answer's head. */
+static bool blob_at_hand(struct call *call, struct blob_view *out,
+			 struct err *e)
+{
+	if (pull_peek_blob(call->api->mirror, &call->target, &call->digest, out,
+			   e) < 0)
+		return false;
+
+	int64_t start = part_awaited(call, out);
+	if (start < 0 || !pull_is_far(call->api->mirror, &call->digest, start))
+		return true;
+	blob_view_close(out);
+	err_set(e, ERR_NOT_HERE, "upstream has to be asked for that part");
+	return false;
 }
 
 static void blob_tell(struct call *call, int64_t size)
@@ -203,8 +252,7 @@ void blob_get(struct call *call)
 
 	if (call->request->method == METHOD_HEAD)
 		return blob_head(call);
-	if (pull_peek_blob(call->api->mirror, &call->target, &call->digest,
-			   &view, &e) == 0) {
+	if (blob_at_hand(call, &view, &e)) {
 		blob_answer(call, &view);
 		return blob_view_close(&view);
 	}

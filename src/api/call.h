@@ -30,8 +30,9 @@ struct call {
 	struct digest digest;		 /* <digest> */
 	struct span upload;		 /* <upload> */
 
-	struct range passing; /* of a blob that is passed through */
-	int64_t passing_size; /* of all of it */
+	struct range passing;  /* of a blob that is passed through */
+	int64_t passing_size;  /* of all of it */
+	struct flight *detour; /* how it comes, if not for lack of room */
 
 	struct err err; /* for the log, if it failed */
 };

@@ -225,6 +225,12 @@ static void log_request(const struct request *req,
 	log_send(&line);
 }
 
+static void call_end(struct call *call)
+{
+	pull_detour_end(&call->detour);
+	version_release(&call->held);
+}
+
 void api_done(const struct request *req, const struct http_outcome *outcome)
 {
 	struct call *call = req->local;
@@ -233,5 +239,5 @@ void api_done(const struct request *req, const struct http_outcome *outcome)
 	if (outcome->bad_file)
 		store_suspect(call->api->store, &call->digest);
 	if (call)
-		version_release(&call->held);
+		call_end(call);
 }

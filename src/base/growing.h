@@ -35,8 +35,8 @@ DEFINE_AUTO(growing, growing_drop)
 
 /*
  * The writer. Bells ring at most every 256 KiB or 10 ms, and always at the
- * end; a writer that hears nothing for a while repeats its last length, which
- * rings for what is left over. After the end nothing changes any more.
+ * end. For what came last before a silence none may ring, so readers look by
+ * themselves now and then. After the end nothing changes any more.
  */
 void growing_extend(struct growing *, int64_t length);
 void growing_finish(struct growing *, int64_t length);

@@ -21,7 +21,10 @@
 #include "http/records.h"
 #include "http/server.h"
 
-enum { POOLED = 64 }; /* exchanges kept for the next requests */
+enum {
+	POOLED = 64,   /* exchanges kept for the next requests */
+	GLANCE_MS = 50 /* at what grows */
+};
 
 static struct connection *connection_of(struct link *link)
 {
@@ -181,6 +184,8 @@ static int patience(const struct reactor *r)
 
 	if (!list_is_empty(&r->turns))
 		return 0;
+	if (!list_is_empty(&r->watches))
+		due = sooner(due, r->glance_ms);
 	for (size_t i = 0; i < TIMEOUT_COUNT; i++)
 		due = sooner(due, first_due(&r->waiting[i]));
 	for (size_t i = 0; i < LANES; i++)
@@ -223,6 +228,15 @@ static void take_turns(struct reactor *r)
 	run_list(&turns);
 }
 
+/* The last bytes before a silence may not have rung the bell. */
+static void glance(struct reactor *r)
+{
+	if (r->now_ms < r->glance_ms)
+		return;
+	growth_look(r);
+	r->glance_ms = r->now_ms + GLANCE_MS;
+}
+
 static void run(void *arg)
 {
 	struct reactor *r = arg;
@@ -240,6 +254,7 @@ static void run(void *arg)
 		}
 		if (r->rung)
 			look_around(r);
+		glance(r);
 		take_turns(r);
 		expire(r);
 		refuse_late(r);

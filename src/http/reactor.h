@@ -55,6 +55,7 @@ struct reactor {
 	struct link waiting[TIMEOUT_COUNT]; /* for their sockets */
 	struct link turns;		    /* for their turn */
 	struct link watches;		    /* for growth; see growth.h */
+	int64_t glance_ms; /* when they are looked at unasked */
 
 	pthread_mutex_t mail_lock; /* guards `mail` */
 	struct link mail;

@@ -196,16 +196,22 @@ void flight_leave(struct flight **owned)
 	free(flight);
 }
 
-struct growing *flight_peek_blob(struct mirror *mirror,
-				 const struct digest *digest)
+struct flight *flight_of_blob(struct mirror *mirror,
+			      const struct digest *digest)
 {
 	struct flight_plan plan = {
 		.reference = reference_to_digest(digest),
 		.kind = FLIGHT_BLOB,
 	};
 
+	return find(mirror, &plan);
+}
+
+struct growing *flight_peek_blob(struct mirror *mirror,
+				 const struct digest *digest)
+{
 	hold_mutex(&mirror->lock);
-	struct flight *flight = find(mirror, &plan);
+	struct flight *flight = flight_of_blob(mirror, digest);
 
 	if (!flight || flight->state != FLIGHT_FLOWING)
 		return NULL;
@@ -244,6 +250,8 @@ void flight_flow(struct flight *flight, struct growing *growing)
 	hold_mutex(&flight->mirror->lock);
 	flight->growing = growing_keep(growing);
 	flight->state = FLIGHT_FLOWING;
+	flight->flowing_ms = clock_ms();
+	flight->first = growing_length(growing);
 	pthread_cond_broadcast(&flight->changed);
 }
 

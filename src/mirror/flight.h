@@ -50,6 +50,9 @@ struct flight {
 	struct growing *growing;
 	struct err why;
 	unsigned holders;
+	int64_t flowing_ms; /* since when (clock_ms) */
+	int64_t first;	    /* what could be read then, bytes */
+	unsigned detours;   /* parts of it that go another way now */
 
 	/* A manifest that was fetched, whether it is in the store or found no
 	   room there. Set before it is DONE, then only read. */
@@ -104,6 +107,9 @@ struct crew *mirror_crew_of(struct mirror *, const struct mirror_upstream *);
 struct flight *flight_join(struct mirror *, const struct flight_plan *);
 void flight_leave(struct flight **);
 DEFINE_AUTO(flight, flight_leave)
+
+/* Or null. Under mirror->lock. */
+struct flight *flight_of_blob(struct mirror *, const struct digest *);
 
 /* The blob's bytes if they are flowing: one reference, or null. */
 struct growing *flight_peek_blob(struct mirror *, const struct digest *);

@@ -152,14 +152,33 @@ int pull_blob(struct mirror *, const struct mirror_target *,
 	may_wait must_check;
 
 /*
- * Where a blob finds no room here, `write` is given its bytes as they come
- * from upstream: those from `start` on, `length` of them or with -1 all. What
- * it waits for, upstream waits for. The last 64 KiB of the blob are only given
- * when its digest matched: ERR_CORRUPT. A -1 of `write` ends it.
+ * A part of a blob that is on its way, which begins at `start`: is that so far
+ * ahead of what has come that it is better asked for by itself? Never waits.
+ */
+bool pull_is_far(struct mirror *, const struct digest *, int64_t start);
+
+/*
+ * Takes one of the few places for such parts, to be used with pull_pass and
+ * then given back. Null: none is free, or it is not far any more; then the
+ * part is waited for. Never wait.
+ */
+struct flight;
+struct flight *pull_detour(struct mirror *, const struct digest *,
+			   int64_t start);
+void pull_detour_end(struct flight **);
+
+/*
+ * For what is not read from a file: `write` is given the blob's bytes as they
+ * come from upstream: those from `start` on, `length` of them or with -1 all.
+ * What it waits for, upstream waits for. A -1 of `write` ends it.
+ *
+ * Where there is no room for the blob, its last 64 KiB are only given when its
+ * digest matched: ERR_CORRUPT. On a detour nothing is verified.
  */
 struct mirror_pass {
 	const struct repository *repository;
-	int64_t size; /* of the view */
+	const struct flight *detour; /* or null */
+	int64_t size;		     /* of the view */
 	int64_t start;
 	int64_t length;
 	int (*write)(void *arg, struct span, struct err *);

@@ -1,8 +1,8 @@
 /*
- * A blob that has no room here goes from upstream to one client, and is not
- * kept. The client's pace is the upstream's: what he does not take is not
- * asked for. Held in memory is no more than the tail, which is kept back until
- * the digest matched.
+ * What goes from upstream to one client, and is not kept: a blob that has no
+ * room here, or a part that lies far ahead. The client's pace is the
+ * upstream's: what he does not take is not asked for. Held in memory is no more
+ * than the tail, which is kept back until the digest matched.
  *
  * Whoever wants the end of the blob makes it come from its first byte, so that
  * it can be verified; of a part in the middle exactly that part is asked for.
@@ -24,7 +24,6 @@ struct passage {
 	int64_t length;	   /* as far as bytes came; `position` is before it
 			      only while upstream begins anew */
 	int64_t passed;	   /* of the first of the held bytes */
-	bool done;	   /* the client has all that he wanted */
 };
 
 static int64_t end_of(const struct passage *p)
@@ -91,21 +90,25 @@ static struct span catch_up(struct passage *p, struct span bytes)
 	return span_from(bytes, known);
 }
 
+/* How far the client may have it before all of it was verified. */
+static int64_t shown(const struct passage *p)
+{
+	int64_t end = p->size < 0 ? p->length - TAIL : p->size - TAIL;
+
+	return !p->hash || end > p->length ? p->length : end;
+}
+
 static int passage_write(void *arg, struct span bytes, struct err *e)
 {
 	struct passage *p = arg;
-	size_t tail = p->hash ? TAIL : 0;
 
 	bytes = catch_up(p, bytes);
 	if (p->hash)
 		hash_add(p->hash, bytes);
 	buf_add(&p->held, bytes);
-	if (p->held.len > tail && pass_on(p, p->held.len - tail, e) < 0)
-		return -1;
-	if (p->hash || p->length < end_of(p))
+	if (shown(p) <= p->passed)
 		return 0;
-	p->done = true;
-	return err_set(e, ERR_CLOSED, "the client has what it wanted");
+	return pass_on(p, (size_t)(shown(p) - p->passed), e);
 }
 
 /* ------------------------------------------------------------ all of it */
@@ -124,15 +127,26 @@ static int passage_verify(struct passage *p, const struct digest *digest,
 		       (long long)p->length, digest_text(&found).s);
 }
 
+/* The flight's is known to have it. */
+static const struct repository *asked_in(const struct mirror_pass *pass)
+{
+	return pass->detour ? &pass->detour->plan.repository : pass->repository;
+}
+
+static const char *reason(const struct mirror_pass *pass)
+{
+	return pass->detour ? "far ahead" : "no room";
+}
+
 static int passage_run(struct mirror *mirror, const struct digest *digest,
 		       struct passage *p, struct err *e)
 {
-	const struct repository *repository = p->pass->repository;
+	const struct repository *repository = asked_in(p->pass);
 	auto_of(upstream) struct upstream *upstream = mirror_upstream_take(
 		mirror, mirror_upstream_of(mirror, repository));
 	struct upstream_question question = {
 		.name = &repository->name,
-		.reason = "no room",
+		.reason = reason(p->pass),
 	};
 	struct upstream_blob blob = {
 		.digest = digest,
@@ -148,7 +162,7 @@ static int passage_run(struct mirror *mirror, const struct digest *digest,
 	};
 
 	if (upstream_get_blob(upstream, &question, &blob, &sink, e) < 0)
-		return p->done ? 0 : -1;
+		return -1;
 	return passage_verify(p, digest, e);
 }
 
@@ -157,9 +171,10 @@ static void report(const struct passage *p, const struct digest *digest,
 {
 	struct log_line line;
 
-	metric_add(METRIC_PASSED, 1);
+	metric_add(p->pass->detour ? METRIC_DETOURS : METRIC_PASSED, 1);
 	log_begin(&line, why ? LOG_WARN : LOG_INFO, "pass");
-	log_text(&line, "repository", repository_text(p->pass->repository).s);
+	log_text(&line, "why", reason(p->pass));
+	log_text(&line, "repository", repository_text(asked_in(p->pass)).s);
 	log_text(&line, "blob", digest_text(digest).s);
 	log_number(&line, "ms", clock_ms() - began_ms);
 	if (why)
@@ -170,8 +185,9 @@ static void report(const struct passage *p, const struct digest *digest,
 int pull_pass(struct mirror *mirror, const struct digest *digest,
 	      const struct mirror_pass *pass, struct err *e)
 {
-	bool to_end = pass->length < 0 || pass->size < 0 ||
-		      pass->start + pass->length >= pass->size;
+	bool to_end = !pass->detour &&
+		      (pass->length < 0 || pass->size < 0 ||
+		       pass->start + pass->length >= pass->size);
 	int64_t began_ms = clock_ms();
 	struct passage p = {
 		.pass = pass,
