@@ -7,7 +7,7 @@ export LC_ALL=C.UTF-8
 # shellcheck disable=SC2034 # used by those who source this
 build_packages=(gcc libc6-dev meson ninja-build pkg-config python3
 	libssl-dev libcurl4-openssl-dev libsqlite3-dev libjansson-dev
-	libyaml-dev libcmocka-dev ca-certificates)
+	libyaml-dev libpsl-dev libcmocka-dev ca-certificates)
 
 say() {
 	printf '%s\n' "$@"

@@ -23,9 +23,8 @@ int challenge_parse(struct span header, struct challenge *out, struct err *)
 
 /*
  * May the credentials that are meant for `address` be told to `realm`? On the
- * same host or the same registrable domain (two labels, or three below the
- * likes of co.uk; an IP address only itself), and never without TLS if the
- * address has it.
+ * same host or the same registrable domain (of the public suffix list; an IP
+ * address only itself), and never without TLS if the address has it.
  */
 bool challenge_trusts(const struct client_url *address,
 		      const struct client_url *realm);

@@ -3,7 +3,7 @@
 import re
 
 LIBRARIES = re.compile(
-    r"curl/|openssl/|sqlite3|jansson|yaml|libpq|archive|crypt\.h|jose/|seccomp"
+    r"curl/|openssl/|sqlite3|jansson|yaml|libpq|archive|crypt\.h|jose/|seccomp|libpsl"
 )
 
 
