@@ -20,6 +20,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "meta/lists.h"
 #include "meta/rules.h"
 #include "oci/manifest.h"
 #include "oci/name.h"

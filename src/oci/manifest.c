@@ -71,13 +71,18 @@ static bool is_type_name(struct span span)
 	return span.len > 0;
 }
 
-static bool media_type_copy(struct span span, char out[MEDIA_TYPE_MAX + 1])
+bool is_media_type(struct span span)
 {
 	struct span subtype = span;
 	struct span type = span_cut(&subtype, '/');
 
 	return is_type_name(type) && is_type_name(subtype) &&
-	       span_copy(span, out, MEDIA_TYPE_MAX + 1);
+	       span.len <= MEDIA_TYPE_MAX;
+}
+
+static bool media_type_copy(struct span span, char out[MEDIA_TYPE_MAX + 1])
+{
+	return is_media_type(span) && span_copy(span, out, MEDIA_TYPE_MAX + 1);
 }
 
 static int bytes_parse(struct span bytes, struct json **out, struct err *e)

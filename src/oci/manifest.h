@@ -58,5 +58,8 @@ int manifest_parse(struct span bytes, struct span media_type,
 #define ANNOTATIONS_DESCRIBED (2 * 1024 * 1024)
 void manifest_describe(const struct manifest *, struct buf *out);
 
+/* RFC 6838, section 4.2, without parameters; at most MEDIA_TYPE_MAX. */
+bool is_media_type(struct span);
+
 /* Everything a registry may be asked for; for the Accept header. Static. */
 const char *manifest_accept(void);

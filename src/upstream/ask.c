@@ -216,12 +216,20 @@ static int hop_renew(struct hop *hop, struct err *e)
 	return 0;
 }
 
+/* What servers say to a path that they do not know. */
+static bool is_unsupported(int status)
+{
+	return status == 400 || status == 405 || status == 406 || status == 501;
+}
+
 /* Away from home a 401 or 403 means an outworn link, and is no denial. */
 static int hop_refused(const struct hop *hop, struct err *e)
 {
 	struct client_url url;
 
 	upstream_refused(hop->status, hop->ask->unknown, e);
+	if (hop->ask->unsupported && is_unsupported(hop->status))
+		e->kind = hop->ask->unsupported;
 	if (hop->home || !client_url_parse(span_of(hop->url), &url))
 		return -1;
 	if (e->kind == ERR_DENIED)

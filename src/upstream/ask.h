@@ -15,6 +15,8 @@ struct ask {
 	const char *path;	     /* "/v2/library/nginx/manifests/1" */
 	struct client_header header; /* one more; name null: none */
 	enum err_kind unknown;	     /* what a 404 means */
+	enum err_kind unsupported;   /* a 400, 405, 406, 501; 0: no more
+					than they say */
 	int64_t deadline_ms;	     /* clock_ms for all of it; 0: none */
 
 	/*

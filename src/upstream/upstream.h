@@ -88,6 +88,22 @@ int upstream_head_blob(struct upstream *, const struct upstream_question *,
 	may_wait must_check;
 
 /*
+ * All tags of the repository, as the lines of oci/listing.h, sorted; however
+ * many pages they come in. ERR_NAME_UNKNOWN. May take five minutes.
+ */
+int upstream_list_tags(struct upstream *, const struct upstream_question *,
+		       struct buf *lines, struct err *) may_wait must_check;
+
+/*
+ * All that refers to the subject, which need not be there, likewise, in
+ * upstream's order. ERR_UNSUPPORTED: it has no such list; then an index under
+ * a tag may say it.
+ */
+int upstream_list_referrers(struct upstream *, const struct upstream_question *,
+			    const struct digest *subject, struct buf *lines,
+			    struct err *) may_wait must_check;
+
+/*
  * Where a blob's bytes go. `start` is called before the first byte with the
  * size of the whole blob (-1: unknown), once; `restart` when upstream does not
  * resume and the bytes begin again from 0; `write` with each piece in order.

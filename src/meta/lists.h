@@ -1,0 +1,34 @@
+/*
+ * meta/lists.h: lists as upstreams gave them. A part of meta/meta.h, which
+ * includes it.
+ */
+#pragma once
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "oci/name.h"
+
+struct meta;
+
+/*
+ * A list as an upstream gave it, in the lines of oci/listing.h: of the tags of
+ * one of its repositories, sorted, or, with a subject, of what refers to that.
+ */
+struct meta_list {
+	struct buf lines; /* at most LISTING_MAX bytes */
+	int64_t checked;  /* wall clock, s: when upstream said so */
+};
+void meta_list_free(struct meta_list *);
+
+/*
+ * As of now; null `subject`: tags. A loss of power may take it, eviction takes
+ * it with the subject, or the last image of the repository, and the oldest
+ * lists go where all of them are more than 64 MiB.
+ */
+int meta_list_put(struct meta *, const struct repository *,
+		  const struct digest *subject, struct span lines, struct err *)
+	may_wait must_check;
+/* ERR_NOT_FOUND. */
+int meta_list_peek(struct meta *, const struct repository *,
+		   const struct digest *subject, struct meta_list *out,
+		   struct err *) must_check;
