@@ -43,14 +43,17 @@ static int parent_sync(char *path, struct err *e)
 	return io_sync(dir, e);
 }
 
+/* What is not durable goes: who comes next would take it for that. */
 static int one_dir_make(const char *path, struct err *e)
 {
-	if (mkdir(path, 0700) == 0) {
-		auto_free char *parent = mem_text(path);
+	auto_free char *parent = mem_text(path);
 
-		return parent_sync(parent, e);
-	}
-	return errno == EEXIST ? 0 : err_sys(e, "%s", path);
+	if (mkdir(path, 0700) < 0)
+		return errno == EEXIST ? 0 : err_sys(e, "%s", path);
+	if (parent_sync(parent, e) == 0)
+		return 0;
+	rmdir(path);
+	return -1;
 }
 
 int io_make_dir(const char *path, struct err *e)
@@ -74,9 +77,12 @@ int io_make_dir(const char *path, struct err *e)
 int io_make_dir_at(int dir, const char *name, struct err *e)
 {
 	thread_may_wait("io_make_dir_at");
-	if (mkdirat(dir, name, 0700) == 0)
-		return io_sync(dir, e);
-	return errno == EEXIST ? 0 : err_sys(e, "%s", name);
+	if (mkdirat(dir, name, 0700) < 0)
+		return errno == EEXIST ? 0 : err_sys(e, "%s", name);
+	if (io_sync(dir, e) == 0)
+		return 0;
+	unlinkat(dir, name, AT_REMOVEDIR);
+	return -1;
 }
 
 int io_open_at(int dir, const char *name, int flags, struct err *e)

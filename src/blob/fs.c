@@ -1,8 +1,8 @@
 /*
  * Blobs as files: <root>/blobs/<algorithm>/<2 digits>/<all digits>.<id>
  *
- * A commit makes durable the bytes, then the name, in this order. Directories
- * are made by the first blob that needs them.
+ * The bytes of what is committed are durable before they get a name here.
+ * Directories are made by the first blob that needs them.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -122,8 +122,6 @@ static int fs_commit(struct blob_store *store, const struct digest *digest,
 	struct blob_fs *fs = fs_of(store);
 	struct blob_path path = fs_path(digest, id);
 
-	if (io_sync(fd, e) < 0)
-		return -1;
 	auto_fd int dir = fs_dir_need(fs, digest, &path, e);
 	if (dir < 0)
 		return -1;

@@ -58,11 +58,11 @@ struct blob_place {
 };
 
 /*
- * Makes the finished file `fd` the blob `digest`.`id`. When this returns 0
- * the bytes and their name are durable: file and directory are synced. `fd`
- * stays the caller's, and so does any other name of the file. ERR_NO_SPACE,
- * ERR_IO; then there may be a leftover, which nothing refers to, and which
- * gives way when the same incarnation comes again.
+ * Makes the finished file `fd`, which is synced, the blob `digest`.`id`. When
+ * this returns 0 its name is durable, too. `fd` stays the caller's, and so does
+ * any other name of the file. ERR_NO_SPACE, ERR_IO; then there may be a
+ * leftover, which nothing refers to, and which gives way when the same
+ * incarnation comes again.
  */
 int blob_commit(struct blob_store *, const struct digest *, uint64_t id, int fd,
 		struct err *) may_wait must_check;

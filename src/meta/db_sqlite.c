@@ -236,21 +236,32 @@ static int promise(struct db *db, enum db_promise promise, struct err *e)
  */
 static int log_renew(struct db *db, struct err *e)
 {
-	int code = db->doubtful ?
-			   sqlite3_wal_checkpoint_v2(db->handle, NULL,
-						     SQLITE_CHECKPOINT_RESTART,
-						     NULL, NULL) :
-			   SQLITE_OK;
+	int code = sqlite3_wal_checkpoint_v2(
+		db->handle, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
 
-	if (code != SQLITE_OK)
-		return db_fail(db->handle, code, e);
-	db->doubtful = false;
-	return 0;
+	db->doubtful = code != SQLITE_OK;
+	return db->doubtful ? db_fail(db->handle, code, e) : 0;
+}
+
+/*
+ * Whoever left this log may have seen such a failure, and ended. It is taken
+ * over as it is where others are in it, and on a full disk, which is to permit
+ * a start.
+ */
+static void log_inherit(struct db *db)
+{
+	struct err e;
+
+	sqlite3_busy_timeout(db->handle, LOG_MS);
+	if (log_renew(db, &e) < 0)
+		db->doubtful = e.kind == ERR_IO;
+	sqlite3_busy_timeout(db->handle, BUSY_MS);
 }
 
 int db_begin(struct db *db, enum db_promise wanted, struct err *e)
 {
-	if (promise(db, wanted, e) < 0 || log_renew(db, e) < 0)
+	if (promise(db, wanted, e) < 0 ||
+	    (db->doubtful && log_renew(db, e) < 0))
 		return -1;
 	return db_do(db, "BEGIN IMMEDIATE", DB_NO_ARGS, e);
 }
@@ -439,7 +450,11 @@ static int db_setup(struct db *db, const char *path, enum db_role role,
 	db->restart_at = LOG_LONG;
 	if (role == DB_WRITER)
 		sqlite3_wal_hook(db->handle, log_copy, db);
-	return role == DB_DRAFT ? 0 : log_check(db, e);
+	if (role != DB_DRAFT && log_check(db, e) < 0)
+		return -1;
+	if (role == DB_WRITER)
+		log_inherit(db);
+	return 0;
 }
 
 int db_open(const char *path, enum db_role role, struct db **out, struct err *e)

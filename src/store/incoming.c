@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/inside.h"
@@ -341,8 +342,8 @@ static void incoming_undo(struct incoming *incoming,
 				       incoming->session.id, &e));
 }
 
-static int incoming_store(struct incoming *incoming,
-			  const struct digest *digest, struct err *e)
+static int incoming_name(struct incoming *incoming, const struct digest *digest,
+			 struct err *e)
 {
 	if (blob_commit(incoming->store->blobs, digest, incoming->session.id,
 			incoming->fd, e) < 0)
@@ -350,15 +351,26 @@ static int incoming_store(struct incoming *incoming,
 	return incoming_settle(incoming, digest, e);
 }
 
+/* Where there was no room, again; but a sync that failed is never repeated. */
+static int incoming_store(struct incoming *incoming,
+			  const struct digest *digest, struct err *e)
+{
+	int failed;
+
+	if (io_sync(incoming->fd, e) < 0)
+		return -1;
+	do
+		failed = incoming_name(incoming, digest, e);
+	while (failed && cache_yield(incoming->store, 0, e));
+	return failed;
+}
+
 static int incoming_keep(struct incoming *incoming, const struct digest *digest,
 			 struct err *e)
 {
 	struct err ignored;
-	int failed;
+	int failed = incoming_store(incoming, digest, e);
 
-	do
-		failed = incoming_store(incoming, digest, e);
-	while (failed && cache_yield(incoming->store, 0, e));
 	if (failed)
 		incoming_undo(incoming, digest);
 	else

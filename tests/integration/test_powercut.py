@@ -6,6 +6,7 @@ not fsynced. It must have what was acknowledged, byte for byte, and a deletion
 that was acknowledged stays; what was under way may be there or not.
 """
 
+import errno
 import os
 import random
 import shutil
@@ -13,13 +14,13 @@ import shutil
 import pytest
 
 from lab.content import content
-from lab.disk_shim import DiskShim
-from lab.integrity import is_whole
-from lab.journal import Journal
+from lab.disk_shim import ALL, DiskShim
+from lab.integrity import is_whole, verb
+from lab.journal import Journal, image_of
 from lab.powercut import (Bytes, Chance, Disk, Everything, Names, Nothing,
                           Sizes, read_log)
 from lab.registry import Registry
-from lab.workload import work
+from lab.workload import fetch, push, work
 
 pytestmark = pytest.mark.heavy
 
@@ -80,6 +81,71 @@ def replay(log, cuts):
         yield cut, disk
 
 
+# Whose fsync fails, and how. The last is called for by an end.
+FAILING = [("/incoming/", errno.EIO), ("/incoming/", errno.ENOSPC),
+           ("/blobs", errno.EIO), ("/blobs", errno.ENOSPC),
+           ("registry.db-wal", errno.EIO), ("registry.db$", errno.EIO)]
+
+
+def work_on_a_failing_disk(registry, shim, upstream, journal):
+    """What was refused is asked for again, and then it is acknowledged."""
+    marks = []
+    for number, (part, error) in enumerate(FAILING):
+        far = upstream.add_small_image(f"library/far{number}", size=9000)
+        for times in 1, 1, ALL:
+            image = image_of(content((number, len(marks)), 300),
+                             content((len(marks), number), 9000))
+            with shim.fault("fsync", part, error, times):
+                never_mind(lambda: push_to(registry, journal, image))
+                never_mind(lambda: pull(registry, far))
+                registry.stop()
+            registry.start()
+            push_to(registry, journal, image)
+            marks.append(shim.count)
+            pull(registry, far)
+            verb(registry, "gc", "--grace", "0s")
+            marks.append(shim.count)
+    return marks
+
+
+def never_mind(attempt):
+    try:
+        attempt()
+    except AssertionError:
+        pass
+
+
+def push_to(registry, journal, image):
+    with registry.connect() as wire:
+        push(wire, journal, "team/app", image, "latest")
+
+
+def pull(registry, image):
+    with registry.connect() as wire:
+        fetch(wire, image)
+
+
+def test_what_a_failed_fsync_may_have_lost_is_never_relied_on(scene,
+                                                              upstream):
+    """No later fsync that succeeds makes up for it."""
+    data = scene.directory("failing") / "data"
+    shim = DiskShim(scene, data, record=True)
+    dying = Registry(scene, {"docker.io": upstream.url}, data=data,
+                     before=shim.before).start()
+    journal = Journal(lambda: shim.count)
+    marks = work_on_a_failing_disk(dying, shim, upstream, journal)
+    dying.kill9()
+
+    log, registry = list(read_log(shim.log)), Registry(
+        scene, {"docker.io": upstream.url}, data=data)
+    assert sum(record.call == "lose" for record in log) >= 3 * len(FAILING)
+    for cut, disk in replay(log, marks):
+        for loss in losses(cut) if cut == marks[-1] else [Everything()]:
+            disk.build(data, loss)
+            print(f"cut at {cut} of {marks[-1]}, lost: {type(loss).__name__}")
+            survives(registry, journal, cut)
+
+
 @pytest.mark.parametrize("unsynced", ["/incoming/", "/blobs/", ".db"])
 def test_a_replay_would_notice_a_missing_fsync(scene, recorded, unsynced):
     log, journal, _, data, upstream = recorded
@@ -96,18 +162,24 @@ def test_a_replay_would_notice_a_missing_fsync(scene, recorded, unsynced):
         journal.check(registry, last)
 
 
-def test_it_may_die_at_any_operation_on_its_files(scene, upstream):
-    """Like a kill between any two of its system calls that change the disk."""
-    total = None
-    chance = random.Random(7)
-    first = DiskShim(scene, scene.directory("count") / "data")
-    registry = Registry(scene, {"docker.io": upstream.url},
-                        data=first.root, before=first.before).start()
-    work(registry, upstream, Journal(), lambda: first.count)
-    total = first.count
+def live(registry, upstream, journal, position):
+    """A start, all there is to do, an end, and both upon what is there."""
+    registry.start()
+    work(registry, upstream, journal, position)
+    registry.restart()
     assert registry.stop() == 0
 
-    for at in sorted(chance.sample(range(1, total), min(KILLS, total - 1))):
+
+def test_it_may_die_at_any_operation_on_its_files(scene, upstream):
+    """Like a kill between any two of its system calls that change the disk."""
+    chance = random.Random(7)
+    first = DiskShim(scene, scene.directory("count") / "data")
+    live(Registry(scene, {"docker.io": upstream.url}, data=first.root,
+                  before=first.before),
+         upstream, Journal(), lambda: first.count)
+    total = first.count
+
+    for at in sorted(chance.sample(range(1, total + 1), min(KILLS, total))):
         shim = DiskShim(scene, scene.directory("killed") / "data")
         shim.kill_at(at)
         dying = Registry(scene, {"docker.io": upstream.url},
@@ -115,8 +187,7 @@ def test_it_may_die_at_any_operation_on_its_files(scene, upstream):
         journal = Journal()
         print(f"killed at operation {at} of {total}")
         try:
-            dying.start()
-            work(dying, upstream, journal, lambda: 0)
+            live(dying, upstream, journal, lambda: 0)
         except (OSError, AssertionError):
             assert dying.wait(5) == -9, dying.log()
         dying.kill9()

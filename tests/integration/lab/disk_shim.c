@@ -46,6 +46,7 @@ struct page {
 	uint64_t met;	  /* faults so far */
 	int32_t error;	  /* errno of the fault; 0: none */
 	int32_t records;  /* whether to write a log */
+	int64_t left;	  /* so many more calls fail */
 	char call[16];	  /* which calls fail … */
 	char part[64];	  /* … if this is in their path */
 	char root[256];
@@ -147,13 +148,17 @@ static uint64_t number_at(const char *path)
 
 /* -------------------------------------------------------------- a change */
 
-/* False, with errno: the call fails. */
+/* False, with errno: the call fails. A "$" is where the path ends. */
 static bool meet(const char *call, const char *path)
 {
 	int error = __atomic_load_n(&page->error, __ATOMIC_ACQUIRE);
+	char whole[PATH_MAX + 1];
 
-	if (!error || strcmp(call, page->call) != 0 ||
-	    !strstr(path, page->part))
+	if (!error || strcmp(call, page->call) != 0)
+		return true;
+	snprintf(whole, sizeof(whole), "%s$", path);
+	if (!strstr(whole, page->part) ||
+	    __atomic_fetch_sub(&page->left, 1, __ATOMIC_RELAXED) <= 0)
 		return true;
 	__atomic_add_fetch(&page->met, 1, __ATOMIC_RELAXED);
 	errno = error;
@@ -309,7 +314,7 @@ EXPORT ssize_t write(int fd, const void *at, size_t size)
 	return done;
 }
 
-/* The rest of a call that changes the size, or makes something durable. */
+/* The rest of a call that changes the size. */
 #define FILE_CALL(kind, note, value, work)                          \
 	struct change change;                                       \
                                                                     \
@@ -328,16 +333,6 @@ EXPORT ssize_t write(int fd, const void *at, size_t size)
 	change_end(&change);                                        \
 	return failed
 
-EXPORT int fsync(int fd)
-{
-	FILE_CALL("fsync", "sync", 0, REAL(fsync)(fd));
-}
-
-EXPORT int fdatasync(int fd)
-{
-	FILE_CALL("fsync", "sync", 0, REAL(fdatasync)(fd));
-}
-
 EXPORT int ftruncate64(int fd, off64_t size)
 {
 	FILE_CALL("truncate", "cut", size, REAL(ftruncate64)(fd, size));
@@ -353,6 +348,54 @@ EXPORT int posix_fallocate64(int fd, off64_t offset, off64_t size)
 {
 	FILE_CALL("reserve", "cut", offset + size,
 		  REAL(posix_fallocate64)(fd, offset, size));
+}
+
+/* After a sync that was let fail, the kernel takes all for written. */
+static int sync_fail(struct change *change, int fd)
+{
+	int before = errno;
+
+	if (page->records) {
+		pthread_mutex_lock(&lock);
+		change->locked = true;
+		change->count = page->count;
+		change_note(change,
+			    (struct record){ .call = "lose",
+					     .file = number_of(fd) },
+			    "", NULL);
+		change_end(change);
+	}
+	errno = before;
+	return -1;
+}
+
+static int sync_change(int fd, int (*real)(int fd))
+{
+	struct change change;
+
+	if (!ready())
+		return real(fd);
+	path_of(fd, change.path);
+	if (!change_begin(&change, "fsync"))
+		return sync_fail(&change, fd);
+	int failed = real(fd);
+	if (!failed)
+		change_note(&change,
+			    (struct record){ .call = "sync",
+					     .file = number_of(fd) },
+			    "", NULL);
+	change_end(&change);
+	return failed;
+}
+
+EXPORT int fsync(int fd)
+{
+	return sync_change(fd, REAL(fsync));
+}
+
+EXPORT int fdatasync(int fd)
+{
+	return sync_change(fd, REAL(fdatasync));
 }
 
 /* ------------------------------------------------------------ directories */

@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 SOURCE = Path(__file__).with_name("disk_shim.c")
-NUMBERS = struct.Struct("<QQqQii")        # as struct page begins
+NUMBERS = struct.Struct("<QQqQiiq")       # as struct page begins
 TEXTS = struct.Struct("<16s64s256s256sq")
-COUNT, KILL_AT, CLOCK, MET, ERROR, RECORDS = 0, 8, 16, 24, 32, 36
+COUNT, KILL_AT, CLOCK, MET, ERROR, RECORDS, LEFT = 0, 8, 16, 24, 32, 36, 40
+ALL = 1 << 40
 
 
 class DiskShim:
@@ -64,9 +65,10 @@ class DiskShim:
         self._texts("", "", magic)
 
     @contextmanager
-    def fault(self, call, part, error):
-        """Meanwhile these calls fail, where `part` is in the path."""
+    def fault(self, call, part, error, times=ALL):
+        """Meanwhile these calls fail, where `part` is in the path + "$"."""
         before = self.met
+        self._put("q", LEFT, times)
         self._texts(call, part, 0)
         self._put("i", ERROR, error)
         yield

@@ -1,8 +1,9 @@
 """What a file system may leave of recorded changes when the power fails.
 
 Disk replays the log of a DiskShim. Of each file it knows the bytes now and
-those at its last fsync, of each directory the same about its names. A Loss
-says what of the rest had reached the disk.
+those that were synced, of each directory the same about its names. A Loss
+says what of the rest had reached the disk. What was not synced when an fsync
+failed stays what it is: no later fsync makes it durable.
 """
 
 import random
@@ -48,8 +49,10 @@ class File:
         self.pending.append(change)
 
     def sync(self):
-        if self.pending:
-            self.durable, self.pending = bytes(self.now), []
+        durable = bytearray(self.durable)
+        for change in self.pending:
+            write(durable, change)
+        self.durable, self.pending = bytes(durable), []
 
 
 def write(data, change):
@@ -75,8 +78,9 @@ class Directory:
         self.pending.append((name, node))
 
     def sync(self):
-        if self.pending:
-            self.durable, self.pending = dict(self.now), []
+        for name, node in self.pending:
+            name_set(self.durable, name, node)
+        self.pending = []
 
 
 def name_set(names, name, node):
@@ -123,11 +127,14 @@ class Disk:
     def _nothing(self, record):
         pass
 
+    def _node(self, record):
+        return self._nodes[record.file] if record.path else self.root
+
     def _sync(self, record):
-        if record.path == "":
-            self.root.sync()
-        else:
-            self._nodes[record.file].sync()
+        self._node(record).sync()
+
+    def _lose(self, record):
+        self._node(record).pending = []
 
     def _link(self, record):
         where, name = self._find(record.path)
