@@ -41,16 +41,11 @@ struct db {
 
 /* ---------------------------------------------------------------- errors */
 
-static enum err_kind kind_of(sqlite3 *handle, int code)
+static enum err_kind kind_of(int code)
 {
 	switch (code & 0xff) {
 	case SQLITE_FULL:
 		return ERR_NO_SPACE;
-	case SQLITE_IOERR: {
-		int sys = sqlite3_system_errno(handle);
-
-		return sys == ENOSPC || sys == EDQUOT ? ERR_NO_SPACE : ERR_IO;
-	}
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 		return ERR_CORRUPT;
@@ -64,10 +59,13 @@ static enum err_kind kind_of(sqlite3 *handle, int code)
 
 static int db_fail(sqlite3 *handle, int code, struct err *e)
 {
-	err_set(e, kind_of(handle, code), "database: %s",
-		sqlite3_errmsg(handle));
-	e->sys = sqlite3_system_errno(handle);
-	return -1;
+	int kind = code & 0xff;
+
+	errno = sqlite3_system_errno(handle);
+	if (errno && (kind == SQLITE_IOERR || kind == SQLITE_CANTOPEN))
+		return err_sys(e, "database: %s", sqlite3_errmsg(handle));
+	return err_set(e, kind_of(code), "database: %s",
+		       sqlite3_errmsg(handle));
 }
 
 /* ------------------------------------------------------------ statements */
@@ -387,8 +385,8 @@ static int open_fail(sqlite3 *handle, int code, struct err *e)
 	int kind = code & 0xff;
 
 	db_fail(handle, code, e);
-	if (kind == SQLITE_CANTOPEN || kind == SQLITE_READONLY ||
-	    kind == SQLITE_PERM)
+	if ((kind == SQLITE_CANTOPEN && e->kind == ERR_IO) ||
+	    kind == SQLITE_READONLY || kind == SQLITE_PERM)
 		e->kind = ERR_USAGE;
 	return -1;
 }

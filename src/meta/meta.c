@@ -136,8 +136,10 @@ static int writer_prepare(const char *path, struct db **out, struct err *e)
 
 	/* The engine syncs the file, but not its name. */
 	auto_fd int dir = io_open_dir(directory, e);
-	if (dir < 0 || io_sync(dir, e) < 0)
+	if (dir < 0)
 		return -1;
+	if (io_sync(dir, e) < 0)
+		return err_wrap(e, "%s", directory);
 	*out = steal_ptr(&db);
 	return 0;
 }

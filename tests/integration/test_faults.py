@@ -20,7 +20,7 @@ from lab.registry import Registry
 from lab.waiting import wait_until
 from lab.workload import delete, push
 
-USAGE = 2
+FAILED, USAGE = 1, 2
 YEAR = 365 * 24 * 3600
 
 # Which call fails, on what, and why; then what is said: of the upload's POST,
@@ -41,6 +41,9 @@ FAULTS = [
     ("link", "/blobs/", errno.ENOSPC, 202, 507, 201, 200),
     ("link", "/blobs/", errno.EMLINK, 202, 500, 201, 200),
     ("fsync", "/blobs/", errno.EIO, 202, 500, 201, 200),
+    ("fsync", "/blobs/", errno.ENOSPC, 202, 507, 201, 200),
+    ("reserve", "/incoming/", errno.ENOSPC, 202, 201, 201, 200),
+    ("reserve", "/incoming/", errno.EIO, 202, 201, 201, 200),
     ("unlink", "/incoming/", errno.EIO, 202, 201, 201, 200),
     ("write", "registry.db-wal", errno.EIO, 500, None, 500, 500),
     ("write", "registry.db-wal", errno.ENOSPC, 507, None, 507, 200),
@@ -191,6 +194,80 @@ def test_a_file_that_cannot_be_opened_is_not_taken_for_missing(shared, error,
     shared.is_well()
 
 
+def test_a_file_that_cannot_be_opened_for_long_has_lost_nothing(shared):
+    image = shared.new_image()
+    shared.push(image, "unopened")
+    blob = image.blobs[1]
+    target = f"/v2/team/app/blobs/{blob.digest}"
+    with shared.shim.fault("open", blob.digest.split(":")[1][:40],
+                           errno.EIO):
+        assert shared.ask("GET", target).status == 500
+        wait_until(lambda: shared.ask("GET", target).status == 404,
+                   "it to be looked at")
+        shared.serves()
+    verb(shared.registry, "verify")
+    assert shared.ask("GET", target).body == blob.bytes()
+    shared.is_well()
+
+
+@pytest.mark.parametrize("error, status", [(errno.EIO, 500),
+                                           (errno.ENOSPC, 507)])
+def test_a_directory_that_was_there_and_cannot_be_synced(shared, error,
+                                                         status):
+    """The name is there, but may be lost: nothing refers to it."""
+    first = shared.new_image()
+    shared.push(first, "neighbour")
+    directory = first.blobs[1].digest.split(":")[1][:2]
+    blob = next(blob for blob in (content(("near", number), 3000)
+                                  for number in range(10_000))
+                if blob.digest.split(":")[1].startswith(directory))
+    with shared.shim.fault("fsync", f"/sha256/{directory}$", error):
+        assert shared.upload(blob) == (202, status)
+        assert shared.ask("GET", f"/v2/team/app/blobs/{blob.digest}"
+                          ).status == 404
+    assert shared.upload(blob) == (202, 201)
+    shared.is_well()
+
+
+@pytest.mark.parametrize("error, status", [(errno.EIO, 500),
+                                           (errno.ENOSPC, 507)])
+def test_a_file_whose_sync_failed_is_thrown_away(shared, error, status):
+    """Once is enough, and nobody can go on with it."""
+    blob = shared.new_blob()
+    far = shared.upstream.add_small_image(f"library/room{status}")
+    assert shared.miss(far) == 200          # something that could make room
+    before = set((shared.shim.root / "incoming").iterdir())
+    start = shared.ask("POST", "/v2/team/app/blobs/uploads/", b"")
+    target = with_digest(start["Location"], blob.digest)
+    with shared.shim.fault("fsync", "/incoming/", error, times=1):
+        assert shared.ask("PUT", target, blob.bytes()).status == status
+    assert shared.ask("PUT", target, b"").status == 404
+    assert shared.ask("GET", f"/v2/team/app/blobs/{blob.digest}"
+                      ).status == 404
+    assert not list(shared.shim.root.rglob(blob.digest.split(":")[1] + "*"))
+    assert set((shared.shim.root / "incoming").iterdir()) <= before
+    assert shared.upload(blob) == (202, 201)
+    shared.is_well()
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC])
+def test_a_damaged_file_that_cannot_be_set_aside_is_served_to_nobody(shared,
+                                                                     error):
+    image = shared.new_image()
+    shared.push(image, "damaged")
+    blob = image.blobs[1]
+    target = f"/v2/team/app/blobs/{blob.digest}"
+    path, = shared.shim.root.rglob(f"blobs/**/{blob.digest[7:]}.*")
+    path.write_bytes(bytes(blob.size))
+    with shared.shim.fault("rename", "/blobs/", error):
+        verb(shared.registry, "verify", status=1)
+        assert shared.ask("GET", target).status == 404
+        shared.serves()
+    assert shared.upload(blob) == (202, 201)
+    assert shared.ask("GET", target).body == blob.bytes()
+    shared.is_well()
+
+
 def test_a_delete_that_the_disk_refuses_can_be_repeated(shared):
     with shared.registry.connect() as wire:
         image = shared.new_image()
@@ -255,7 +332,93 @@ def test_descriptors_run_out(scene, upstream):
     is_whole(registry)
 
 
+# -------------------------------------------------------------------- a start
+
+# What fails at a start, the first on a directory or a later one.
+STARTS = [
+    ("first", "create", "/lock$", errno.ENOSPC),
+    ("first", "create", "/registry.db$", errno.EIO),
+    ("first", "create", "/registry.db$", errno.ENOSPC),
+    ("first", "write", "/registry.db", errno.EIO),
+    ("first", "write", "/registry.db", errno.ENOSPC),
+    ("first", "fsync", "/registry.db", errno.EIO),
+    ("first", "fsync", "/data$", errno.EIO),
+    ("first", "mkdir", "/blobs$", errno.ENOSPC),
+    ("first", "mkdir", "/incoming$", errno.EIO),
+    ("later", "open", "/registry.db$", errno.EIO),
+    ("later", "open", "/registry.db$", errno.EMFILE),
+    ("later", "open", "/data$", errno.EMFILE),
+    ("later", "read", "/registry.db$", errno.EIO),
+    ("later", "fsync", "/data$", errno.EIO),
+]
+
+
+@pytest.mark.parametrize("start", STARTS, ids=lambda start:
+                         f"{start[0]}-{name_of(start[1:])}")
+def test_a_start_that_fails_says_why_and_the_next_succeeds(scene, start):
+    which, call, part, error = start
+    shim = DiskShim(scene, scene.directory("faulty") / "data")
+    registry = Registry(scene, data=shim.root, before=shim.before)
+    journal, image = Journal(), image_of(content("c", 99), content("l", 9999))
+    if which == "later":
+        registry.start()
+        with registry.connect() as wire:
+            push(wire, journal, "team/app", image, "1")
+        registry.kill9()
+    with shim.fault(call, part, error):
+        registry.start(wait=False)
+        assert registry.wait() in (FAILED, USAGE)
+    said = registry.log().splitlines()[-1]
+    assert str(shim.root) in said
+    assert any(reason in said for reason in
+               [os.strerror(error), "unable to open", "disk I/O error",
+                "disk is full"])
+    registry.start()
+    journal.check(registry)
+    with registry.connect() as wire:
+        push(wire, journal, "team/app", image, "2")
+    is_whole(registry)
+
+
 # --------------------------------------------------------------- the database
+
+@pytest.mark.parametrize("error, status", [(errno.EMFILE, 503),
+                                           (errno.EIO, 500)])
+def test_a_database_that_cannot_be_opened_once_more(faulty, error, status):
+    """Each reader opens it when it is first needed."""
+    faulty.registry.restart()
+    target = "/v2/team/app/manifests/1"
+    with faulty.shim.fault("open", "/registry.db$", error):
+        assert faulty.ask("GET", target).status == status
+        assert faulty.registry.ask("GET", "/healthz").status == 200
+    assert faulty.ask("GET", target).status == 200
+    faulty.is_well()
+
+
+def test_a_database_that_cannot_be_read(faulty):
+    faulty.registry.restart()
+    target = "/v2/team/app/manifests/1"
+    with faulty.shim.fault("read", "/registry.db", errno.EIO):
+        assert faulty.ask("GET", target).status == 500
+        assert faulty.put_manifest() == 500
+        assert faulty.registry.ask("GET", "/healthz").status == 200
+    assert faulty.ask("GET", target).status == 200
+    faulty.is_well()
+
+
+@pytest.mark.parametrize("call, error", [
+    ("write", errno.EIO), ("write", errno.ENOSPC),
+    ("fsync", errno.EIO), ("truncate", errno.EIO)])
+def test_a_log_that_cannot_be_copied_stays(faulty, call, error):
+    """At an end, that is: what was acknowledged is in the log."""
+    for number in range(3):
+        faulty.push(faulty.new_image(), f"t{number}")
+    with faulty.shim.fault(call, "/registry.db$", error):
+        faulty.registry.stop()
+    faulty.registry.start()
+    faulty.is_well()
+
+
 
 def test_a_database_that_another_process_holds(faulty):
     """Reads go on; a write waits for it, and then says so."""
