@@ -23,6 +23,7 @@ struct call {
 	struct origin origin;
 	call_handler then; /* what runs later, on a worker */
 
+	struct mirror_asker asker;	 /* of all its questions */
 	struct mirror_question question; /* whom it is for */
 	struct span path_name;		 /* <name> as the client wrote it */
 	struct mirror_target target;	 /* what it means */

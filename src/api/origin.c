@@ -195,12 +195,16 @@ static void follow(const struct api_settings *settings,
 
 	if (!node_parse(out->client, &ip))
 		return;
-	while (is_trusted(settings, &ip) && tale.next(&tale, &hop)) {
+	while (is_trusted(settings, &ip)) {
+		out->is_vague = tale.nodes.at != NULL;
+		if (!tale.next(&tale, &hop))
+			return;
 		out->scheme = scheme_or(hop.scheme, out->scheme);
 		if (is_made_of(hop.host, is_host_char))
 			out->host = hop.host;
 		if (!node_parse(hop.node, &ip))
 			return;
+		out->is_vague = false;
 		out->proxy = span_of(req->peer);
 		out->client = arena_copy(req->arena, span_of(ip_text(&ip).s));
 	}
@@ -228,6 +232,8 @@ static void believe(const struct api_settings *settings,
 		*out = second;
 	else if (!x_forwarded.nodes.at || span_eq(first.client, second.client))
 		*out = first;
+	else
+		out->is_vague = true;
 }
 
 void origin_find(const struct api_settings *settings, const struct request *req,
@@ -243,4 +249,9 @@ void origin_find(const struct api_settings *settings, const struct request *req,
 		believe(settings, req, out);
 	if (settings->host.at)
 		out->host = settings->host;
+}
+
+bool origin_address(const struct origin *origin, struct ip *out)
+{
+	return node_parse(origin->client, out);
 }

@@ -11,6 +11,8 @@ struct origin {
 	struct span proxy;  /* who asks for the client; SPAN_NONE: nobody */
 	struct span scheme; /* "http" or "https", which the client uses */
 	struct span host;   /* our name with its port, as the client knows it */
+	bool is_vague;	    /* a trusted proxy asks for somebody else, and does
+			       not say for whom, or not credibly */
 };
 
 /*
@@ -23,3 +25,6 @@ struct origin {
  */
 void origin_find(const struct api_settings *, const struct request *,
 		 struct origin *out);
+
+/* The client's address, without its port. */
+bool origin_address(const struct origin *, struct ip *out);

@@ -4,6 +4,7 @@
  */
 #include "api/call.h"
 #include "api/path.h"
+#include "api/reader.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -90,6 +91,7 @@ static void ask_whom(struct call *call, const struct path_parts *parts)
 {
 	const struct request *req = call->request;
 
+	call->asker = (struct mirror_asker){ reader_is, call };
 	call->question = (struct mirror_question){
 		.rules = &call->settings->mirror,
 		.name = parts->name,
@@ -100,6 +102,7 @@ static void ask_whom(struct call *call, const struct path_parts *parts)
 					   span_of(req->door->arg),
 		.blob = parts->digest.at ? &call->digest : NULL,
 		.push = call->route->intent == CHANGES,
+		.asker = &call->asker,
 	};
 	if (call->question.ns.at)
 		respond_header(call->response, "OCI-Namespace", "%.*s",

@@ -6,25 +6,84 @@
 
 #include "base/mem.h"
 
-static struct mirror_upstream_rules
-upstream_rules(const struct config_upstream *from)
+/* ------------------------------------------------------------- upstreams */
+
+/*
+ * Who reads what only credentials can, if nobody is named: not the whole
+ * world, should it reach the port. RFC 1918, 3927, 4193, 4291, 6598.
+ */
+static const char *const private_networks[] = {
+	"127.0.0.0/8",	  "10.0.0.0/8",	   "172.16.0.0/12", "192.168.0.0/16",
+	"169.254.0.0/16", "100.64.0.0/10", "::1",	    "fc00::/7",
+	"fe80::/10",
+};
+
+static const char *const *readers_of(const struct config_upstream *upstream,
+				     size_t *count_out)
 {
-	return (struct mirror_upstream_rules){
+	*count_out = upstream->reader_count;
+	if (*count_out > 0 || !upstream->username)
+		return (const char *const *)upstream->readers;
+	*count_out = array_size(private_networks);
+	return private_networks;
+}
+
+static struct mirror_reader reader_of(const char *text)
+{
+	struct mirror_reader reader = { 0 };
+
+	if (span_starts(span_of(text), READER_CERTIFICATE))
+		reader.certificate = text + strlen(READER_CERTIFICATE);
+	else
+		ip_network_parse(span_of(text), &reader.network);
+	return reader;
+}
+
+static struct mirror_reader *readers_open(const struct config *config)
+{
+	size_t all = 0, count;
+
+	for (size_t i = 0; i < config->upstream_count; i++) {
+		readers_of(&config->upstreams[i], &count);
+		all += count;
+	}
+	return mem_array(all, sizeof(struct mirror_reader));
+}
+
+/* Takes the room of its readers from `next`; returns what is left. */
+static struct mirror_reader *upstream_take(const struct config_upstream *from,
+					   struct mirror_reader *next,
+					   struct mirror_upstream_rules *out)
+{
+	size_t count;
+	const char *const *readers = readers_of(from, &count);
+
+	*out = (struct mirror_upstream_rules){
 		.tag_lifetime_ms = from->tag_lifetime_ms,
 		.allow = { from->allow, from->allow_count },
 		.deny = { from->deny, from->deny_count },
+		.readers = next,
+		.reader_count = count,
 	};
+	for (size_t i = 0; i < count; i++)
+		*next++ = reader_of(readers[i]);
+	return next;
 }
 
-static struct mirror_upstream_rules *upstreams_open(const struct config *config)
+static void upstreams_open(struct api_settings *settings)
 {
-	struct mirror_upstream_rules *rules =
-		mem_array(config->upstream_count, sizeof(*rules));
+	const struct config *config = settings->config;
 
+	settings->upstreams =
+		mem_array(config->upstream_count, sizeof(*settings->upstreams));
+	settings->readers = readers_open(config);
+	struct mirror_reader *next = settings->readers;
 	for (size_t i = 0; i < config->upstream_count; i++)
-		rules[i] = upstream_rules(&config->upstreams[i]);
-	return rules;
+		next = upstream_take(&config->upstreams[i], next,
+				     &settings->upstreams[i]);
 }
+
+/* -------------------------------------------------------------- all of it */
 
 static struct ip_network *proxies_open(const struct config *config)
 {
@@ -53,7 +112,7 @@ struct api_settings *api_settings_open(struct config *config)
 	settings->host = host_of(span_of(config->public_url));
 	settings->proxies = proxies_open(config);
 	settings->proxy_count = config->trusted_proxy_count;
-	settings->upstreams = upstreams_open(config);
+	upstreams_open(settings);
 	settings->mirror = (struct mirror_rules){
 		.default_upstream = config->mirror_default,
 		.patience_ms = config->patience_ms,
@@ -70,6 +129,7 @@ void api_settings_close(void *arg)
 
 	free(settings->proxies);
 	free(settings->upstreams);
+	free(settings->readers);
 	config_close(&settings->config);
 	free(settings);
 }

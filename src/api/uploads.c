@@ -188,6 +188,7 @@ static int mount(struct call *call, const struct digest *digest, struct err *e)
 		.name = request_query(req, "from", 0),
 		.host = call->origin.host,
 		.blob = digest,
+		.asker = &call->asker,
 	};
 	struct mirror_target source;
 

@@ -35,6 +35,8 @@ struct config_listen {
 	enum config_client client;
 };
 
+#define READER_CERTIFICATE "cert:"
+
 struct config_upstream {
 	char *name;	  /* "docker.io", in no other upstream */
 	char **urls;	  /* "https://host", no path, no slash at the end */
@@ -47,6 +49,10 @@ struct config_upstream {
 	size_t allow_count;
 	char **deny; /* likewise; none: none */
 	size_t deny_count;
+	/* Who may have what comes from there: each of ip_network_parse, or
+	   behind READER_CERTIFICATE a name. None: nothing is said of it. */
+	char **readers;
+	size_t reader_count;
 };
 
 /* Who may change what is here over the API. */

@@ -67,6 +67,14 @@ static const struct list deny = {
 	.first = "mirror.upstreams[].deny[]",
 };
 
+static const struct list readers = {
+	.parent = &upstreams,
+	.at = offsetof(struct config_upstream, readers),
+	.count_at = offsetof(struct config_upstream, reader_count),
+	.size = sizeof(char *),
+	.first = "mirror.upstreams[].readers[]",
+};
+
 static const struct list local = {
 	.at = offsetof(struct config, local),
 	.count_at = offsetof(struct config, local_count),
@@ -285,6 +293,10 @@ const struct key keys[] = {
 		  "others" },
 	{ "mirror.upstreams[].deny[]", PATTERN, &deny, 0,
 	  .help = "repositories not to mirror, whatever is allowed" },
+	{ "mirror.upstreams[].readers[]", READER, &readers, 0,
+	  .help = "who may have what is mirrored of it: clients in a network, "
+		  "or with a certificate of that name; without any: everybody, "
+		  "but with credentials private addresses only" },
 };
 /* clang-format on */
 

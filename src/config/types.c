@@ -9,6 +9,7 @@
 
 #include "base/ip.h"
 #include "base/mem.h"
+#include "config/config.h"
 
 #define NUMBER_MAX 10000
 #define PATTERN_MAX 255
@@ -235,6 +236,27 @@ static bool network_parse(struct span value, void *slot)
 	return ip_network_parse(value, &network) && text_store(value, slot);
 }
 
+/* No certificate's name begins with a full stop. */
+static bool is_certificate_name(struct span name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if (iscntrl((unsigned char)name.at[i]))
+			return false;
+	return name.len > 0 && name.at[0] != '.';
+}
+
+static bool reader_parse(struct span value, void *slot)
+{
+	struct ip_network network;
+
+	if (span_starts(value, READER_CERTIFICATE) ?
+		    !is_certificate_name(
+			    span_from(value, strlen(READER_CERTIFICATE))) :
+		    !ip_network_parse(value, &network))
+		return false;
+	return text_store(value, slot);
+}
+
 /* What no name holds can only be a mistake. */
 static bool pattern_parse(struct span value, void *slot)
 {
@@ -286,6 +308,9 @@ const struct type_row types[TYPE_COUNT] = {
 	[PATTERN] = { "PATTERN", "pattern of names",
 		      "write one like team/* or team/**",
 		      .parse = pattern_parse },
+	[READER] = { "READER", "network or name in a certificate",
+		     "write one like 10.0.0.0/8, ::1 or cert:builder",
+		     .parse = reader_parse },
 };
 
 bool type_is_text(enum type type)

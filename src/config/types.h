@@ -23,6 +23,7 @@ enum type {
 	URL,
 	NETWORK,
 	PATTERN, /* of base/glob.h */
+	READER,	 /* a network, or the name in a client's certificate */
 	LIST,	 /* a whole list in short form; has no parser */
 	TYPE_COUNT
 };

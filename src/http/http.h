@@ -86,6 +86,12 @@ struct request {
 	struct arena *arena; /* ends when the response was sent */
 };
 
+/*
+ * Does the client's verified certificate carry that name, as a DNS name or as
+ * the CN of its subject? Without case; a wildcard in it stands for itself.
+ */
+bool request_client_is(struct request *, const char *name);
+
 /* The first header of that name; SPAN_NONE if there is none. */
 struct span request_header(const struct request *, const char *name);
 

@@ -2,7 +2,9 @@
  * What a handler asks of a request. Spans point into the head.
  */
 #include "base/hex.h"
+#include "http/connection.h"
 #include "http/parse.h"
+#include "http/tls.h"
 
 const char *method_text(enum method method)
 {
@@ -23,6 +25,12 @@ const char *method_text(enum method method)
 		break;
 	}
 	return "-";
+}
+
+bool request_client_is(struct request *req, const char *name)
+{
+	return req->client &&
+	       tls_client_is(exchange_of(req)->connection->wire.tls, name);
 }
 
 struct span request_header(const struct request *req, const char *name)

@@ -251,6 +251,19 @@ char *tls_client(const struct tls *tls)
 	return name;
 }
 
+bool tls_client_is(const struct tls *tls, const char *name)
+{
+	enum {
+		EXACTLY = X509_CHECK_FLAG_NO_WILDCARDS |
+			  X509_CHECK_FLAG_ALWAYS_CHECK_SUBJECT
+	};
+	X509 *certificate = SSL_get0_peer_certificate(tls->ssl);
+
+	/* To OpenSSL ".a.test" is every name that ends so. */
+	return certificate && name[0] != '.' &&
+	       X509_check_host(certificate, name, 0, EXACTLY, NULL) == 1;
+}
+
 bool tls_has_more(const struct tls *tls)
 {
 	return SSL_has_pending(tls->ssl) == 1;

@@ -41,6 +41,8 @@ int tls_handshake(struct tls *) must_check;
  * verified; null if it has none. The caller's.
  */
 char *tls_client(const struct tls *);
+/* Is that a DNS name in it, or the CN of its subject? */
+bool tls_client_is(const struct tls *, const char *name);
 /* Something was received that was not read yet. */
 bool tls_has_more(const struct tls *);
 ssize_t tls_read(struct tls *, void *out, size_t room) must_check;

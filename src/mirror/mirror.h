@@ -10,6 +10,7 @@
  */
 #pragma once
 #include "base/growing.h"
+#include "base/ip.h"
 #include "store/store.h"
 #include "upstream/upstream.h"
 
@@ -37,10 +38,25 @@ struct mirror_patterns {
 	size_t count;
 };
 
+/* Some of those who ask. */
+struct mirror_reader {
+	const char *certificate; /* a name in it; null: whoever is in `network`
+				  */
+	struct ip_network network;
+};
+
+/* Who asks, for rules that depend on it; null: the registry itself. */
+struct mirror_asker {
+	bool (*is)(const void *arg, const struct mirror_reader *);
+	const void *arg;
+};
+
 struct mirror_upstream_rules {
 	int64_t tag_lifetime_ms;
 	struct mirror_patterns allow; /* of repositories there; none: all */
 	struct mirror_patterns deny;
+	const struct mirror_reader *readers;
+	size_t reader_count; /* 0: everybody */
 };
 
 /*
@@ -83,6 +99,7 @@ struct mirror_question {
 	const char *via;	   /* Via of the request, or null */
 	const struct digest *blob; /* what is asked for, or null */
 	bool push;		   /* something is to be changed */
+	const struct mirror_asker *asker;
 };
 
 struct mirror_target {

@@ -109,18 +109,11 @@ static int resolve_upstream(const struct mirror *mirror,
 			    struct span name, struct repository *out,
 			    struct err *e)
 {
-	const struct mirror_upstream_rules *rules =
-		mirror_rules_of(mirror, q->rules, upstream);
-
 	snprintf(out->upstream, sizeof(out->upstream), "%s", upstream->name);
 	if (name_there(upstream, name, &out->name, e) < 0)
 		return -1;
-	if (policy_allows(rules, &out->name))
-		return 0;
-	return err_set(e, ERR_NAME_UNKNOWN,
-		       "%s is not mirrored here: allow and deny of the "
-		       "upstream leave it out",
-		       repository_text(out).s);
+	return policy_allows(mirror_rules_of(mirror, q->rules, upstream),
+			     q->asker, upstream->name, &out->name, e);
 }
 
 /* Was this pushed under the name, so that the name means what is here? */
@@ -237,5 +230,6 @@ int mirror_resolve_registry(struct mirror *mirror,
 	if (!upstream)
 		return -1;
 	*upstream_out = upstream->name;
-	return 0;
+	return policy_allows(mirror_rules_of(mirror, q->rules, upstream),
+			     q->asker, upstream->name, NULL, e);
 }

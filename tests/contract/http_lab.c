@@ -217,6 +217,20 @@ static void client(struct request *req, struct response *res)
 						     SPAN("nobody")));
 }
 
+/* Which of these names are in the client's certificate? */
+static void names(struct request *req, struct response *res)
+{
+	static const char *const asked[] = { "alice",  "ALICE",	   "a.test",
+					     "b.test", "c.b.test", "*.b.test",
+					     "al",     ".test" };
+	auto_buf struct buf found = { 0 };
+
+	for (size_t i = 0; i < array_size(asked); i++)
+		if (request_client_is(req, asked[i]))
+			buf_addf(&found, "%s ", asked[i]);
+	respond_bytes(res, 200, arena_copy(req->arena, buf_span(&found)));
+}
+
 static void reactor(struct request *req, struct response *res)
 {
 	respond_bytes(
@@ -246,7 +260,7 @@ static void handle(struct request *req, struct response *res)
 		{ "/refuse", refuse },	 { "/peer", peer },
 		{ "/reactor", reactor }, { "/split", split },
 		{ "/client", client },	 { "/cold", cold },
-		{ "/parts", parts },
+		{ "/parts", parts },	 { "/names", names },
 	};
 
 	for (size_t i = 0; i < array_size(routes); i++)

@@ -358,6 +358,27 @@ static void a_client_may_show_who_it_is(void **state)
 	dismiss(&parties);
 }
 
+static void a_client_is_who_its_certificate_says(void **state)
+{
+	struct lab *lab = *state;
+	struct parties parties = invite(lab, false);
+	struct subject named = { .name = "alice",
+				 .names = "DNS:a.test,DNS:*.b.test",
+				 .issuer = parties.ours };
+
+	certificate_write(&named, parties.alice.certificate, parties.alice.key);
+	auto_client struct client alice = client_open_as(lab, &parties.alice);
+	auto_client struct client nobody = client_open_as(lab, &parties.nobody);
+	auto_client struct client plain = client_open(lab, PLAIN);
+	auto_answer struct answer one = client_get(&alice, "/names");
+	assert_string_equal(one.body.at, "alice ALICE a.test *.b.test ");
+	auto_answer struct answer two = client_get(&nobody, "/names");
+	assert_true(answer_is(&two, 200, ""));
+	auto_answer struct answer three = client_get(&plain, "/names");
+	assert_true(answer_is(&three, 200, ""));
+	dismiss(&parties);
+}
+
 static void a_client_may_have_to_show_who_it_is(void **state)
 {
 	struct lab *lab = *state;
@@ -412,6 +433,7 @@ int main(void)
 		promise(a_link_to_another_file_is_a_change),
 		promise(half_a_pair_changes_nothing_and_is_told_once),
 		promise(a_client_may_show_who_it_is),
+		promise(a_client_is_who_its_certificate_says),
 		promise(a_client_may_have_to_show_who_it_is),
 		promise(other_authorities_are_read_again_too),
 	};

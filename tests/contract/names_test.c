@@ -148,6 +148,50 @@ static void patterns_decide_what_is_ours_and_what_is_mirrored(void **state)
 	check_names(lab, ruled, array_size(ruled));
 }
 
+static bool is_same_network(const void *arg, const struct mirror_reader *reader)
+{
+	return arg == reader;
+}
+
+static void what_is_for_readers_is_unknown_to_others(void **state)
+{
+	static const struct mirror_reader readers[3];
+	static const struct mirror_asker askers[] = {
+		{ is_same_network, &readers[1] },
+		{ is_same_network, &readers[2] },
+	};
+	struct lab *lab = *state;
+	struct mirror_question question = { .rules = &rules };
+	struct mirror_target target;
+	const char *upstream;
+	struct err e;
+
+	upstream_rules[1].readers = readers;
+	upstream_rules[1].reader_count = 2;
+	for (size_t i = 0; i < 2; i++) {
+		int expected = i == 0 ? 0 : -1;
+
+		question.asker = &askers[i];
+		question.ns = SPAN("ghcr.io");
+		question.name = SPAN("team/app");
+		assert_int_equal(mirror_resolve(lab->mirror, &question, &target,
+						&e),
+				 expected);
+		assert_int_equal(mirror_resolve_registry(lab->mirror, &question,
+							 &upstream, &e),
+				 expected);
+		if (expected)
+			assert_int_equal(e.kind, ERR_NAME_UNKNOWN);
+		question.ns = SPAN_NONE;
+		assert_int_equal(
+			mirror_resolve(lab->mirror, &question, &target, &e), 0);
+	}
+	question.asker = NULL;
+	question.ns = SPAN("ghcr.io");
+	assert_int_equal(mirror_resolve(lab->mirror, &question, &target, &e),
+			 0);
+}
+
 /* As a service is called in a cluster: Docker takes no such word for a host. */
 static void a_word_that_is_our_name_is_no_host(void **state)
 {
@@ -230,6 +274,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		promise(a_name_is_a_key_and_never_a_dial_target),
 		promise(patterns_decide_what_is_ours_and_what_is_mirrored),
+		promise(what_is_for_readers_is_unknown_to_others),
 		promise(a_word_that_is_our_name_is_no_host),
 		promise(a_bare_name_is_local_for_good_once_it_was_pushed),
 	};

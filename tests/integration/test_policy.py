@@ -2,11 +2,14 @@
 
 import pytest
 
+from lab.certificates import Authority, make_certificate, trusting
 from lab.content import digest_of
 from lab.fakehub import FakeHub
 from lab.images import OCI, Manifest, encode
 from lab.pusher import push_blob, push_manifest
+from lab.registry import Registry
 from lab.waiting import wait_until
+from lab.wire import Wire
 
 CONFIG = b'{"architecture":"amd64","os":"linux"}'
 
@@ -149,3 +152,135 @@ def test_what_was_cached_is_not_served_once_it_is_denied(start_registry, hub):
     assert statuses(registry, kept) == {200}
     reload_with(registry, "- team/app", "- none")
     assert statuses(registry, image) == {200}
+
+
+# ------------------------------------------------------------------ readers
+
+FAR = {"X_Forwarded_For": "192.0.2.9"}      # as a trusted proxy says it
+
+
+def start_with_readers(start_registry, hub, scene, readers=None, **keys):
+    """A registry that has credentials for docker.io, and a trusted proxy."""
+    secret = scene.directory("secret") / "password"
+    secret.write_text("open sesame\n")
+    return start_registry(
+        {"docker.io": hub.url}, settings={"trusted_proxies": ["127.0.0.1"]},
+        options={"docker.io": {"username": "ali", "password_file": secret,
+                               **({"readers": readers} if readers else {})}},
+        **keys)
+
+
+def ask_all(registry, image, name=None, **headers):
+    return {registry.ask(*question, **headers).status
+            for question in questions(image, name)}
+
+
+def test_what_credentials_read_is_not_for_the_whole_world(start_registry, hub,
+                                                          scene):
+    registry = start_with_readers(start_registry, hub, scene)
+    image = hub.add_small_image("team/app")
+    assert ask_all(registry, image) == {200}
+    for near in "10.1.2.3", "192.168.0.7", "::1", "fd00::7", "172.31.0.1":
+        assert ask_all(registry, image, X_Forwarded_For=near) == {200}
+    hub.forget()
+    for far in "192.0.2.9", "2001:db8::1", "172.32.0.1", "unknown", "a b":
+        assert ask_all(registry, image, X_Forwarded_For=far) == {404}
+    # Whoever is told in two ways may have written one of them himself.
+    assert ask_all(registry, image, X_Forwarded_For="192.0.2.9",
+                   Forwarded="for=10.0.0.1") == {404}
+    assert hub.count() == 0
+
+
+@pytest.mark.parametrize("target", [
+    "/v2/team/app/manifests/1", "/v2/docker.io/team/app/manifests/1",
+    "/v2/team/app/manifests/1?ns=docker.io",
+    "/mirror/docker.io/v2/team/app/manifests/1"])
+def test_to_others_than_readers_nothing_is_there(start_registry, hub, scene,
+                                                 target):
+    registry = start_with_readers(start_registry, hub, scene, ["10.0.0.0/8"],
+                                  bound="docker.io")
+    image = hub.add_small_image("team/app")
+    layer = image.layers[-1].digest
+    near = {"X_Forwarded_For": "10.1.2.3"}
+    assert ask_all(registry, image, **near) == {200}
+    hub.forget()
+
+    refused = registry.ask("GET", target, **FAR)
+    assert refused.status == 404 and refused.code == "NAME_UNKNOWN"
+    assert registry.ask("GET", target).status == 404        # not even nearby
+    for rest in (f"blobs/{layer}", f"referrers/{image.manifest.digest}",
+                 "tags/list"):
+        other = target.replace("manifests/1", rest)
+        assert registry.ask("GET", other, **FAR).status == 404
+        assert registry.ask("GET", other, **near).status == 200
+    assert registry.ask("GET", "/v2/_catalog?ns=docker.io",
+                        **FAR).status == 404
+    listed = registry.ask("GET", "/v2/_catalog?ns=docker.io", **near)
+    assert listed.json["repositories"] == ["team/app"]
+
+
+def test_who_may_not_read_may_not_mount_either(start_registry, hub, scene):
+    registry = start_with_readers(start_registry, hub, scene, ["10.0.0.0/8"])
+    image = hub.add_small_image("team/app")
+    layer = image.layers[-1].digest
+    near = {"X_Forwarded_For": "10.1.2.3"}
+    assert ask_all(registry, image, **near) == {200}
+    hub.forget()
+
+    def mount(query, **headers):
+        return registry.ask("POST", "/v2/mine/app/blobs/uploads/"
+                                    f"?mount={layer}{query}", b"",
+                            **headers).status
+
+    for source in "team/app", "docker.io/team/app":
+        assert mount(f"&from={source}", **FAR) == 202
+    assert mount("", **near) == 202         # from anywhere, but the cache
+    assert registry.ask("HEAD", f"/v2/mine/app/blobs/{layer}",
+                        **FAR).status == 404
+    wait_until(lambda: mount("&from=team/app", **near) == 201,
+               "what was read a moment ago to be kept")
+    assert registry.ask("HEAD", f"/v2/mine/app/blobs/{layer}",
+                        **FAR).status == 200    # it was pushed: it is ours
+    assert hub.count() == 0
+
+
+def test_without_credentials_everybody_reads(start_registry, hub):
+    registry = start_registry({"docker.io": hub.url}, settings={
+        "trusted_proxies": ["127.0.0.1"]})
+    image = hub.add_small_image("team/app")
+    assert ask_all(registry, image, **FAR) == {200}
+
+
+def test_everybody_may_be_a_reader(start_registry, hub, scene):
+    registry = start_with_readers(start_registry, hub, scene, ["'::/0'"])
+    image = hub.add_small_image("team/app")
+    for far in "192.0.2.9", "2001:db8::1", "unknown":
+        assert ask_all(registry, image, X_Forwarded_For=far) == {200}
+
+
+def test_a_reader_may_be_known_by_a_certificate(scene, hub):
+    certificate = make_certificate(scene, scene.directory("certificate"), 1)
+    authority = Authority(scene, scene.directory("authority"))
+    registry = Registry(
+        scene, {"docker.io": hub.url}, tls=(*certificate, {
+            "client_ca": authority.path, "client": "optional"}),
+        options={"docker.io": {"readers": ["cert:alice"]}}).start()
+    hub.add_small_image("team/app")
+
+    def status(client, **headers):
+        context = trusting(certificate[0])
+        if client:
+            context.load_cert_chain(authority.client(f"/O=lab/CN={client}"))
+        with Wire(registry.tls, tls=context) as wire:
+            return wire.ask("GET", "/v2/team/app/manifests/1",
+                            **headers).status
+
+    assert status("alice") == 200
+    assert status("alice2") == status("bob") == status(None) == 404
+    assert registry.ask("GET", "/v2/team/app/manifests/1").status == 404
+
+    # A proxy's own certificate says nothing of whoever asks it.
+    reload_with(registry, "listen:", "trusted_proxies: 127.0.0.1\nlisten:")
+    assert status("alice") == 200
+    assert status("alice", **FAR) == 404
+    assert status("alice", X_Forwarded_For="unknown") == 404

@@ -229,6 +229,13 @@ static const char *allow(const struct config *config)
 	return upstream->allow_count ? upstream->allow[0] : NULL;
 }
 
+static const char *reader(const struct config *config)
+{
+	const struct config_upstream *upstream = &config->upstreams[0];
+
+	return upstream->reader_count ? upstream->readers[0] : NULL;
+}
+
 static const char *deny(const struct config *config)
 {
 	const struct config_upstream *upstream = &config->upstreams[0];

@@ -322,6 +322,14 @@ static const struct row {
 	    "--upstream=docker.io --mirror.upstreams.0.deny.0=%s" },
 	  deny, NULL,
 	  { { "a/**", "a/**" }, { "b", "b" }, { "*", "*" } } },
+	{ "mirror.upstreams[].readers[]",
+	  { UPSTREAM_YAML "readers: ['%s']}]}",
+	    UPSTREAM_ENV "NAME=docker.io " UPSTREAM_ENV "READERS_0=%s",
+	    "--upstream=docker.io --mirror.upstreams.0.readers.0=%s" },
+	  reader, NULL,
+	  { { "10.0.0.0/8", "10.0.0.0/8" },
+	    { "cert:a.b", "cert:a.b" },
+	    { "cert:x", "cert:x" } } },
 };
 /* clang-format on */
 

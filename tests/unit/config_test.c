@@ -180,6 +180,10 @@ static const struct {
 	IN_FLAGS("--trusted_proxies=10.0.0.0/33", "--trusted_proxies is "
 		 "\"10.0.0.0/33\", which is no address or network; write one "
 		 "like 10.0.0.7, 10.0.0.0/8 or fd00::/8"),
+	IN_FLAGS("--upstream=a.b --mirror.upstreams.0.readers.0=cert:.b",
+		 "--mirror.upstreams.0.readers.0 is \"cert:.b\", which is no "
+		 "network or name in a certificate; write one like "
+		 "10.0.0.0/8, ::1 or cert:builder"),
 	IN_FILE("listen:\n  - address: ':1'\n    tls:\n      more:\n"
 		"        - {certificate: /dev/null, key: /dev/null}\n",
 		":5: \"listen[0].tls.more[0].certificate\" is set, but "

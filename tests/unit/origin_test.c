@@ -25,86 +25,88 @@ static const struct row {
 	const char *client;
 	const char *scheme; /* null: as without any header, http */
 	const char *host;   /* null: h:5000, as in Host */
+	bool is_vague;
 } rows[] = {
 	/* nothing is told */
-	{ NEAR, { { 0 } }, NEAR, NULL, NULL },
-	{ FAR, { { 0 } }, FAR, NULL, NULL },
-	{ "[::1]:80", { { 0 } }, "[::1]:80", NULL, NULL },
+	{ NEAR, { { 0 } }, NEAR, NULL, NULL, false },
+	{ FAR, { { 0 } }, FAR, NULL, NULL, false },
+	{ "[::1]:80", { { 0 } }, "[::1]:80", NULL, NULL, false },
 
 	/* nobody untrusted is believed */
-	{ FAR, { { F, "for=1.1.1.1;host=a.b;proto=https" } }, FAR, NULL, NULL },
+	{ FAR, { { F, "for=1.1.1.1;host=a.b;proto=https" } }, FAR, NULL, NULL, false },
 	{ FAR, { { XF, "1.1.1.1" }, { XH, "a.b" }, { XP, "https" } },
-	  FAR, NULL, NULL },
+	  FAR, NULL, NULL, false },
 	{ "[2001:db8::1]:80", { { XF, "1.1.1.1" } },
-	  "[2001:db8::1]:80", NULL, NULL },
+	  "[2001:db8::1]:80", NULL, NULL, false },
 
 	/* one proxy */
-	{ NEAR, { { F, "for=1.1.1.1" } }, "1.1.1.1", NULL, NULL },
+	{ NEAR, { { F, "for=1.1.1.1" } }, "1.1.1.1", NULL, NULL, false },
 	{ NEAR, { { F, "For=\"1.1.1.1:80\";PROTO=HTTPS; Host=\"a.b:1\"" } },
-	  "1.1.1.1", "https", "a.b:1" },
+	  "1.1.1.1", "https", "a.b:1", false },
 	{ NEAR, { { F, "by=_me;for=\"[2001:DB8::1]:80\";ext=\"x y\";" } },
-	  "2001:db8::1", NULL, NULL },
-	{ NEAR, { { F, "for=\"[::ffff:1.1.1.1]\"" } }, "1.1.1.1", NULL, NULL },
+	  "2001:db8::1", NULL, NULL, false },
+	{ NEAR, { { F, "for=\"[::ffff:1.1.1.1]\"" } }, "1.1.1.1", NULL, NULL, false },
 	{ NEAR, { { XF, "1.1.1.1" }, { XH, "a.b" }, { XP, "https" } },
-	  "1.1.1.1", "https", "a.b" },
-	{ NEAR, { { XF, "2001:db8::1" } }, "2001:db8::1", NULL, NULL },
-	{ NEAR, { { XF, "[2001:db8::1]:80" } }, "2001:db8::1", NULL, NULL },
-	{ NEAR, { { XF, "1.1.1.1:80" } }, "1.1.1.1", NULL, NULL },
-	{ NEAR, { { XH, "a.b" }, { XP, "https" } }, NEAR, "https", "a.b" },
-	{ "[fd00::1]:80", { { XF, "1.1.1.1" } }, "1.1.1.1", NULL, NULL },
+	  "1.1.1.1", "https", "a.b", false },
+	{ NEAR, { { XF, "2001:db8::1" } }, "2001:db8::1", NULL, NULL, false },
+	{ NEAR, { { XF, "[2001:db8::1]:80" } }, "2001:db8::1", NULL, NULL, false },
+	{ NEAR, { { XF, "1.1.1.1:80" } }, "1.1.1.1", NULL, NULL, false },
+	{ NEAR, { { XH, "a.b" }, { XP, "https" } }, NEAR, "https", "a.b", false },
+	{ "[fd00::1]:80", { { XF, "1.1.1.1" } }, "1.1.1.1", NULL, NULL, false },
 	{ "[::ffff:10.0.0.1]:80", { { XF, "1.1.1.1" } },
-	  "1.1.1.1", NULL, NULL },
+	  "1.1.1.1", NULL, NULL, false },
 
 	/* several: what the client wrote itself, in front, is not believed */
-	{ NEAR, { { XF, "6.6.6.6, 1.1.1.1" } }, "1.1.1.1", NULL, NULL },
+	{ NEAR, { { XF, "6.6.6.6, 1.1.1.1" } }, "1.1.1.1", NULL, NULL, false },
 	{ NEAR, { { XF, "6.6.6.6, 1.1.1.1, 10.0.0.2,10.0.0.3" } },
-	  "1.1.1.1", NULL, NULL },
+	  "1.1.1.1", NULL, NULL, false },
 	{ NEAR, { { XF, "6.6.6.6" }, { XF, "1.1.1.1" } },
-	  "1.1.1.1", NULL, NULL },
+	  "1.1.1.1", NULL, NULL, false },
 	{ NEAR, { { F, "for=6.6.6.6;host=evil, for=1.1.1.1;host=a.b" } },
-	  "1.1.1.1", NULL, "a.b" },
+	  "1.1.1.1", NULL, "a.b", false },
 	{ NEAR, { { F, "for=6.6.6.6" },
 		  { F, "for=1.1.1.1;host=a.b, for=10.0.0.2;host=inside" } },
-	  "1.1.1.1", NULL, "a.b" },
+	  "1.1.1.1", NULL, "a.b", false },
 	{ NEAR, { { XF, "6.6.6.6, 1.1.1.1, 10.0.0.2" },
 		  { XH, "evil, a.b, inside" }, { XP, "x, https, http" } },
-	  "1.1.1.1", "https", "a.b" },
-	{ NEAR, { { XF, "10.0.0.3, 10.0.0.2" } }, "10.0.0.3", NULL, NULL },
-	{ NEAR, { { F, "for=\"\\\", for=1.1.1.1" } }, "1.1.1.1", NULL, NULL },
+	  "1.1.1.1", "https", "a.b", false },
+	{ NEAR, { { XF, "10.0.0.3, 10.0.0.2" } }, "10.0.0.3", NULL, NULL, false },
+	{ NEAR, { { F, "for=\"\\\", for=1.1.1.1" } }, "1.1.1.1", NULL, NULL, false },
 	{ NEAR, { { F, "rubbish\", for=\"[2001:db8::1]\"" } },
-	  "2001:db8::1", NULL, NULL },
-	{ NEAR, { { XF, ",,\" for=, 1.1.1.1" } }, "1.1.1.1", NULL, NULL },
+	  "2001:db8::1", NULL, NULL, false },
+	{ NEAR, { { XF, ",,\" for=, 1.1.1.1" } }, "1.1.1.1", NULL, NULL, false },
 
 	/* hidden or malformed: the last one that was told */
-	{ NEAR, { { F, "for=unknown" } }, NEAR, NULL, NULL },
+	{ NEAR, { { F, "for=unknown" } }, NEAR, NULL, NULL, true },
 	{ NEAR, { { F, "for=_secret, for=10.0.0.2" } },
-	  "10.0.0.2", NULL, NULL },
-	{ NEAR, { { XF, "unknown" } }, NEAR, NULL, NULL },
-	{ NEAR, { { XF, "" } }, NEAR, NULL, NULL },
-	{ NEAR, { { XF, "1.1.1.1," } }, NEAR, NULL, NULL },
-	{ NEAR, { { XF, "1.1.1.1 2.2.2.2" } }, NEAR, NULL, NULL },
-	{ NEAR, { { XF, "1.1.1.1:" } }, NEAR, NULL, NULL },
-	{ NEAR, { { XF, "1.1.1.1:123456" } }, NEAR, NULL, NULL },
-	{ NEAR, { { XF, "[1.1.1.1]" } }, NEAR, NULL, NULL },
-	{ NEAR, { { XF, "[::1" } }, NEAR, NULL, NULL },
-	{ NEAR, { { XF, "256.1.1.1, 10.0.0.2" } }, "10.0.0.2", NULL, NULL },
-	{ NEAR, { { F, "1.1.1.1" } }, NEAR, NULL, NULL },
-	{ NEAR, { { F, "for=[::1]" } }, NEAR, NULL, NULL },
-	{ NEAR, { { F, "for=1.1.1.1:80" } }, NEAR, NULL, NULL },
-	{ NEAR, { { F, "for=1.1.1.1;for=2.2.2.2" } }, NEAR, NULL, NULL },
-	{ NEAR, { { F, "for=\"1.1.1.1" } }, NEAR, NULL, NULL },
-	{ NEAR, { { F, "for =1.1.1.1" } }, NEAR, NULL, NULL },
-	{ NEAR, { { F, "for=" } }, NEAR, NULL, NULL },
-	{ NEAR, { { F, "=" } }, NEAR, NULL, NULL },
-	{ NEAR, { { F, "for=\"1.1.1.1\\\"\"" } }, NEAR, NULL, NULL },
+	  "10.0.0.2", NULL, NULL, true },
+	{ NEAR, { { XF, "unknown" } }, NEAR, NULL, NULL, true },
+	{ NEAR, { { XF, "" } }, NEAR, NULL, NULL, true },
+	{ NEAR, { { XF, "1.1.1.1," } }, NEAR, NULL, NULL, true },
+	{ NEAR, { { XF, "1.1.1.1 2.2.2.2" } }, NEAR, NULL, NULL, true },
+	{ NEAR, { { XF, "1.1.1.1:" } }, NEAR, NULL, NULL, true },
+	{ NEAR, { { XF, "1.1.1.1:123456" } }, NEAR, NULL, NULL, true },
+	{ NEAR, { { XF, "[1.1.1.1]" } }, NEAR, NULL, NULL, true },
+	{ NEAR, { { XF, "[::1" } }, NEAR, NULL, NULL, true },
+	{ NEAR, { { XF, "256.1.1.1, 10.0.0.2" } }, "10.0.0.2", NULL, NULL, true },
+	{ NEAR, { { F, "1.1.1.1" } }, NEAR, NULL, NULL, true },
+	{ NEAR, { { F, "for=[::1]" } }, NEAR, NULL, NULL, true },
+	{ NEAR, { { F, "for=1.1.1.1:80" } }, NEAR, NULL, NULL, true },
+	{ NEAR, { { F, "for=1.1.1.1;for=2.2.2.2" } }, NEAR, NULL, NULL, true },
+	{ NEAR, { { F, "for=\"1.1.1.1" } }, NEAR, NULL, NULL, true },
+	{ NEAR, { { F, "for =1.1.1.1" } }, NEAR, NULL, NULL, true },
+	{ NEAR, { { F, "for=" } }, NEAR, NULL, NULL, true },
+	{ NEAR, { { F, "=" } }, NEAR, NULL, NULL, true },
+	{ NEAR, { { F, "for=\"1.1.1.1\\\"\"" } }, NEAR, NULL, NULL, true },
 	{ NEAR, { { F, "for=1.1.1.1;proto=gopher;host=\"a/b\"" } },
-	  "1.1.1.1", NULL, NULL },
+	  "1.1.1.1", NULL, NULL, false },
+	{ NEAR, { { F, "host=a.b" } }, NEAR, NULL, "a.b", true },
 
 	/* both kinds */
 	{ NEAR, { { F, "for=1.1.1.1;host=a.b" }, { XF, "1.1.1.1" } },
-	  "1.1.1.1", NULL, "a.b" },
+	  "1.1.1.1", NULL, "a.b", false },
 	{ NEAR, { { F, "for=1.1.1.1;host=a.b" }, { XF, "6.6.6.6" } },
-	  NEAR, NULL, NULL },
+	  NEAR, NULL, NULL, true },
 };
 /* clang-format on */
 
@@ -163,6 +165,9 @@ static void only_trusted_proxies_are_believed(void **state)
 		expect(row, "host", origin.host,
 		       row->host ? row->host : "h:5000");
 		assert_int_equal(origin.proxy.at != NULL, told);
+		if (origin.is_vague != row->is_vague)
+			fail_msg("%s: vague %d", row->headers[0][1],
+				 origin.is_vague);
 		if (told)
 			expect(row, "proxy", origin.proxy, row->peer);
 	}
@@ -170,7 +175,8 @@ static void only_trusted_proxies_are_believed(void **state)
 
 static void the_public_url_outweighs_every_header(void **state)
 {
-	static const struct row row = { NEAR, { { XH, "a.b" } }, "", "", "" };
+	static const struct row row = { NEAR, { { XH, "a.b" } }, "", "", "",
+					false };
 
 	(void)state;
 	auto_of(arena) struct arena *arena = arena_open();
