@@ -11,9 +11,22 @@
 
 /* ------------------------------------------------------ words of this file */
 
+static int limit_set(struct lab *lab, void *arg, struct err *e)
+{
+	(void)e;
+	store_cache(lab->store, arg);
+	return 0;
+}
+
+/* All processes have the same configuration. */
 static void limit(struct lab *lab, int64_t bytes)
 {
-	store_cache(lab->store, &(struct store_cache){ .limit = bytes });
+	struct store_cache cache = { .limit = bytes };
+	struct err e;
+
+	store_cache(lab->store, &cache);
+	OK(lab_do(lab, lab->elsewhere, limit_set, &cache, sizeof(cache), &e),
+	   e);
 }
 
 /* An image with its two blobs, as if somebody had pulled it. */
@@ -28,24 +41,15 @@ static void cache(struct lab *lab, const char *name, const char *tag,
 
 static void minute_passes(struct lab *lab)
 {
-	struct meta_epoch epoch;
-	struct err e;
-
-	OK(meta_epoch_run(lab->meta, 60000, 86400000, &epoch, &e), e);
+	lab_runs(lab, 60000);
 }
 
 static void pull(struct lab *lab, const char *name, const char *tag)
 {
-	struct repository at = upstream(name);
-	struct reference reference = by_tag(tag);
-	struct meta_manifest manifest;
 	struct err e;
 
 	minute_passes(lab);
-	OK(meta_manifest_peek(lab->meta, &at, &reference, lab->arena, &manifest,
-			      &e),
-	   e);
-	meta_use(lab->meta, manifest.use);
+	lab_pull(lab, upstream(name), by_tag(tag));
 	OK(meta_use_flush(lab->meta, &e), e);
 }
 
@@ -80,31 +84,44 @@ static bool is_here(struct lab *lab, const char *bytes)
 	return meta_blob_find(lab->meta, &digest, &blob, &e) == 0;
 }
 
-static void put_index(struct lab *lab, const char *name, const char *tag,
-		      struct digest child)
+struct index {
+	struct repository at;
+	struct text tag; /* also its bytes */
+	struct digest child;
+};
+
+static int index_put(struct lab *lab, void *arg, struct err *e)
 {
-	struct repository at = upstream(name);
+	struct index *it = arg;
 	struct descriptor named = {
 		.role = DESCRIPTOR_MANIFEST,
-		.digest = child,
+		.digest = it->child,
 	};
 	struct manifest manifest = {
 		.kind = MANIFEST_INDEX,
 		.media_type = "application/vnd.oci.image.index.v1+json",
-		.bytes = span_of(tag),
-		.digest = digest_of(tag),
+		.bytes = span_of(it->tag.s),
+		.digest = digest_of(it->tag.s),
 		.descriptors = &named,
 		.count = 1,
 	};
-	struct reference reference = by_tag(tag);
+	struct reference reference = by_tag(it->tag.s);
 	struct meta_put put = {
-		.repository = &at,
+		.repository = &it->at,
 		.manifest = &manifest,
 		.reference = &reference,
 	};
+
+	return store_put_manifest(lab->store, &put, e);
+}
+
+static void put_index(struct lab *lab, const char *name, const char *tag,
+		      struct digest child)
+{
+	struct index it = { upstream(name), text_of(tag), child };
 	struct err e;
 
-	OK(store_put_manifest(lab->store, &put, &e), e);
+	OK(lab_do(lab, LAB_CLIENT, index_put, &it, sizeof(it), &e), e);
 }
 
 /* ------------------------------------------------------------ what goes first
@@ -275,15 +292,14 @@ static void what_was_pushed_neither_counts_nor_goes(void **state)
 static void a_push_of_what_is_cached_keeps_it(void **state)
 {
 	struct lab *lab = *state;
-	struct repository from = upstream("one"), to = local("app");
-	struct digest digest = digest_of("config-one");
+	struct repository to = local("app");
 	struct err e;
 
 	lab_open(lab);
 	limit(lab, 10);
 	cache(lab, "one", "v1", "config-one", NULL);
 	assert_int_equal(cached(lab), 10);
-	OK(store_mount(lab->store, &from, &to, &digest, &e), e);
+	OK(lab_mount(lab, upstream("one"), to, "config-one", &e), e);
 	assert_int_equal(cached(lab), 0);
 	lab_push(lab, local("other"), "config-one");
 	assert_int_equal(cached(lab), 0);
@@ -292,10 +308,9 @@ static void a_push_of_what_is_cached_keeps_it(void **state)
 	cache(lab, "three", "v1", "config-333", NULL);
 	assert_true(lab_has(lab, to, "config-one"));
 
-	OK(store_unlink(lab->store, &to, &digest, &e), e);
+	OK(lab_unlink(lab, to, "config-one", &e), e);
 	assert_int_equal(cached(lab), 10);
-	to = local("other");
-	OK(store_unlink(lab->store, &to, &digest, &e), e);
+	OK(lab_unlink(lab, local("other"), "config-one", &e), e);
 	assert_int_equal(cached(lab), 20);
 }
 
@@ -502,22 +517,22 @@ static void a_fetch_that_would_take_the_last_room_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LAB_TEST(the_image_that_was_longest_not_used_goes_first),
-		LAB_TEST(
+		EACH_PARTY(the_image_that_was_longest_not_used_goes_first),
+		ALSO_CLIENTS(
 			an_image_goes_with_its_tags_and_all_that_only_it_needs),
-		LAB_TEST(a_blob_that_a_younger_image_shares_stays),
-		LAB_TEST(an_index_keeps_what_it_names),
-		LAB_TEST(an_index_goes_with_what_it_names),
-		LAB_TEST(what_no_image_needs_goes_before_all),
-		LAB_TEST(what_came_before_its_manifest_is_not_loose),
-		LAB_TEST(ages_survive_a_restart),
-		LAB_TEST(what_was_pushed_neither_counts_nor_goes),
-		LAB_TEST(a_push_of_what_is_cached_keeps_it),
-		LAB_TEST(a_reader_keeps_what_it_has_open),
-		LAB_TEST(what_was_evicted_can_come_again),
+		ALSO_CLIENTS(a_blob_that_a_younger_image_shares_stays),
+		ALSO_CLIENTS(an_index_keeps_what_it_names),
+		ALSO_CLIENTS(an_index_goes_with_what_it_names),
+		ALSO_CLIENTS(what_no_image_needs_goes_before_all),
+		ALSO_CLIENTS(what_came_before_its_manifest_is_not_loose),
+		EACH_PARTY(ages_survive_a_restart),
+		ALSO_CLIENTS(what_was_pushed_neither_counts_nor_goes),
+		ALSO_CLIENTS(a_push_of_what_is_cached_keeps_it),
+		ALSO_CLIENTS(a_reader_keeps_what_it_has_open),
+		ALSO_CLIENTS(what_was_evicted_can_come_again),
 		LAB_TEST(room_is_made_before_a_fetch_begins),
 		LAB_TEST(what_is_larger_than_the_limit_is_read_and_not_kept),
-		LAB_TEST(a_lower_limit_is_kept_as_soon_as_something_comes),
+		ALSO_CLIENTS(a_lower_limit_is_kept_as_soon_as_something_comes),
 		LAB_TEST(many_fetches_never_have_more_than_the_limit_cached),
 		LAB_TEST(a_push_on_a_full_disk_has_the_room_of_what_is_cached),
 		LAB_TEST(a_fetch_that_would_take_the_last_room_is_refused),

@@ -26,16 +26,31 @@ static inline struct incoming *upload(struct lab *lab)
 	return incoming;
 }
 
+struct leaving {
+	struct repository at;
+	struct text bytes;
+	struct text key;
+};
+
+static inline int upload_leave(struct lab *lab, void *arg, struct err *e)
+{
+	struct leaving *it = arg;
+	auto_of(incoming) struct incoming *incoming = NULL;
+
+	if (incoming_open_upload(lab->store, &it->at, &incoming, e) < 0)
+		return -1;
+	it->key = text_of(incoming_key(incoming));
+	return incoming_write(incoming, span_of(it->bytes.s), e);
+}
+
 /* Key of an upload that holds `bytes` and was left. */
 static inline char *left_upload(struct lab *lab, const char *bytes)
 {
-	struct incoming *incoming = upload(lab);
-	char *key = arena_text(lab->arena, span_of(incoming_key(incoming)));
+	struct leaving it = { .at = local("app"), .bytes = text_of(bytes) };
 	struct err e;
 
-	OK(incoming_write(incoming, span_of(bytes), &e), e);
-	incoming_leave(&incoming);
-	return key;
+	OK(lab_do(lab, LAB_CLIENT, upload_leave, &it, sizeof(it), &e), e);
+	return arena_text(lab->arena, span_of(it.key.s));
 }
 
 static inline struct incoming *resume(struct lab *lab, const char *key)

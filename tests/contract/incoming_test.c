@@ -119,7 +119,9 @@ static void wrong_bytes_are_never_whole(void **state)
 	assert_int_equal(lab_files(lab, "incoming"), 0);
 	assert_int_equal(lab_files(lab, "blobs"), 0);
 
-	lab_fetch(lab, upstream("nginx"), text); /* the next one works */
+	incoming = fetch(lab, text, BIG); /* the next one works */
+	more(incoming, text, BIG);
+	commit(&incoming, text);
 	assert_true(lab_has(lab, upstream("nginx"), text));
 }
 

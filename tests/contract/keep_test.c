@@ -14,45 +14,51 @@
 
 /* ------------------------------------------------------ words of this file */
 
-struct teller {
-	struct lab *lab;
+struct keeping {
+	struct keep_rule rule;
+	bool dry;
 	char told[8000];
 };
 
 static void tell(const struct store_gone *gone, void *arg)
 {
-	struct teller *teller = arg;
+	struct keeping *it = arg;
 	char line[400];
 
 	snprintf(line, sizeof(line), "%s%s%s ", gone->repository->name.s,
 		 gone->tag ? ":" : "@", gone->tag ? gone->tag->s : "");
-	strcat(teller->told, line);
+	strcat(it->told, line);
 }
 
-static const char *keep(struct lab *lab, struct keep_rule rule, bool dry)
+static int keep_do(struct lab *lab, void *arg, struct err *e)
 {
-	static struct teller teller;
+	struct keeping *it = arg;
 	struct store_keep how = {
-		.rules = &rule,
+		.rules = &it->rule,
 		.count = 1,
-		.dry = dry,
+		.dry = it->dry,
 		.tell = tell,
-		.arg = &teller,
+		.arg = it,
 	};
 	struct store_kept kept;
+
+	return store_keep(lab->store, &how, &kept, e);
+}
+
+/* What was told. */
+static const char *keep(struct lab *lab, struct keep_rule rule, bool dry)
+{
+	static struct keeping it;
 	struct err e;
 
-	teller = (struct teller){ .lab = lab };
-	OK(store_keep(lab->store, &how, &kept, &e), e);
-	return teller.told;
+	it = (struct keeping){ .rule = rule, .dry = dry };
+	OK(lab_do(lab, LAB_KEEPER, keep_do, &it, sizeof(it), &e), e);
+	return it.told;
 }
 
 static void time_passes(struct lab *lab, int64_t ms)
 {
-	struct meta_epoch epoch;
-	struct err e;
-
-	OK(meta_epoch_run(lab->meta, ms, 1000 * DAY, &epoch, &e), e);
+	lab_runs(lab, ms);
 }
 
 static void push(struct lab *lab, const char *name, const char *tag,
@@ -76,22 +82,14 @@ static bool has_image(struct lab *lab, const char *name, const char *config)
 
 static void pull(struct lab *lab, const char *name, struct reference reference)
 {
-	struct repository at = local(name);
-	struct meta_manifest manifest;
-	struct err e;
-
-	OK(meta_manifest_peek(lab->meta, &at, &reference, lab->arena, &manifest,
-			      &e),
-	   e);
-	meta_use(lab->meta, manifest.use);
+	lab_pull(lab, local(name), reference);
 }
 
 static void drop(struct lab *lab, const char *name, struct reference reference)
 {
-	struct repository at = local(name);
 	struct err e;
 
-	OK(store_drop_manifest(lab->store, &at, &reference, NULL, &e), e);
+	OK(lab_drop(lab, local(name), reference, &e), e);
 }
 
 /* With one child, or one subject. */
@@ -467,9 +465,8 @@ static void a_tag_used_since_the_look_stays(void **state)
 		struct walk walk = { .rule = { ALL, .last = 1,
 					       .pulled_within = DAY } };
 
-		lab_teardown((void **)&lab);
-		lab_setup((void **)&lab);
-		*state = lab;
+		lab_renew(state);
+		lab = *state;
 		lab_open(lab);
 		push(lab, "app", "old", "one");
 		push(lab, "app", "new", "two");
@@ -514,9 +511,8 @@ static void a_manifest_used_since_the_look_stays(void **state)
 	for (size_t i = 0; i < array_size(rows); i++) {
 		struct walk walk = { .rule = { ALL, .untagged_after = DAY } };
 
-		lab_teardown((void **)&lab);
-		lab_setup((void **)&lab);
-		*state = lab;
+		lab_renew(state);
+		lab = *state;
 		lab_open(lab);
 		push(lab, "app", NULL, "one");
 		time_passes(lab, 9 * DAY);
@@ -572,23 +568,24 @@ static void a_pull_counts_also_while_it_is_being_written_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LAB_TEST(the_last_pushed_stay_also_if_they_were_only_moved),
-		LAB_TEST(other_repositories_keep_everything),
-		LAB_TEST(what_is_pulled_stays_by_tag_and_by_digest),
-		LAB_TEST(what_was_pushed_long_ago_goes),
-		LAB_TEST(an_immutable_tag_stays),
-		LAB_TEST(
+		EACH_PARTY(the_last_pushed_stay_also_if_they_were_only_moved),
+		EACH_PARTY(other_repositories_keep_everything),
+		EACH_PARTY(what_is_pulled_stays_by_tag_and_by_digest),
+		EACH_PARTY(what_was_pushed_long_ago_goes),
+		EACH_PARTY(an_immutable_tag_stays),
+		EACH_PARTY(
 			an_attached_tag_stays_with_its_manifest_and_counts_not),
-		LAB_TEST(many_tags_go_page_by_page),
-		LAB_TEST(
+		ALSO_KEEPER(many_tags_go_page_by_page),
+		EACH_PARTY(
 			an_untagged_manifest_goes_after_its_time_and_never_else),
-		LAB_TEST(one_that_is_pulled_by_digest_stays),
-		LAB_TEST(what_an_index_names_stays_with_it_and_goes_with_it),
-		LAB_TEST(a_referrer_stays_with_its_subject_and_then_if_it_may),
-		LAB_TEST(a_web_of_old_indexes_goes_layer_by_layer),
-		LAB_TEST(blobs_of_what_went_are_released),
-		LAB_TEST(a_tag_used_since_the_look_stays),
-		LAB_TEST(a_manifest_used_since_the_look_stays),
+		EACH_PARTY(one_that_is_pulled_by_digest_stays),
+		EACH_PARTY(what_an_index_names_stays_with_it_and_goes_with_it),
+		EACH_PARTY(
+			a_referrer_stays_with_its_subject_and_then_if_it_may),
+		ALSO_KEEPER(a_web_of_old_indexes_goes_layer_by_layer),
+		EACH_PARTY(blobs_of_what_went_are_released),
+		ALSO_CLIENTS(a_tag_used_since_the_look_stays),
+		ALSO_CLIENTS(a_manifest_used_since_the_look_stays),
 		LAB_TEST(a_pull_counts_also_while_it_is_being_written_down),
 	};
 

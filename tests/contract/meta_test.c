@@ -18,20 +18,39 @@ static struct meta_session session_new(struct lab *lab, struct repository at)
 	return session;
 }
 
+struct arriving {
+	struct meta_arrival arrival;
+	struct meta_blob winner;
+};
+
+static int arrival_put(struct lab *lab, void *arg, struct err *e)
+{
+	struct arriving *it = arg;
+	struct meta_session session = {
+		.repository = it->arrival.repository,
+		.size = -1,
+	};
+
+	if (meta_session_put(lab->meta, &session, e) < 0)
+		return -1;
+	it->arrival.id = session.id;
+	return meta_blob_put(lab->meta, &it->arrival, &it->winner, e);
+}
+
 /* An arrival without a file; the row that stands after. */
 static uint64_t arrive(struct lab *lab, struct repository at, const char *bytes)
 {
-	struct meta_arrival arrival = {
-		.repository = at,
-		.digest = digest_of(bytes),
-		.id = session_new(lab, at).id,
-		.size = (int64_t)strlen(bytes),
+	struct arriving it = {
+		.arrival = {
+			.repository = at,
+			.digest = digest_of(bytes),
+			.size = (int64_t)strlen(bytes),
+		},
 	};
-	struct meta_blob winner;
 	struct err e;
 
-	OK(meta_blob_put(lab->meta, &arrival, &winner, &e), e);
-	return winner.id;
+	OK(lab_do(lab, LAB_CLIENT, arrival_put, &it, sizeof(it), &e), e);
+	return it.winner.id;
 }
 
 static int peek(struct lab *lab, struct repository at, const char *bytes,
@@ -75,7 +94,7 @@ static void drop_image(struct lab *lab, struct repository at,
 	struct digest digest = image_of(config, layer);
 	struct err e;
 
-	OK(meta_manifest_drop(lab->meta, &at, &digest, NULL, &e), e);
+	OK(lab_drop(lab, at, reference_to_digest(&digest), &e), e);
 }
 
 /* ---------------------------------------------------------- repositories */
@@ -567,31 +586,35 @@ static void using_an_upload_keeps_it_from_being_swept(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LAB_TEST(a_name_is_taken_by_its_first_manifest_and_for_good),
-		LAB_TEST(an_upstream_repository_takes_no_local_name),
-		LAB_TEST(a_local_repository_sees_only_what_it_links),
-		LAB_TEST(an_upstream_repository_sees_what_its_manifests_name),
-		LAB_TEST(of_two_arrivals_the_first_stays),
-		LAB_TEST(a_missing_incarnation_gives_way_to_one_that_is_there),
-		LAB_TEST(a_mount_needs_a_source_that_sees_the_blob),
-		LAB_TEST(nothing_is_mounted_that_has_not_arrived),
-		LAB_TEST(a_link_goes_stale_unless_touched_or_named),
-		LAB_TEST(a_dropped_manifest_leaves_its_links_fresh),
-		LAB_TEST(a_link_in_use_is_not_dropped),
-		LAB_TEST(a_manifest_comes_back_byte_for_byte),
-		LAB_TEST(a_manifest_without_its_blobs_is_refused_whole),
-		LAB_TEST(
+		ALSO_CLIENTS(
+			a_name_is_taken_by_its_first_manifest_and_for_good),
+		ALSO_CLIENTS(an_upstream_repository_takes_no_local_name),
+		ALSO_CLIENTS(a_local_repository_sees_only_what_it_links),
+		ALSO_CLIENTS(
+			an_upstream_repository_sees_what_its_manifests_name),
+		ALSO_CLIENTS(of_two_arrivals_the_first_stays),
+		ALSO_CLIENTS(
+			a_missing_incarnation_gives_way_to_one_that_is_there),
+		ALSO_CLIENTS(a_mount_needs_a_source_that_sees_the_blob),
+		ALSO_CLIENTS(nothing_is_mounted_that_has_not_arrived),
+		EACH_PARTY(a_link_goes_stale_unless_touched_or_named),
+		EACH_PARTY(a_dropped_manifest_leaves_its_links_fresh),
+		ALSO_CLIENTS(a_link_in_use_is_not_dropped),
+		ALSO_CLIENTS(a_manifest_comes_back_byte_for_byte),
+		ALSO_CLIENTS(a_manifest_without_its_blobs_is_refused_whole),
+		ALSO_CLIENTS(
 			foreign_layers_and_children_of_an_index_may_be_missing),
-		LAB_TEST(a_put_again_changes_nothing),
-		LAB_TEST(a_manifest_goes_with_its_tags),
-		LAB_TEST(a_tag_moves_and_leaves_the_manifest),
-		LAB_TEST(what_was_read_is_forgotten_when_something_is_written),
-		LAB_TEST(a_confirmation_makes_a_tag_fresh),
-		LAB_TEST(tags_come_in_pages_in_the_order_of_their_bytes),
-		LAB_TEST(an_upload_is_found_by_its_key_and_repository),
-		LAB_TEST(a_fetch_is_found_by_its_digest),
-		LAB_TEST(an_id_is_never_used_again),
-		LAB_TEST(using_an_upload_keeps_it_from_being_swept),
+		ALSO_CLIENTS(a_put_again_changes_nothing),
+		ALSO_CLIENTS(a_manifest_goes_with_its_tags),
+		ALSO_CLIENTS(a_tag_moves_and_leaves_the_manifest),
+		ALSO_CLIENTS(
+			what_was_read_is_forgotten_when_something_is_written),
+		ALSO_CLIENTS(a_confirmation_makes_a_tag_fresh),
+		ALSO_CLIENTS(tags_come_in_pages_in_the_order_of_their_bytes),
+		ALSO_CLIENTS(an_upload_is_found_by_its_key_and_repository),
+		ALSO_CLIENTS(a_fetch_is_found_by_its_digest),
+		ALSO_CLIENTS(an_id_is_never_used_again),
+		EACH_PARTY(using_an_upload_keeps_it_from_being_swept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,9 +49,7 @@ static int64_t counted(struct lab *lab)
 static int drop(struct lab *lab, const char *name, struct reference reference,
 		struct err *e)
 {
-	struct repository at = local(name);
-
-	return store_drop_manifest(lab->store, &at, &reference, NULL, e);
+	return lab_drop(lab, local(name), reference, e);
 }
 
 /* -------------------------------------------------------------- immutable */
@@ -139,22 +137,21 @@ static void a_blob_counts_once_for_all_repositories_of_a_quota(void **state)
 {
 	struct lab *lab = *state;
 	struct repository a = local("ci/a"), b = local("ci/b");
-	struct digest digest = digest_of("0123456789");
 	struct err e;
 
 	lab_open(lab);
 	quota(lab, "ci/*", 25);
 	lab_push(lab, a, "0123456789");
 	assert_int_equal(counted(lab), 10);
-	OK(store_mount(lab->store, &a, &b, &digest, &e), e);
+	OK(lab_mount(lab, a, b, "0123456789", &e), e);
 	lab_push(lab, b, "0123456789");
 	lab_push(lab, local("other"), "something else entirely");
 	lab_fetch(lab, upstream("ci/a"), "something that is fetched");
 	assert_int_equal(counted(lab), 10);
 
-	OK(store_unlink(lab->store, &a, &digest, &e), e);
+	OK(lab_unlink(lab, a, "0123456789", &e), e);
 	assert_int_equal(counted(lab), 10);
-	OK(store_unlink(lab->store, &b, &digest, &e), e);
+	OK(lab_unlink(lab, b, "0123456789", &e), e);
 	assert_int_equal(counted(lab), 0);
 }
 
@@ -171,7 +168,7 @@ static void what_would_be_more_is_denied(void **state)
 	lab_push(lab, other, "0123456789");
 	FAILS(lab_upload(lab, a, "0123456789", "0123456789", &e), e,
 	      ERR_DENIED);
-	FAILS(store_mount(lab->store, &other, &a, &digest, &e), e, ERR_DENIED);
+	FAILS(lab_mount(lab, other, a, "0123456789", &e), e, ERR_DENIED);
 	FAILS(lab_put_image(lab, a, "v1", "abcdefghij", NULL, &e), e,
 	      ERR_DENIED);
 	assert_int_equal(counted(lab), 10);
@@ -301,16 +298,19 @@ static void pushes_at_once_do_not_exceed_it_together(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LAB_TEST(an_immutable_tag_is_neither_moved_nor_deleted),
-		LAB_TEST(what_an_immutable_index_names_is_not_deleted),
-		LAB_TEST(other_tags_and_other_repositories_are_free),
-		LAB_TEST(rules_hold_after_a_restart_until_others_are_set),
-		LAB_TEST(a_blob_counts_once_for_all_repositories_of_a_quota),
-		LAB_TEST(what_would_be_more_is_denied),
-		LAB_TEST(what_is_there_may_come_again_though_it_is_too_much),
-		LAB_TEST(manifests_count_and_their_deletion_frees),
-		LAB_TEST(a_new_pattern_is_summed_up_and_an_old_one_forgotten),
-		LAB_TEST(each_of_several_quotas_counts),
+		ALSO_CLIENTS(an_immutable_tag_is_neither_moved_nor_deleted),
+		ALSO_CLIENTS(what_an_immutable_index_names_is_not_deleted),
+		ALSO_CLIENTS(other_tags_and_other_repositories_are_free),
+		ALSO_CLIENTS(rules_hold_after_a_restart_until_others_are_set),
+		ALSO_CLIENTS(
+			a_blob_counts_once_for_all_repositories_of_a_quota),
+		ALSO_CLIENTS(what_would_be_more_is_denied),
+		ALSO_CLIENTS(
+			what_is_there_may_come_again_though_it_is_too_much),
+		ALSO_CLIENTS(manifests_count_and_their_deletion_frees),
+		ALSO_CLIENTS(
+			a_new_pattern_is_summed_up_and_an_old_one_forgotten),
+		ALSO_CLIENTS(each_of_several_quotas_counts),
 		LAB_TEST(pushes_at_once_do_not_exceed_it_together),
 	};
 

@@ -20,14 +20,30 @@ static void note(const struct store_finding *finding, void *arg)
 		told.digest = *finding->digest;
 }
 
+struct verifying {
+	struct store_verify how;
+	struct store_verified verified;
+	struct told told;
+};
+
+static int verify_do(struct lab *lab, void *arg, struct err *e)
+{
+	struct verifying *it = arg;
+
+	it->how.tell = note;
+	int failed = store_verify(lab->store, &it->how, &it->verified, e);
+	it->told = told;
+	return failed;
+}
+
 struct store_verified verify_with(struct lab *lab, struct store_verify how)
 {
-	struct store_verified verified;
+	struct verifying it = { .how = how };
 	struct err e;
 
-	how.tell = note;
-	OK(store_verify(lab->store, &how, &verified, &e), e);
-	return verified;
+	OK(lab_do(lab, LAB_KEEPER, verify_do, &it, sizeof(it), &e), e);
+	told = it.told;
+	return it.verified;
 }
 
 struct store_verified verify(struct lab *lab)
@@ -135,12 +151,27 @@ void damage_manifests(struct lab *lab)
 	lab_number(lab, "UPDATE manifest SET bytes = x'00' RETURNING 1");
 }
 
-int setup_files(void **state)
+static int setup_open(void **state, int (*setup)(void **state))
 {
-	if (lab_setup(state) < 0)
+	if (setup(state) < 0)
 		return -1;
 	lab_open_faulty(*state);
 	return 0;
+}
+
+int setup_files(void **state)
+{
+	return setup_open(state, lab_setup);
+}
+
+int setup_clients(void **state)
+{
+	return setup_open(state, clients_setup);
+}
+
+int setup_keeper(void **state)
+{
+	return setup_open(state, keeper_setup);
 }
 
 int setup_memory(void **state)

@@ -38,9 +38,13 @@ void push_image(struct lab *);
 
 int setup_files(void **state);
 int setup_memory(void **state);
+int setup_clients(void **state);
+int setup_keeper(void **state);
 
 #define WITH(backend, test)                                                    \
 	{                                                                      \
 #test ": " #backend, test, setup_##backend, lab_teardown, NULL \
 	}
 #define WITH_ALL(test) WITH(files, test), WITH(memory, test)
+/* Files, and one or the other party is elsewhere. */
+#define WITH_PARTIES(test) WITH(clients, test), WITH(keeper, test)

@@ -102,8 +102,7 @@ static void nobody_may_mount_it(void **state)
 	push_image(lab);
 	damage(lab, "layer");
 	verify(lab);
-	FAILS(store_mount(lab->store, &app, &other, &layer, &e), e,
-	      ERR_BLOB_UNKNOWN);
+	FAILS(lab_mount(lab, app, other, "layer", &e), e, ERR_BLOB_UNKNOWN);
 	FAILS(store_mount(lab->store, NULL, &other, &layer, &e), e,
 	      ERR_BLOB_UNKNOWN);
 }
@@ -274,22 +273,40 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_ALL(what_is_sound_is_only_counted),
+		WITH_PARTIES(what_is_sound_is_only_counted),
 		WITH_ALL(a_damaged_blob_that_was_pushed_is_set_aside),
+		WITH_PARTIES(a_damaged_blob_that_was_pushed_is_set_aside),
 		WITH_ALL(it_is_told_every_time_until_it_is_mended),
+		WITH_PARTIES(it_is_told_every_time_until_it_is_mended),
 		WITH_ALL(a_push_mends_it_for_all_who_have_it),
+		WITH_PARTIES(a_push_mends_it_for_all_who_have_it),
 		WITH_ALL(a_fetch_mends_what_was_pushed_as_well),
+		WITH_PARTIES(a_fetch_mends_what_was_pushed_as_well),
 		WITH_ALL(a_manifest_cannot_name_it),
+		WITH_PARTIES(a_manifest_cannot_name_it),
 		WITH_ALL(nobody_may_mount_it),
+		WITH_PARTIES(nobody_may_mount_it),
 		WITH_ALL(a_damaged_blob_that_is_only_cached_is_dropped),
+		WITH_PARTIES(a_damaged_blob_that_is_only_cached_is_dropped),
 		WITH_ALL(a_short_file_is_damage),
+		WITH_PARTIES(a_short_file_is_damage),
 		WITH_ALL(a_missing_file_may_come_back),
+		WITH_PARTIES(a_missing_file_may_come_back),
 		WITH_ALL(a_push_notices_that_it_came_back),
+		WITH_PARTIES(a_push_notices_that_it_came_back),
 		WITH_ALL(a_damaged_manifest_that_was_pushed_waits_for_a_push),
+		WITH_PARTIES(
+			a_damaged_manifest_that_was_pushed_waits_for_a_push),
 		WITH_ALL(a_damaged_manifest_that_is_only_cached_is_dropped),
+		WITH_PARTIES(a_damaged_manifest_that_is_only_cached_is_dropped),
 		WITH_ALL(what_a_local_image_names_has_to_be_there),
+		WITH_PARTIES(what_a_local_image_names_has_to_be_there),
 		WITH(files, what_lies_around_is_told),
+		WITH_PARTIES(what_lies_around_is_told),
 		WITH(files, a_file_without_a_row_is_told_and_swept),
+		WITH_PARTIES(a_file_without_a_row_is_told_and_swept),
 		WITH(files, what_is_set_aside_is_kept),
+		WITH_PARTIES(what_is_set_aside_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,11 +9,7 @@
 
 static int64_t run_for(struct lab *lab, int64_t seconds)
 {
-	struct meta_epoch epoch;
-	struct err e;
-
-	OK(meta_epoch_run(lab->meta, seconds * 1000, 86400000, &epoch, &e), e);
-	return epoch.ran_s;
+	return lab_runs(lab, seconds * 1000);
 }
 
 static void use(struct lab *lab, struct repository at, struct reference what)
@@ -190,7 +186,7 @@ static void what_is_gone_by_the_flush_is_no_error(void **state)
 	lab_image(lab, app, "v1", "config", NULL);
 	use(lab, app, v1);
 	use(lab, app, digest);
-	OK(store_drop_manifest(lab->store, &app, &digest, NULL, &e), e);
+	OK(lab_drop(lab, app, digest, &e), e);
 	flush(lab);
 	assert_int_equal(lab_number(lab, "SELECT count(*) FROM stamp"), 0);
 }
@@ -257,15 +253,15 @@ static void no_note_is_lost_among_many_threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LAB_TEST(registry_time_is_the_time_that_it_ran),
-		LAB_TEST(what_is_put_is_stamped),
-		LAB_TEST(a_pull_by_digest_stamps_the_manifest),
-		LAB_TEST(a_pull_by_tag_stamps_both),
-		LAB_TEST(a_pull_of_an_index_stamps_what_it_names),
-		LAB_TEST(pulls_of_large_indexes_are_stamped_all_the_same),
-		LAB_TEST(what_is_gone_by_the_flush_is_no_error),
-		LAB_TEST(what_is_pushed_is_not_marked_as_cached),
-		LAB_TEST(the_collector_stamps_at_its_end),
+		ALSO_KEEPER(registry_time_is_the_time_that_it_ran),
+		EACH_PARTY(what_is_put_is_stamped),
+		EACH_PARTY(a_pull_by_digest_stamps_the_manifest),
+		EACH_PARTY(a_pull_by_tag_stamps_both),
+		EACH_PARTY(a_pull_of_an_index_stamps_what_it_names),
+		ALSO_KEEPER(pulls_of_large_indexes_are_stamped_all_the_same),
+		EACH_PARTY(what_is_gone_by_the_flush_is_no_error),
+		EACH_PARTY(what_is_pushed_is_not_marked_as_cached),
+		ALSO_CLIENTS(the_collector_stamps_at_its_end),
 		LAB_TEST(no_note_is_lost_among_many_threads),
 	};
 

@@ -19,14 +19,31 @@ void assert_ok(int result, const struct err *e)
 
 /* ------------------------------------------------------ the data directory */
 
-int lab_setup(void **state)
+static int setup(void **state, enum lab_party elsewhere)
 {
 	struct lab *lab = mem_alloc(sizeof(*lab));
 
 	strcpy(lab->path, "/tmp/lab-XXXXXX");
 	lab->arena = arena_open();
 	*state = lab;
-	return mkdtemp(lab->path) ? 0 : -1;
+	if (!mkdtemp(lab->path))
+		return -1;
+	return elsewhere ? elsewhere_begin(lab, elsewhere) : 0;
+}
+
+int lab_setup(void **state)
+{
+	return setup(state, LAB_NOBODY);
+}
+
+int clients_setup(void **state)
+{
+	return setup(state, LAB_CLIENT);
+}
+
+int keeper_setup(void **state)
+{
+	return setup(state, LAB_KEEPER);
 }
 
 static int one_remove(const char *path, const struct stat *st, int type,
@@ -41,10 +58,20 @@ int lab_teardown(void **state)
 	struct lab *lab = *state;
 
 	lab_close(lab);
+	int failed = lab->elsewhere ? elsewhere_end(lab) : 0;
 	arena_close(&lab->arena);
 	nftw(lab->path, one_remove, 16, FTW_DEPTH | FTW_PHYS);
 	free(lab);
-	return 0;
+	return failed;
+}
+
+void lab_renew(void **state)
+{
+	struct lab *lab = *state;
+	enum lab_party elsewhere = lab->elsewhere;
+
+	assert_int_equal(lab_teardown(state), 0);
+	assert_int_equal(setup(state, elsewhere), 0);
 }
 
 void lab_open(struct lab *lab)
@@ -53,6 +80,7 @@ void lab_open(struct lab *lab)
 
 	OK(store_open(lab->path, &lab->store, &e), e);
 	lab->meta = store_meta(lab->store);
+	OK(elsewhere_open(lab, &e), e);
 }
 
 void lab_open_over(struct lab *lab, struct blob_store *blobs)
@@ -65,6 +93,7 @@ void lab_open_over(struct lab *lab, struct blob_store *blobs)
 	lab->faults = blob_fault_open(blobs);
 	OK(store_open_with(lab->path, lab->meta, lab->faults, &lab->store, &e),
 	   e);
+	OK(elsewhere_open(lab, &e), e);
 }
 
 void lab_open_faulty(struct lab *lab)
@@ -137,17 +166,52 @@ struct reference by_digest(const char *bytes)
 
 /* ---------------------------------------------------------------- clients */
 
+struct text text_of(const char *from)
+{
+	struct text text = { 0 };
+
+	assert_true(strlen(from) < sizeof(text.s));
+	strcpy(text.s, from);
+	return text;
+}
+
+struct arriving {
+	struct repository at;
+	struct text bytes;
+	struct digest digest;
+};
+
+static int upload(struct lab *lab, void *arg, struct err *e)
+{
+	struct arriving *it = arg;
+	auto_of(incoming) struct incoming *incoming = NULL;
+
+	if (incoming_open_upload(lab->store, &it->at, &incoming, e) < 0)
+		return -1;
+	if (incoming_write(incoming, span_of(it->bytes.s), e) < 0)
+		return -1;
+	return incoming_commit(&incoming, &it->digest, e);
+}
+
+static int fetch(struct lab *lab, void *arg, struct err *e)
+{
+	struct arriving *it = arg;
+	auto_of(incoming) struct incoming *incoming = NULL;
+
+	if (incoming_open_fetch(lab->store, &it->at, &it->digest, -1, &incoming,
+				e) < 0 ||
+	    incoming_write(incoming, span_of(it->bytes.s), e) < 0)
+		return -1;
+	return incoming_commit(&incoming, &it->digest, e);
+}
+
 int lab_upload(struct lab *lab, struct repository repository, const char *bytes,
 	       const char *promised, struct err *e)
 {
-	auto_of(incoming) struct incoming *incoming = NULL;
-	struct digest digest = digest_of(promised);
+	struct arriving it = { repository, text_of(bytes),
+			       digest_of(promised) };
 
-	if (incoming_open_upload(lab->store, &repository, &incoming, e) < 0)
-		return -1;
-	if (incoming_write(incoming, span_of(bytes), e) < 0)
-		return -1;
-	return incoming_commit(&incoming, &digest, e);
+	return lab_do(lab, LAB_CLIENT, upload, &it, sizeof(it), e);
 }
 
 void lab_push(struct lab *lab, struct repository repository, const char *bytes)
@@ -157,17 +221,21 @@ void lab_push(struct lab *lab, struct repository repository, const char *bytes)
 	OK(lab_upload(lab, repository, bytes, bytes, &e), e);
 }
 
-void lab_fetch(struct lab *lab, struct repository repository, const char *bytes)
+void lab_push_here(struct lab *lab, struct repository repository,
+		   const char *bytes)
 {
-	struct incoming *incoming;
-	struct digest digest = digest_of(bytes);
+	struct arriving it = { repository, text_of(bytes), digest_of(bytes) };
 	struct err e;
 
-	OK(incoming_open_fetch(lab->store, &repository, &digest, -1, &incoming,
-			       &e),
-	   e);
-	OK(incoming_write(incoming, span_of(bytes), &e), e);
-	OK(incoming_commit(&incoming, &digest, &e), e);
+	OK(upload(lab, &it, &e), e);
+}
+
+void lab_fetch(struct lab *lab, struct repository repository, const char *bytes)
+{
+	struct arriving it = { repository, text_of(bytes), digest_of(bytes) };
+	struct err e;
+
+	OK(lab_do(lab, LAB_CLIENT, fetch, &it, sizeof(it), &e), e);
 }
 
 static struct descriptor descriptor_of(int role, const char *bytes)
@@ -192,33 +260,53 @@ struct digest image_of(const char *config, const char *layer)
 	return digest_of(image_text(&text, config, layer));
 }
 
-int lab_put_image(struct lab *lab, struct repository repository,
-		  const char *tag, const char *config, const char *layer,
-		  struct err *e)
+struct image {
+	struct repository at;
+	struct reference reference;
+	struct text config;
+	struct text layer;
+};
+
+static int image_put(struct lab *lab, void *arg, struct err *e)
 {
+	struct image *image = arg;
+	const char *layer = image->layer.s[0] ? image->layer.s : NULL;
 	auto_buf struct buf text = { 0 };
 	struct descriptor named[2] = {
-		descriptor_of(DESCRIPTOR_CONFIG, config),
+		descriptor_of(DESCRIPTOR_CONFIG, image->config.s),
 	};
 	struct manifest manifest = {
 		.kind = MANIFEST_IMAGE,
 		.media_type = "application/vnd.oci.image.manifest.v1+json",
-		.bytes = span_of(image_text(&text, config, layer)),
-		.digest = image_of(config, layer),
+		.bytes = span_of(image_text(&text, image->config.s, layer)),
+		.digest = image_of(image->config.s, layer),
 		.descriptors = named,
 		.count = layer ? 2 : 1,
 	};
-	struct reference reference =
-		tag ? by_tag(tag) : reference_to_digest(&manifest.digest);
 	struct meta_put put = {
-		.repository = &repository,
+		.repository = &image->at,
 		.manifest = &manifest,
-		.reference = &reference,
+		.reference = &image->reference,
 	};
 
 	if (layer)
 		named[1] = descriptor_of(DESCRIPTOR_LAYER, layer);
 	return store_put_manifest(lab->store, &put, e);
+}
+
+int lab_put_image(struct lab *lab, struct repository repository,
+		  const char *tag, const char *config, const char *layer,
+		  struct err *e)
+{
+	struct digest digest = image_of(config, layer);
+	struct image image = {
+		.at = repository,
+		.reference = tag ? by_tag(tag) : reference_to_digest(&digest),
+		.config = text_of(config),
+		.layer = text_of(layer ? layer : ""),
+	};
+
+	return lab_do(lab, LAB_CLIENT, image_put, &image, sizeof(image), e);
 }
 
 void lab_image(struct lab *lab, struct repository repository, const char *tag,
@@ -227,6 +315,83 @@ void lab_image(struct lab *lab, struct repository repository, const char *tag,
 	struct err e;
 
 	OK(lab_put_image(lab, repository, tag, config, layer, &e), e);
+}
+
+struct named {
+	struct repository at;
+	struct repository from;
+	struct digest digest;
+	struct reference reference;
+};
+
+static int manifest_drop(struct lab *lab, void *arg, struct err *e)
+{
+	struct named *it = arg;
+
+	return store_drop_manifest(lab->store, &it->at, &it->reference, NULL,
+				   e);
+}
+
+int lab_drop(struct lab *lab, struct repository repository,
+	     struct reference reference, struct err *e)
+{
+	struct named it = { .at = repository, .reference = reference };
+
+	return lab_do(lab, LAB_CLIENT, manifest_drop, &it, sizeof(it), e);
+}
+
+static int mount(struct lab *lab, void *arg, struct err *e)
+{
+	struct named *it = arg;
+
+	return store_mount(lab->store, &it->from, &it->at, &it->digest, e);
+}
+
+int lab_mount(struct lab *lab, struct repository from, struct repository to,
+	      const char *bytes, struct err *e)
+{
+	struct named it = { .at = to,
+			    .from = from,
+			    .digest = digest_of(bytes) };
+
+	return lab_do(lab, LAB_CLIENT, mount, &it, sizeof(it), e);
+}
+
+static int blob_unlink(struct lab *lab, void *arg, struct err *e)
+{
+	struct named *it = arg;
+
+	return store_unlink(lab->store, &it->at, &it->digest, e);
+}
+
+int lab_unlink(struct lab *lab, struct repository repository, const char *bytes,
+	       struct err *e)
+{
+	struct named it = { .at = repository, .digest = digest_of(bytes) };
+
+	return lab_do(lab, LAB_CLIENT, blob_unlink, &it, sizeof(it), e);
+}
+
+static int pull(struct lab *lab, void *arg, struct err *e)
+{
+	struct named *it = arg;
+	auto_of(arena) struct arena *arena = arena_open();
+	struct meta_manifest manifest;
+
+	if (meta_manifest_peek(lab->meta, &it->at, &it->reference, arena,
+			       &manifest, e) < 0)
+		return -1;
+	meta_use(lab->meta, manifest.use);
+	return lab->other ? meta_use_flush(lab->meta, e) : 0;
+}
+
+void lab_pull(struct lab *lab, struct repository repository,
+	      struct reference reference)
+{
+	struct named it = { .at = repository, .reference = reference };
+	struct err e;
+
+	OK(lab_do(lab, LAB_CLIENT, pull, &it, sizeof(it), &e), e);
 }
 
 bool lab_has(struct lab *lab, struct repository repository, const char *bytes)
@@ -272,12 +437,34 @@ static struct db *lab_database(struct lab *lab)
 	return db;
 }
 
+struct running {
+	int64_t ms;
+	int64_t epoch_ms;
+	struct meta_epoch now;
+};
+
+static int epoch_run(struct lab *lab, void *arg, struct err *e)
+{
+	struct running *it = arg;
+
+	return meta_epoch_run(lab->meta, it->ms, it->epoch_ms, &it->now, e);
+}
+
 void lab_age(struct lab *lab)
 {
-	struct meta_epoch epoch;
+	struct running it = { .ms = 0 };
 	struct err e;
 
-	OK(meta_epoch_run(lab->meta, 0, 0, &epoch, &e), e);
+	OK(lab_do(lab, LAB_KEEPER, epoch_run, &it, sizeof(it), &e), e);
+}
+
+int64_t lab_runs(struct lab *lab, int64_t ms)
+{
+	struct running it = { .ms = ms, .epoch_ms = INT64_MAX };
+	struct err e;
+
+	OK(lab_do(lab, LAB_KEEPER, epoch_run, &it, sizeof(it), &e), e);
+	return it.now.ran_s;
 }
 
 int64_t lab_number(struct lab *lab, const char *sql)

@@ -309,16 +309,14 @@ static void what_is_missing_is_not_mounted(void **state)
 {
 	struct lab *lab = *state;
 	struct repository app = local("app"), other = local("other");
-	struct digest digest = digest_of("layer");
 	struct err e;
 
 	lab_open(lab);
 	lab_push(lab, app, "layer");
 	damage(lab, -1);
-	FAILS(store_mount(lab->store, &app, &other, &digest, &e), e,
-	      ERR_BLOB_UNKNOWN);
+	FAILS(lab_mount(lab, app, other, "layer", &e), e, ERR_BLOB_UNKNOWN);
 	lab_push(lab, app, "layer");
-	OK(store_mount(lab->store, &app, &other, &digest, &e), e);
+	OK(lab_mount(lab, app, other, "layer", &e), e);
 	assert_true(lab_has(lab, other, "layer"));
 }
 
@@ -342,12 +340,11 @@ static void what_was_mounted_from_upstream_is_pushed_content(void **state)
 {
 	struct lab *lab = *state;
 	struct repository nginx = upstream("nginx"), app = local("app");
-	struct digest digest = digest_of("layer");
 	struct err e;
 
 	lab_open(lab);
 	lab_fetch(lab, nginx, "layer");
-	OK(store_mount(lab->store, &nginx, &app, &digest, &e), e);
+	OK(lab_mount(lab, nginx, app, "layer", &e), e);
 	assert_true(lab_has(lab, app, "layer"));
 	assert_int_equal(lab_number(lab, "SELECT count(*) FROM link"
 					 " JOIN repository"
@@ -408,7 +405,6 @@ static void a_drop_in_one_repository_is_not_seen_in_another(void **state)
 {
 	struct lab *lab = *state;
 	struct repository app = local("app");
-	struct digest digest = digest_of("layer");
 	struct reference v1 = by_tag("v1");
 	struct err e;
 
@@ -417,10 +413,9 @@ static void a_drop_in_one_repository_is_not_seen_in_another(void **state)
 	lab_fetch(lab, upstream("app"), "layer");
 	lab_image(lab, app, "v1", "layer", NULL);
 	lab_image(lab, upstream("app"), "v1", "layer", NULL);
-	OK(store_drop_manifest(lab->store, &app, &v1, NULL, &e), e);
-	struct reference whole = by_digest("layer+");
-	OK(store_drop_manifest(lab->store, &app, &whole, NULL, &e), e);
-	OK(store_unlink(lab->store, &app, &digest, &e), e);
+	OK(lab_drop(lab, app, v1, &e), e);
+	OK(lab_drop(lab, app, by_digest("layer+"), &e), e);
+	OK(lab_unlink(lab, app, "layer", &e), e);
 	assert_false(lab_has(lab, app, "layer"));
 	assert_true(lab_has(lab, upstream("app"), "layer"));
 	assert_true(lab_has_manifest(lab, upstream("app"), v1));
@@ -472,27 +467,27 @@ static void of_many_uploads_of_one_digest_one_file_stays(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LAB_TEST(what_was_pushed_is_there_after_a_restart),
+		ALSO_CLIENTS(what_was_pushed_is_there_after_a_restart),
 		LAB_TEST(a_commit_that_fails_leaves_nothing),
 		LAB_TEST(a_file_without_its_row_is_no_blob),
-		LAB_TEST(wrong_bytes_are_refused_and_not_kept),
-		LAB_TEST(a_manifest_cannot_name_what_is_not_there),
+		ALSO_CLIENTS(wrong_bytes_are_refused_and_not_kept),
+		ALSO_CLIENTS(a_manifest_cannot_name_what_is_not_there),
 		LAB_TEST(another_algorithm_is_verified_too),
 		LAB_TEST(a_second_start_is_refused_while_the_first_lives),
 		LAB_TEST(a_place_that_cannot_be_used_is_named),
-		LAB_TEST(a_hit_needs_no_write),
-		LAB_TEST(a_peek_leaves_it_to_a_pull_to_touch),
+		EACH_PARTY(a_hit_needs_no_write),
+		EACH_PARTY(a_peek_leaves_it_to_a_pull_to_touch),
 		LAB_TEST(it_says_whether_it_can_write),
-		LAB_TEST(a_damaged_blob_is_mended_by_the_next_push),
-		LAB_TEST(a_damaged_cached_blob_is_to_be_fetched_again),
-		LAB_TEST(what_is_missing_is_not_mounted),
-		LAB_TEST(without_a_source_only_what_was_pushed_is_mounted),
-		LAB_TEST(what_was_mounted_from_upstream_is_pushed_content),
+		ALSO_CLIENTS(a_damaged_blob_is_mended_by_the_next_push),
+		ALSO_CLIENTS(a_damaged_cached_blob_is_to_be_fetched_again),
+		ALSO_CLIENTS(what_is_missing_is_not_mounted),
+		ALSO_CLIENTS(without_a_source_only_what_was_pushed_is_mounted),
+		ALSO_CLIENTS(what_was_mounted_from_upstream_is_pushed_content),
 		LAB_TEST(a_file_that_cannot_be_opened_now_is_not_missing),
-		LAB_TEST(a_blob_is_seen_only_where_it_was_pushed),
-		LAB_TEST(
+		ALSO_CLIENTS(a_blob_is_seen_only_where_it_was_pushed),
+		ALSO_CLIENTS(
 			a_cached_blob_is_seen_only_where_it_is_linked_or_named),
-		LAB_TEST(a_drop_in_one_repository_is_not_seen_in_another),
+		ALSO_CLIENTS(a_drop_in_one_repository_is_not_seen_in_another),
 		LAB_TEST(of_many_uploads_of_one_digest_one_file_stays),
 	};
 

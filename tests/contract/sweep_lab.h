@@ -14,19 +14,10 @@ struct teller {
 };
 void tell(const struct store_dead *, void *teller);
 
-/*
- * A test for which another process sweeps, with handles of its own on the same
- * database and the same files; but what is told is told by this one.
- */
-int elsewhere_setup(void **state);
-int elsewhere_teardown(void **state);
-#define ELSEWHERE_TEST(test)                                   \
-	cmocka_unit_test_setup_teardown(test, elsewhere_setup, \
-					elsewhere_teardown)
-
 /* With epochs of GRACE_MS. */
 struct store_swept sweep_with(struct lab *, struct store_sweep);
-/* The same, where a failure must not end the test at once. */
+/* The same, where a failure must not end the test at once. What has a `tell`
+   is done by this process. */
 int sweep_try(struct lab *, struct store_sweep, struct store_swept *out,
 	      struct err *) must_check;
 /* As it is done quietly. */

@@ -2,8 +2,8 @@
  * A sweep never takes what somebody is about to use. A race is walked through
  * in one thread: sweeps tell what they are about to remove, and a faulty store
  * says when it is about to touch a file; there, the other side does its part.
- * All of it twice: the second time another process sweeps, for nothing may
- * depend on there being only one.
+ * All of it three times: either side may be in another process, for nothing
+ * may depend on there being only one.
  */
 #include "sweep_lab.h"
 
@@ -210,10 +210,7 @@ static void an_upload_resumed_before_its_file_went_is_unknown(void **state)
 
 static int mount_layer(struct lab *lab, struct err *e)
 {
-	struct repository app = local("app"), other = local("other");
-	struct digest digest = digest_of("layer");
-
-	return store_mount(lab->store, &app, &other, &digest, e);
+	return lab_mount(lab, local("app"), local("other"), "layer", e);
 }
 
 static void mount(struct lab *lab)
@@ -309,7 +306,7 @@ static void a_sweep_in_a_commit_takes_the_old_and_leaves_the_new(void **state)
 		push_and_drop(lab);
 		age(lab, 2);
 		at_blob(lab, BLOB_COMMIT, after, sweep_all);
-		lab_push(lab, local("app"), "layer");
+		lab_push_here(lab, local("app"), "layer");
 		assert_int_equal(lab_files(lab, "blobs"), 1);
 		assert_true(lab_has(lab, local("app"), "layer"));
 		lab_image(lab, local("app"), "v1", "layer", NULL);
@@ -326,7 +323,7 @@ static void a_sweep_between_two_of_one_digest_takes_neither(void **state)
 	push_and_drop(lab);
 	age(lab, 2);
 	at_blob(lab, BLOB_PEEK, false, sweep_all);
-	lab_push(lab, local("app"), "layer");
+	lab_push_here(lab, local("app"), "layer");
 	assert_int_equal(lab_files(lab, "blobs"), 1);
 	assert_int_equal(lab_files(lab, "incoming"), 0);
 	assert_int_equal(lab_number(lab, "SELECT count(*) FROM session"), 0);
@@ -345,7 +342,7 @@ a_file_that_is_about_to_replace_a_lost_one_is_no_orphan(void **state)
 	lab_push(lab, local("app"), "layer");
 	OK(blob_delete(lab->faults, &digest, 1, &e), e);
 	at_blob(lab, BLOB_PEEK, false, sweep_all);
-	lab_push(lab, local("app"), "layer");
+	lab_push_here(lab, local("app"), "layer");
 	assert_true(lab_has(lab, local("app"), "layer"));
 	assert_int_equal(sweep(lab).files.number, 0);
 }
@@ -362,7 +359,7 @@ static void of_two_uploads_at_once_one_file_stays(void **state)
 	lab_open_faulty(lab);
 	for (int after = 0; after < 2; after++) {
 		at_blob(lab, BLOB_COMMIT, after, upload_meanwhile);
-		lab_push(lab, local("app"), "layer");
+		lab_push_here(lab, local("app"), "layer");
 		assert_int_equal(sweep_now(lab).files.number, 0);
 		assert_int_equal(lab_files(lab, "blobs"), 1);
 		assert_true(lab_has(lab, local("app"), "layer"));
@@ -438,8 +435,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LAB_TEST(a_push_before_the_file_went_has_a_file_of_its_own),
+		CLIENTS_TEST(a_push_before_the_file_went_has_a_file_of_its_own),
 		TESTS(LAB_TEST),
-		TESTS(ELSEWHERE_TEST),
+		TESTS(CLIENTS_TEST),
+		TESTS(KEEPER_TEST),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,13 +138,11 @@ static void a_blob_stays_while_another_repository_needs_it(void **state)
 static void a_dropped_link_takes_its_blob_along(void **state)
 {
 	struct lab *lab = *state;
-	struct repository app = local("app");
-	struct digest digest = digest_of("layer");
 	struct err e;
 
 	lab_open(lab);
-	lab_push(lab, app, "layer");
-	OK(store_unlink(lab->store, &app, &digest, &e), e);
+	lab_push(lab, local("app"), "layer");
+	OK(lab_unlink(lab, local("app"), "layer", &e), e);
 	assert_int_equal(sweep(lab).blobs.number, 1);
 	assert_int_equal(lab_files(lab, "blobs"), 0);
 }
@@ -411,25 +409,26 @@ static void it_ends_at_once_and_knows_how_long_it_ran(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LAB_TEST(a_blob_that_no_manifest_names_goes_after_two_epochs),
-		LAB_TEST(what_was_pushed_stays_tagged_or_not),
-		LAB_TEST(what_a_manifest_let_go_has_its_grace),
-		LAB_TEST(what_a_manifest_let_go_need_not_be_waited_for),
-		LAB_TEST(a_part_of_the_grace_is_known_by_whole_epochs),
-		LAB_TEST(a_longer_grace_spares_what_was_promised),
-		LAB_TEST(a_blob_stays_while_another_repository_needs_it),
-		LAB_TEST(a_dropped_link_takes_its_blob_along),
-		LAB_TEST(what_is_cached_goes_when_no_manifest_names_it),
-		LAB_TEST(more_than_a_page_goes_in_one_pass),
-		LAB_TEST(a_dry_sweep_tells_and_changes_nothing),
-		LAB_TEST(an_abandoned_upload_expires),
-		LAB_TEST(an_upload_that_somebody_came_back_to_stays),
+		EACH_PARTY(a_blob_that_no_manifest_names_goes_after_two_epochs),
+		EACH_PARTY(what_was_pushed_stays_tagged_or_not),
+		EACH_PARTY(what_a_manifest_let_go_has_its_grace),
+		EACH_PARTY(what_a_manifest_let_go_need_not_be_waited_for),
+		EACH_PARTY(a_part_of_the_grace_is_known_by_whole_epochs),
+		EACH_PARTY(a_longer_grace_spares_what_was_promised),
+		EACH_PARTY(a_blob_stays_while_another_repository_needs_it),
+		EACH_PARTY(a_dropped_link_takes_its_blob_along),
+		EACH_PARTY(what_is_cached_goes_when_no_manifest_names_it),
+		ALSO_KEEPER(more_than_a_page_goes_in_one_pass),
+		ALSO_CLIENTS(a_dry_sweep_tells_and_changes_nothing),
+		ALSO_KEEPER(an_abandoned_upload_expires),
+		ALSO_KEEPER(an_upload_that_somebody_came_back_to_stays),
 		LAB_TEST(what_is_arriving_stays_however_long_it_takes),
-		LAB_TEST(a_fetch_that_nobody_goes_on_with_expires),
-		LAB_TEST(files_that_nothing_knows_go),
-		LAB_TEST(a_file_that_cannot_be_removed_goes_at_the_next_pass),
+		ALSO_KEEPER(a_fetch_that_nobody_goes_on_with_expires),
+		EACH_PARTY(files_that_nothing_knows_go),
+		ALSO_CLIENTS(
+			a_file_that_cannot_be_removed_goes_at_the_next_pass),
 		LAB_TEST(epochs_are_made_of_uptime),
-		LAB_TEST(the_collector_does_it_by_itself),
+		ALSO_CLIENTS(the_collector_does_it_by_itself),
 		LAB_TEST(it_ends_at_once_and_knows_how_long_it_ran),
 	};
 

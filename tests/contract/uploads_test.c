@@ -355,17 +355,18 @@ static void many_idle_uploads_go_on_and_few_are_kept_open(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LAB_TEST(an_upload_goes_on_in_the_next_request),
+		ALSO_CLIENTS(an_upload_goes_on_in_the_next_request),
 		LAB_TEST(an_upload_goes_on_after_a_restart),
-		LAB_TEST(only_one_request_at_a_time_is_at_an_upload),
-		LAB_TEST(an_upload_belongs_to_its_repository),
+		ALSO_CLIENTS(only_one_request_at_a_time_is_at_an_upload),
+		ALSO_CLIENTS(an_upload_belongs_to_its_repository),
 		LAB_TEST(what_was_cut_off_is_not_in_the_blob),
 		LAB_TEST(another_algorithm_may_be_expected_at_any_time),
-		LAB_TEST(an_upload_tells_its_length_while_somebody_is_at_it),
-		LAB_TEST(no_length_is_told_elsewhere_nor_of_what_ended),
+		ALSO_CLIENTS(
+			an_upload_tells_its_length_while_somebody_is_at_it),
+		ALSO_CLIENTS(no_length_is_told_elsewhere_nor_of_what_ended),
 		LAB_TEST(an_unknown_upload_is_unknown),
 		LAB_TEST(clients_at_once_do_not_hurt_each_others_uploads),
-		LAB_TEST(a_dropped_upload_is_gone),
+		ALSO_CLIENTS(a_dropped_upload_is_gone),
 		LAB_TEST(
 			what_is_hashed_while_it_comes_has_the_digest_of_the_whole),
 		LAB_TEST(a_restart_amid_a_large_upload_changes_nothing),
