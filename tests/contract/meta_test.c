@@ -418,47 +418,6 @@ static void a_tag_moves_and_leaves_the_manifest(void **state)
 	      ERR_MANIFEST_UNKNOWN);
 }
 
-/* Twice: what was found before is remembered. */
-static void read_tag(struct lab *lab, const char *config)
-{
-	struct repository app = local("app");
-	struct reference v1 = by_tag("v1");
-	struct digest digest = image_of(config, NULL);
-	struct meta_manifest found;
-	struct err e;
-
-	for (int i = 0; i < 2; i++) {
-		OK(meta_manifest_peek(lab->meta, &app, &v1, lab->arena, &found,
-				      &e),
-		   e);
-		assert_true(digest_eq(&found.digest, &digest));
-		assert_int_equal(found.bytes.len, strlen(config) + 1);
-		assert_true(span_starts(found.bytes, config));
-		assert_true(span_starts(found.media_type, "application/vnd."));
-	}
-}
-
-static void what_was_read_is_forgotten_when_something_is_written(void **state)
-{
-	struct lab *lab = *state;
-	struct repository app = local("app");
-	struct tag v1 = tag_of("v1");
-	struct err e;
-
-	lab_open(lab);
-	assert_false(taken(lab, "app"));
-	assert_false(taken(lab, "app"));
-	arrive(lab, app, "one");
-	arrive(lab, app, "second");
-	lab_image(lab, app, "v1", "one", NULL);
-	assert_true(taken(lab, "app"));
-	read_tag(lab, "one");
-	lab_image(lab, app, "v1", "second", NULL);
-	read_tag(lab, "second");
-	OK(meta_tag_drop(lab->meta, &app, &v1, NULL, &e), e);
-	assert_false(lab_has_manifest(lab, app, by_tag("v1")));
-}
-
 static void a_confirmation_makes_a_tag_fresh(void **state)
 {
 	struct lab *lab = *state;
@@ -607,8 +566,6 @@ int main(void)
 		ALSO_CLIENTS(a_put_again_changes_nothing),
 		ALSO_CLIENTS(a_manifest_goes_with_its_tags),
 		ALSO_CLIENTS(a_tag_moves_and_leaves_the_manifest),
-		ALSO_CLIENTS(
-			what_was_read_is_forgotten_when_something_is_written),
 		ALSO_CLIENTS(a_confirmation_makes_a_tag_fresh),
 		ALSO_CLIENTS(tags_come_in_pages_in_the_order_of_their_bytes),
 		ALSO_CLIENTS(an_upload_is_found_by_its_key_and_repository),
