@@ -285,26 +285,30 @@ void cache_dismiss(struct incoming *incoming)
 	expect(incoming, 0);
 }
 
-/* Takes the room for `size` bytes, or says how much is lacking. */
-static int64_t room_enter(struct store *store, int64_t size, bool enough)
+/*
+ * Takes the room for `size` bytes, or says how much is lacking, and how many
+ * have entered by then.
+ */
+static int64_t room_enter(struct store *store, int64_t size, bool enough,
+			  uint64_t *count_out)
 {
 	hold_mutex(&store->evictor.pass);
 	int64_t over = over_limit(store, store->evictor.entering + size);
 
+	*count_out = store->evictor.entered_count;
 	if (over > 0 && !enough)
 		return over;
 	store->evictor.entering += size;
 	return 0;
 }
 
-/* Until somebody else has entered, and can be evicted; false: nobody is. */
-static bool entering_wait(struct evictor *evictor)
+/* Until more have entered, and can be evicted; false: nobody is about to. */
+static bool entering_wait(struct evictor *evictor, uint64_t count)
 {
 	hold_mutex(&evictor->pass);
-	if (evictor->entering == 0)
-		return false;
-	pthread_cond_wait(&evictor->entered, &evictor->pass);
-	return true;
+	while (evictor->entered_count == count && evictor->entering > 0)
+		pthread_cond_wait(&evictor->entered, &evictor->pass);
+	return evictor->entered_count != count;
 }
 
 bool cache_enter(struct incoming *incoming)
@@ -313,17 +317,18 @@ bool cache_enter(struct incoming *incoming)
 	int64_t limit = store->evictor.limit;
 	int64_t size = incoming->length;
 	int64_t over, gone, paid = 0;
+	uint64_t count;
 	bool enough = false;
 
 	if (limit && size > limit)
 		return false;
 	expect(incoming, size);
-	while ((over = room_enter(store, size, enough)) > 0) {
+	while ((over = room_enter(store, size, enough, &count)) > 0) {
 		gone = evict(store, share(over, size), "limit");
 		paid += gone;
-		/* Only a lower limit makes more lacking than this brings. */
-		enough = (over > size && paid > 2 * size) ||
-			 (gone == 0 && !entering_wait(&store->evictor));
+		/* Only after the limit was lowered is more cached than that. */
+		enough = (paid > 2 * size && over_limit(store, 0) > 0) ||
+			 (gone == 0 && !entering_wait(&store->evictor, count));
 	}
 	return true;
 }
@@ -332,6 +337,7 @@ static void room_entered(struct evictor *evictor, int64_t size)
 {
 	hold_mutex(&evictor->pass);
 	evictor->entering -= size;
+	evictor->entered_count++;
 	pthread_cond_broadcast(&evictor->entered);
 }
 

@@ -70,6 +70,7 @@ struct evictor {
 	pthread_mutex_t pass; /* held by whoever evicts; guards all below */
 	pthread_cond_t entered;
 	int64_t entering; /* bytes on their way into the database */
+	uint64_t entered_count;
 	int64_t shown;	  /* bytes, by the metric */
 };
 

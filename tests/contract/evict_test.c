@@ -418,7 +418,7 @@ static void a_lower_limit_is_kept_as_soon_as_something_comes(void **state)
 	assert_in_range(cached(lab), 50, 55);
 }
 
-enum { THREADS = 8, EACH = 25 };
+enum { THREADS = 8, EACH = 100 };
 
 struct crowd {
 	struct lab *lab;
@@ -445,7 +445,7 @@ static void fetch_many(void *arg)
 		    incoming_write(incoming, span_of(bytes), &e) < 0 ||
 		    incoming_commit(&incoming, &digest, &e) < 0 ||
 		    meta_cached_peek(crowd->lab->meta, &seen, &e) < 0 ||
-		    seen > 50)
+		    seen > 20)
 			crowd->failed = true;
 	}
 }
@@ -457,16 +457,16 @@ static void many_fetches_never_have_more_than_the_limit_cached(void **state)
 	struct crowd crowds[THREADS];
 
 	lab_open(lab);
-	limit(lab, 50);
+	limit(lab, 20);
 	for (int i = 0; i < THREADS; i++) {
 		crowds[i] = (struct crowd){ .lab = lab, .number = i };
 		thread_start(&threads[i], "fetch", fetch_many, &crowds[i]);
 	}
-	for (int i = 0; i < THREADS; i++) {
+	for (int i = 0; i < THREADS; i++)
 		thread_join(&threads[i]);
+	for (int i = 0; i < THREADS; i++)
 		assert_false(crowds[i].failed);
-	}
-	assert_in_range(cached(lab), 10, 50);
+	assert_in_range(cached(lab), 10, 20);
 	assert_int_equal(lab_files(lab, "blobs"),
 			 lab_number(lab, "SELECT count(*) FROM blob"));
 }
