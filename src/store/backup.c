@@ -148,6 +148,17 @@ static int incarnation_missing(struct copying *copying,
 	return 0;
 }
 
+static bool incarnation_is_damaged(struct copying *copying,
+				   const struct meta_copy *copy)
+{
+	struct meta_blob now;
+	struct err ignored;
+
+	return meta_blob_find(copying->store->meta, &copy->digest, &now,
+			      &ignored) == 0 &&
+	       now.id == copy->blob.id && now.damage == DAMAGE_BYTES;
+}
+
 /* While the registry serves, others get the disk for half of the time. */
 static bool backup_goes_on(int64_t bytes, int64_t all, void *arg)
 {
@@ -258,6 +269,7 @@ int store_backup(struct store *store, const char *directory,
 		.how = &how,
 		.out = out,
 		.missing = incarnation_missing,
+		.is_damaged = incarnation_is_damaged,
 		.store = store,
 	};
 	int failed = backup_run(&backup, dir, e);

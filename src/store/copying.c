@@ -40,6 +40,49 @@ static int missing(struct copying *copying, const struct meta_copy *copy,
 	return 0;
 }
 
+/* ---------------------------------------------------------------- damage */
+
+/* 1: the copy is what its digest says; 0: it is not; -1: nobody knows. */
+static int copy_judge(struct copying *copying, const struct meta_copy *copy,
+		      struct err *e)
+{
+	static const struct store_verify how;
+	struct store *store = copying->store;
+	struct scrub_pace pace = { .scrubber = &store->scrubber, .how = &how };
+	struct digest found = { .algorithm = copy->digest.algorithm };
+	struct blob_place place;
+
+	if (blob_peek(copying->to, &copy->digest, copy->blob.id, &place, e) < 0)
+		return -1;
+	auto_of(reread) struct reread *reread = reread_open(store->hashers);
+	int failed = reread_digest(reread, &place, &pace, &found, e);
+	close(place.fd);
+	return failed ? -1 : digest_eq(&found, &copy->digest);
+}
+
+/*
+ * It is known to be damaged where it comes from. The copy may be from before
+ * that, or another name of the same file.
+ */
+static int damaged_visited(struct copying *copying,
+			   const struct meta_copy *copy, struct err *e)
+{
+	int sound = copy_judge(copying, copy, e);
+
+	if (sound < 0 && e->kind == ERR_CLOSED)
+		return -1;
+	if (sound == 1) {
+		copying->done += copy->blob.size;
+		return 0;
+	}
+	copying_lost(copying, copy);
+	return sound == 0 ? blob_delete(copying->to, &copy->digest,
+					copy->blob.id, e) :
+			    0;
+}
+
+/* ---------------------------------------------------------------- copying */
+
 static bool go_on(int64_t bytes, void *arg)
 {
 	struct copying *copying = arg;
@@ -98,6 +141,8 @@ static int blob_visited(const struct meta_copy *copy, void *arg, struct err *e)
 
 	if (!go_on(0, copying))
 		return err_set(e, ERR_CLOSED, "it was told to end");
+	if (copying->is_damaged && copying->is_damaged(copying, copy))
+		return damaged_visited(copying, copy, e);
 	if (size_there(copying->to, copy) != copy->blob.size)
 		return blob_bring(copying, copy, e);
 	copying->done += copy->blob.size;
@@ -128,7 +173,7 @@ int copying_end(const struct store_copied *copied, struct err *e)
 	if (copied->lost.number == 0)
 		return 0;
 	return err_set(e, ERR_CORRUPT,
-		       "all is there but %llu blob%s, missing or unreadable: "
+		       "all is there but %llu blob%s, missing or damaged: "
 		       "private-registry verify names %s",
 		       (unsigned long long)copied->lost.number,
 		       copied->lost.number == 1 ? "" : "s",

@@ -2,7 +2,7 @@
  * A backup holds what was pushed, whatever happens while it is made, and what
  * is restored from it is the same.
  */
-#include "sweep_lab.h"
+#include "scrub_lab.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -247,6 +247,68 @@ static void what_has_no_file_is_counted_and_the_rest_is_there(void **state)
 	assert_int_equal(added(backup(data, lab)), 1);
 }
 
+static void condemn(struct lab *data, const char *bytes)
+{
+	struct meta_copy copy = { .digest = digest_of(bytes) };
+	struct meta_losers losers;
+	struct err e;
+
+	OK(meta_blob_find(data->meta, &copy.digest, &copy.blob, &e), e);
+	copy.blob.damage = DAMAGE_BYTES;
+	OK(meta_copy_condemn(data->meta, &copy, &losers, &e), e);
+}
+
+/* The file in the backup, which may be the same as the one in `data`. */
+static void damage_copy(struct lab *data, struct lab *lab, const char *bytes)
+{
+	struct lab there = { .meta = data->meta };
+	struct err e;
+
+	OK(blob_fs_open(place_of(lab, "backup").s, &there.faults, &e), e);
+	damage(&there, bytes);
+	blob_close(&there.faults);
+}
+
+static void what_is_known_to_be_damaged_is_counted_as_lost(void **state)
+{
+	struct lab *lab = *state;
+	auto_data struct lab *data = data_of(lab);
+	struct store_copied copied;
+	struct err e;
+
+	lab_open_faulty(data);
+	image_push(data, "v1", "one");
+	image_push(data, "v2", "two");
+	damage(data, "one");
+	condemn(data, "one");
+	FAILS(backup_try(data, lab, NULL, &copied, &e), e, ERR_CORRUPT);
+	assert_int_equal(copied.lost.number, 1);
+	assert_int_equal(copied.blobs.number, 1);
+	assert_int_equal(lab_files(lab, "backup/blobs"), 1);
+}
+
+static void of_what_is_damaged_only_a_sound_copy_stays(void **state)
+{
+	struct lab *lab = *state;
+	auto_data struct lab *data = data_of(lab);
+	struct store_copied copied;
+	struct err e;
+
+	lab_open_faulty(data);
+	image_push(data, "v1", "one");
+	image_push(data, "v2", "two");
+	assert_int_equal(added(backup(data, lab)), 2);
+	condemn(data, "one");
+	copied = backup(data, lab);
+	assert_int_equal(copied.blobs.number, 2);
+	assert_int_equal(copied.lost.number, 0);
+
+	damage_copy(data, lab, "one");
+	FAILS(backup_try(data, lab, NULL, &copied, &e), e, ERR_CORRUPT);
+	assert_int_equal(copied.lost.number, 1);
+	assert_int_equal(lab_files(lab, "backup/blobs"), 1);
+}
+
 static void ended_anywhere_the_one_before_stays_whole(void **state)
 {
 	struct lab *lab = *state;
@@ -362,6 +424,8 @@ int main(void)
 		LAB_TEST(what_is_restored_does_not_change_with_the_backup),
 		LAB_TEST(what_is_swept_before_it_was_copied_is_not_named),
 		LAB_TEST(what_has_no_file_is_counted_and_the_rest_is_there),
+		LAB_TEST(what_is_known_to_be_damaged_is_counted_as_lost),
+		LAB_TEST(of_what_is_damaged_only_a_sound_copy_stays),
 		LAB_TEST(ended_anywhere_the_one_before_stays_whole),
 		LAB_TEST(a_store_that_closes_does_not_wait_for_it),
 		LAB_TEST(over_files_what_is_newer_is_spared_for_a_while),
