@@ -488,7 +488,10 @@ int meta_copy_losers(struct meta *, const struct meta_copy *,
 int meta_copy_condemn(struct meta *, const struct meta_copy *,
 		      struct meta_losers *out, struct err *)
 	may_wait must_check;
-/* It is sound after all; fine if it is not here any more. */
+/*
+ * It is sound after all. Fine if it is not here any more; if something else was
+ * found to be wrong with it than `blob.damage` says, that stays.
+ */
 int meta_copy_absolve(struct meta *, const struct meta_copy *, struct err *)
 	may_wait must_check;
 

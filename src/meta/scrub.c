@@ -174,17 +174,23 @@ int meta_copy_condemn(struct meta *meta, const struct meta_copy *copy,
 static int copy_absolve(struct db *db, void *arg, struct err *e)
 {
 	const struct meta_copy *copy = arg;
+	struct digest_row digest = digest_row(&copy->digest);
 
-	return damage_note(db, copy, e) < 0 ? -1 : 0;
+	return db_do(db,
+		     "UPDATE blob SET damage = 0"
+		     " WHERE digest = $1 AND id = $2 AND damage = $3",
+		     DB_ARGS(db_digest(&digest),
+			     db_number((int64_t)copy->blob.id),
+			     db_number(copy->blob.damage)),
+		     e);
 }
 
 int meta_copy_absolve(struct meta *meta, const struct meta_copy *copy,
 		      struct err *e)
 {
-	struct meta_copy sound = *copy;
+	struct meta_copy seen = *copy;
 
-	sound.blob.damage = DAMAGE_NONE;
-	return meta_write(meta, copy_absolve, &sound, e);
+	return meta_write(meta, copy_absolve, &seen, e);
 }
 
 /* ------------------------------------------------------------- manifests */

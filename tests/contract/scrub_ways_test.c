@@ -186,6 +186,37 @@ static void what_is_replaced_meanwhile_is_not_condemned(void **state)
 
 /* -------------------------------------------------------------------- ways */
 
+static void layer_is_condemned(void *arg)
+{
+	struct lab *lab = arg;
+	struct meta_copy copy = { .digest = digest_of("layer") };
+	struct meta_losers losers;
+	struct err e;
+
+	OK(meta_blob_find(lab->meta, &copy.digest, &copy.blob, &e), e);
+	copy.blob.damage = DAMAGE_BYTES;
+	OK(meta_copy_condemn(lab->meta, &copy, &losers, &e), e);
+}
+
+static void what_is_condemned_while_a_push_finds_it_again_stays_so(void **state)
+{
+	struct lab *lab = *state;
+	struct blob_fault fault = { .verb = BLOB_PEEK,
+				    .nth = 1,
+				    .meanwhile = layer_is_condemned,
+				    .arg = lab };
+
+	push_image(lab);
+	lose(lab, "layer");
+	assert_found_one(lab, FOUND_MISSING);
+	restore(lab, "layer");
+	blob_fault_set(lab->faults, &fault);
+	lab_push(lab, local("app"), "layer");
+	assert_false(lab_has(lab, local("app"), "layer"));
+	lab_push(lab, local("app"), "layer");
+	assert_true(lab_has(lab, local("app"), "layer"));
+}
+
 static void a_dry_look_changes_nothing(void **state)
 {
 	struct lab *lab = *state;
@@ -381,6 +412,8 @@ int main(void)
 		WITH_ALL(what_could_not_be_set_aside_is_in_nobodys_way),
 		WITH_ALL(what_is_swept_meanwhile_is_no_finding),
 		WITH_ALL(what_is_replaced_meanwhile_is_not_condemned),
+		WITH_ALL(
+			what_is_condemned_while_a_push_finds_it_again_stays_so),
 		WITH_ALL(a_dry_look_changes_nothing),
 		WITH_ALL(whoever_asked_may_end_it),
 		WITH_ALL(a_closing_store_ends_it),
