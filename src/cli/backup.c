@@ -202,34 +202,24 @@ static int restore_run(const struct store_restore *restore,
 	return failed;
 }
 
-/* Takes its own option out of `args`; `rest` has room for all of them. */
-static bool over_take(char *const *args, char **rest)
-{
-	bool over = false;
-
-	for (; *args; args++) {
-		if (strcmp(*args, "--over") == 0)
-			over = true;
-		else
-			*rest++ = *args;
-	}
-	return over;
-}
-
 int cli_restore(const struct call *call, struct err *e)
 {
 	auto_of(config) struct config *config = NULL;
 	auto_with(screen_close) struct screen screen;
 	struct progress progress = { .saying = &screen.saying };
 	struct store_restore restore = { .copying = { tell, &progress } };
-	size_t count = 0;
+	auto_free char **rest = NULL;
+	int64_t over = 0;
+	const struct own_option own[] = {
+		{ "--over", NULL, &over },
+		{ 0 },
+	};
 
 	screen_open(&screen);
-	while (call->args[count])
-		count++;
-	auto_free char **rest = mem_array(count + 1, sizeof(*rest));
-	restore.over = over_take(call->args, rest);
+	if (own_options_take(call->args, own, &rest, e) < 0)
+		return -1;
 	char *const *args = rest;
+	restore.over = over;
 	if (place_take(&args, "restore", &restore.backup, e) < 0 ||
 	    options_load(args, &config, e) < 0)
 		return -1;

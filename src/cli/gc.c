@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "base/mem.h"
 #include "cli/errand.h"
 #include "cli/inside.h"
 #include "cli/say.h"
@@ -20,6 +19,7 @@ struct gc {
 
 /* ------------------------------------------------------------------ saying */
 
+/* What it is called. */
 static void name_print(const struct store_dead *dead, struct buf *out)
 {
 	if (dead->repository)
@@ -28,8 +28,8 @@ static void name_print(const struct store_dead *dead, struct buf *out)
 		buf_addf(out, "@");
 	if (dead->digest)
 		buf_addf(out, "%s", digest_text(dead->digest).s);
-	if (!dead->repository && !dead->digest)
-		buf_addf(out, "in incoming/");
+	if (dead->arrival)
+		buf_addf(out, "incoming/%s", dead->arrival);
 }
 
 /* One line: what would go, how large it is, and why. */
@@ -39,11 +39,17 @@ static void tell(const struct store_dead *dead, void *arg)
 		const char *kind;
 		const char *why;
 	} rows[] = {
-		[DEAD_UPLOAD] = { "upload", "nobody came back to it" },
-		[DEAD_FETCH] = { "fetch", "nobody went on with it" },
-		[DEAD_LINK] = { "link", "no manifest there names it" },
-		[DEAD_BLOB] = { "blob", "no repository has it" },
-		[DEAD_FILE] = { "file", "nothing knows it" },
+		[DEAD_UPLOAD] = { "upload", "unfinished, and nobody came back "
+					    "to it" },
+		[DEAD_FETCH] = { "fetch",
+				 "unfinished, and nobody asked for it again" },
+		[DEAD_LINK] = { "link",
+				"no manifest of this repository names it" },
+		[DEAD_BLOB] = { "blob", "no manifest of any repository names "
+					"it" },
+		[DEAD_FILE] = { "file",
+				"left over, by a crash perhaps; nothing uses "
+				"this file" },
 	};
 	const struct saying *saying = arg;
 	auto_buf struct buf line = { 0 };
@@ -55,14 +61,15 @@ static void tell(const struct store_dead *dead, void *arg)
 	saying->line(saying->arg, line.at);
 }
 
+/* "2 blobs (1.2 MB)" */
 static void count_print(struct buf *out, const struct store_count *count,
-			const char *one)
+			const char *one, const char *many)
 {
 	if (count->number == 0)
 		return;
-	buf_addf(out, "%s%llu %s%s", out->len ? ", " : "",
-		 (unsigned long long)count->number, one,
-		 count->number == 1 ? "" : "s");
+	buf_addf(out, "%s%llu %s", out->len ? ", " : "",
+		 (unsigned long long)count->number,
+		 count->number == 1 ? one : many);
 	if (count->bytes)
 		buf_addf(out, " (%s)", size_text(count->bytes).s);
 }
@@ -72,10 +79,12 @@ static void say_swept(const struct store_swept *swept, bool dry,
 {
 	auto_buf struct buf gone = { 0 }, line = { 0 };
 
-	count_print(&gone, &swept->blobs, "blob");
-	count_print(&gone, &swept->links, "link");
-	count_print(&gone, &swept->arrivals, "abandoned transfer");
-	count_print(&gone, &swept->files, "lost file");
+	count_print(&gone, &swept->blobs, "blob", "blobs");
+	count_print(&gone, &swept->links, "link of a repository to a blob",
+		    "links of repositories to blobs");
+	count_print(&gone, &swept->arrivals, "unfinished upload or fetch",
+		    "unfinished uploads or fetches");
+	count_print(&gone, &swept->files, "left-over file", "left-over files");
 	if (gone.len)
 		buf_addf(&line, "%s %s.", dry ? "Would remove" : "Removed",
 			 gone.at);
@@ -91,8 +100,12 @@ static void say_waiting(const struct store_count *waiting,
 
 	if (waiting->number == 0)
 		return;
-	count_print(&line, waiting, "blob");
-	buf_addf(&line, " that no manifest names: still within the grace.");
+	count_print(&line, waiting, "blob", "blobs");
+	buf_addf(&line,
+		 " that no manifest names %s until gc.grace is over, "
+		 "for a push that may still name %s.",
+		 waiting->number == 1 ? "stays" : "stay",
+		 waiting->number == 1 ? "it" : "them");
 	saying->line(saying->arg, line.at);
 }
 
@@ -158,36 +171,20 @@ static int gc_do(const struct gc *gc, const struct config *config,
 
 /* ---------------------------------------------------------------- the verb */
 
-/* Takes its own options out of `args`; `rest` has room for all of them. */
-static int args_take(char *const *args, struct gc *gc, char **rest,
-		     struct err *e)
-{
-	struct span value;
-
-	for (; *args; args++) {
-		if (span_is(span_of(*args), "--dry-run"))
-			gc->dry = true;
-		else if (!option_take(&args, "--grace", &value))
-			*rest++ = *args;
-		else if (config_duration("--grace", value, &gc->released_ms,
-					 e) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 int cli_gc(const struct call *call, struct err *e)
 {
 	auto_of(config) struct config *config = NULL;
 	auto_with(screen_close) struct screen screen;
+	auto_free char **rest = NULL;
 	struct gc gc = { .released_ms = -1 };
-	size_t count = 0;
+	const struct own_option own[] = {
+		{ "--dry-run", NULL, &gc.dry },
+		{ "--grace", config_duration, &gc.released_ms },
+		{ 0 },
+	};
 
 	screen_open(&screen);
-	while (call->args[count])
-		count++;
-	auto_free char **rest = mem_array(count + 1, sizeof(*rest));
-	if (args_take(call->args, &gc, rest, e) < 0 ||
+	if (own_options_take(call->args, own, &rest, e) < 0 ||
 	    options_load(rest, &config, e) < 0)
 		return -1;
 	return gc_do(&gc, config, &screen.saying, e);

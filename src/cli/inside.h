@@ -20,12 +20,20 @@ void verb_print(const struct verb *verbs, struct buf *out);
 /* ERR_USAGE if anything was typed behind a verb that takes nothing. */
 int args_end(char *const *args, struct err *) must_check;
 
+/* An option that only one verb has, as --name VALUE or --name=VALUE. */
+struct own_option {
+	const char *name; /* "--grace"; null: the end of the table */
+	/* As config_duration. Null: it takes no value, and sets 1. */
+	int (*read)(const char *name, struct span, int64_t *out, struct err *);
+	int64_t *out;
+};
+
 /*
- * Is the word at `*args` the option `name`, as --name VALUE or --name=VALUE?
- * Then `*args` moves on to the last word of it. The value is SPAN_NONE if
- * there is none.
+ * Takes a verb's own options out of `args`. The list of the others is the
+ * caller's, also if this fails; its words are those of `args`.
  */
-bool option_take(char *const **args, const char *name, struct span *value_out);
+int own_options_take(char *const *args, const struct own_option *own,
+		     char ***rest_out, struct err *) must_check;
 
 /*
  * The configuration that file, environment and options make: --config FILE

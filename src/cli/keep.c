@@ -5,8 +5,8 @@
  */
 #include "cli/keep.h"
 
-#include "base/io.h"
 #include "base/mem.h"
+#include "cli/errand.h"
 #include "cli/inside.h"
 #include "cli/say.h"
 
@@ -115,67 +115,47 @@ int keep_answer(const char *request, const struct saying *saying, void *arg,
 	return keep_run(arg, config, strcmp(words[1], "dry") == 0, saying, e);
 }
 
-static int keep_ask(const struct config *config, bool dry,
-		    const struct saying *saying, struct err *e)
-{
-	auto_buf struct buf request = { 0 };
+struct keep_alone {
+	const struct config *config;
+	bool dry;
+};
 
-	buf_addf(&request, "keep %s", dry ? "dry" : "now");
-	config_print_list(config, "keep[].repositories", &request);
-	if (control_ask(config->data, request.at, saying, e) == 0)
-		return 0;
-	if (e->kind != ERR_UNAVAILABLE)
-		return -1;
-	return err_set(e, ERR_LOCKED,
-		       "the process that uses the data directory %s does not "
-		       "listen: wait until it has started, or stop it",
-		       config->data);
+static int keep_alone(struct store *store, const struct saying *saying,
+		      void *arg, struct err *e)
+{
+	const struct keep_alone *alone = arg;
+
+	return keep_run(store, alone->config, alone->dry, saying, e);
 }
 
 static int keep_do(const struct config *config, bool dry,
 		   const struct saying *saying, struct err *e)
 {
-	auto_of(store) struct store *store = NULL;
+	auto_buf struct buf request = { 0 };
+	struct keep_alone alone = { config, dry };
 
-	/* Opening a store makes it; here, it has to be there. */
-	auto_fd int dir = io_open_dir(config->data, e);
-	if (dir < 0)
-		return -1;
-	if (store_open(config->data, &store, e) < 0)
-		return e->kind == ERR_LOCKED ?
-			       keep_ask(config, dry, saying, e) :
-			       -1;
-	return keep_run(store, config, dry, saying, e);
+	buf_addf(&request, "keep %s", dry ? "dry" : "now");
+	config_print_list(config, "keep[].repositories", &request);
+	struct errand errand = { request.at, keep_alone, &alone };
+	return errand_run(&errand, config->data, saying, e);
 }
 
 /* ---------------------------------------------------------------- the verb */
-
-/* Takes its own option out of `args`; `rest` has room for all of them. */
-static bool dry_take(char *const *args, char **rest)
-{
-	bool dry = false;
-
-	for (; *args; args++) {
-		if (strcmp(*args, "--dry-run") == 0)
-			dry = true;
-		else
-			*rest++ = *args;
-	}
-	return dry;
-}
 
 int cli_keep(const struct call *call, struct err *e)
 {
 	auto_of(config) struct config *config = NULL;
 	auto_with(screen_close) struct screen screen;
-	size_t count = 0;
+	auto_free char **rest = NULL;
+	int64_t dry = 0;
+	const struct own_option own[] = {
+		{ "--dry-run", NULL, &dry },
+		{ 0 },
+	};
 
 	screen_open(&screen);
-	while (call->args[count])
-		count++;
-	auto_free char **rest = mem_array(count + 1, sizeof(*rest));
-	bool dry = dry_take(call->args, rest);
-	if (options_load(rest, &config, e) < 0)
+	if (own_options_take(call->args, own, &rest, e) < 0 ||
+	    options_load(rest, &config, e) < 0)
 		return -1;
 	if (config->keep_count == 0)
 		return err_set(e, ERR_USAGE,

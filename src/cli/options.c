@@ -1,6 +1,6 @@
 /*
- * --name VALUE and --name=VALUE. Which names there are is the table's
- * business; here, only --config is known.
+ * --name VALUE and --name=VALUE. Which names there are is the business of
+ * tables; here, only --config is known.
  */
 #include <stdlib.h>
 #include <unistd.h>
@@ -8,17 +8,56 @@
 #include "base/mem.h"
 #include "cli/inside.h"
 
-bool option_take(char *const **args, const char *name, struct span *value_out)
+/* -------------------------------------------------- options of one verb */
+
+static const struct own_option *own_find(const struct own_option *own,
+					 const char *arg)
+{
+	struct span rest = span_of(arg);
+	struct span name = span_cut(&rest, '=');
+
+	while (own->name && !span_is(name, own->name))
+		own++;
+	return own->name ? own : NULL;
+}
+
+static int own_read(const struct own_option *own, char *const **args,
+		    struct err *e)
 {
 	struct span value = span_of(**args);
 
-	if (!span_is(span_cut(&value, '='), name))
-		return false;
+	span_cut(&value, '=');
+	if (!own->read) {
+		*own->out = 1;
+		return value.at ? err_set(e, ERR_USAGE, "%s takes no value",
+					  own->name) :
+				  0;
+	}
 	if (!value.at && (*args)[1])
 		value = span_of(*++*args);
-	*value_out = value;
-	return true;
+	return own->read(own->name, value, own->out, e);
 }
+
+int own_options_take(char *const *args, const struct own_option *own,
+		     char ***rest_out, struct err *e)
+{
+	size_t count = 0;
+
+	while (args[count])
+		count++;
+	*rest_out = mem_array(count + 1, sizeof(**rest_out));
+	for (char **rest = *rest_out; *args; args++) {
+		const struct own_option *option = own_find(own, *args);
+
+		if (!option)
+			*rest++ = *args;
+		else if (own_read(option, &args, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ------------------------------------------- options of the configuration */
 
 struct options {
 	char *file;

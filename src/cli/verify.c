@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "base/mem.h"
 #include "cli/errand.h"
 #include "cli/inside.h"
 #include "cli/say.h"
@@ -183,40 +182,23 @@ static int verify_do(struct verify *verify, const char *data,
 
 /* ---------------------------------------------------------------- the verb */
 
-/* Takes its own options out of `args`; `rest` has room for all of them. */
-static int args_take(char *const *args, struct verify *verify, char **rest,
-		     struct err *e)
-{
-	struct span value;
-
-	for (; *args; args++) {
-		if (span_is(span_of(*args), "--dry-run"))
-			verify->dry = true;
-		else if (!option_take(&args, "--rate", &value))
-			*rest++ = *args;
-		else if (config_size("--rate", value, &verify->rate, e) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 int cli_verify(const struct call *call, struct err *e)
 {
 	auto_of(config) struct config *config = NULL;
-	struct screen screen;
+	auto_with(screen_close) struct screen screen;
+	auto_free char **rest = NULL;
 	struct verify verify = { .rate = -1 };
-	size_t count = 0;
+	const struct own_option own[] = {
+		{ "--dry-run", NULL, &verify.dry },
+		{ "--rate", config_size, &verify.rate },
+		{ 0 },
+	};
 
-	while (call->args[count])
-		count++;
-	auto_free char **rest = mem_array(count + 1, sizeof(*rest));
-	if (args_take(call->args, &verify, rest, e) < 0 ||
+	screen_open(&screen);
+	if (own_options_take(call->args, own, &rest, e) < 0 ||
 	    options_load(rest, &config, e) < 0)
 		return -1;
-	screen_open(&screen);
-	int failed = verify_do(&verify, config->data, &screen.saying, e);
-	screen_close(&screen);
-	return failed;
+	return verify_do(&verify, config->data, &screen.saying, e);
 }
 
 void cli_verify_help(const struct call *call, struct buf *out)

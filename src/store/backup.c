@@ -8,7 +8,6 @@
  * which does not name it, and since most files are there by then, it takes
  * little time, for which sweeps wait.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -60,16 +59,10 @@ static int outside_check(const struct store *store, const char *path,
 		       path);
 }
 
-static void dir_end(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 /* A file system puts one in itself, and who comes first another. */
 static bool is_nothing(const char *name)
 {
-	static const char *const names[] = { ".", "..", "lost+found", "lock" };
+	static const char *const names[] = { "lost+found", "lock" };
 
 	for (size_t i = 0; i < array_size(names); i++) {
 		if (strcmp(name, names[i]) == 0)
@@ -78,22 +71,19 @@ static bool is_nothing(const char *name)
 	return false;
 }
 
-int dir_is_empty(int parent, bool *out, struct err *e)
+static int name_weigh(const char *name, void *arg, struct err *e)
 {
-	auto_fd int fd = io_open_at(parent, ".", O_RDONLY | O_DIRECTORY, e);
-	if (fd < 0)
-		return -1;
-	auto_with(dir_end) DIR *dir = fdopendir(fd);
-	if (!dir)
-		return err_sys(e, "readdir");
-	steal_fd(&fd);
-	const struct dirent *entry;
+	bool *empty = arg;
 
-	do
-		entry = readdir(dir);
-	while (entry && is_nothing(entry->d_name));
-	*out = !entry;
+	(void)e;
+	*empty = *empty && is_nothing(name);
 	return 0;
+}
+
+int dir_is_empty(int dir, bool *out, struct err *e)
+{
+	*out = true;
+	return dir_each(dir, ".", name_weigh, out, e);
 }
 
 static int place_check(const char *path, int dir, struct err *e)

@@ -47,7 +47,8 @@ struct collector {
 	atomic_bool started;
 	_Atomic int64_t grace_ms;
 
-	pthread_mutex_t pass; /* held by whoever is at a pass */
+	pthread_mutex_t pass; /* held by whoever is at a pass, and by a
+				 backup while nothing may be removed */
 
 	pthread_mutex_t count;
 	int64_t counted_ms; /* clock_ms: uptime was counted until then; guarded
@@ -71,7 +72,7 @@ struct evictor {
 	pthread_cond_t entered;
 	int64_t entering; /* bytes on their way into the database */
 	uint64_t entered_count;
-	int64_t shown;	  /* bytes, by the metric */
+	int64_t shown; /* bytes, by the metric */
 };
 
 #define SUSPECTS 16
@@ -140,6 +141,14 @@ static inline void never_mind(int result)
  */
 int blob_open(struct store *, const struct digest *, const struct meta_blob *,
 	      struct blob_place *out, struct err *) must_check;
+
+/*
+ * Calls `visit` for each name in the directory `name` of `parent`, in no order;
+ * a -1 of it ends the walk.
+ */
+typedef int (*dir_visit)(const char *name, void *arg, struct err *);
+int dir_each(int parent, const char *name, dir_visit visit, void *arg,
+	     struct err *) may_wait must_check;
 
 /* --------------------------------------------------------------
  * arrivals */
@@ -223,7 +232,7 @@ int collector_rest(struct collector *, int64_t *piece_us, struct err *)
 /* Files in incoming/ that belong to no session. */
 int sweep_leftovers(struct store *, struct err *) may_wait must_check;
 
-/* One pass, alone: nobody else is at one. */
+/* One pass; alone, if it removes anything: nobody else is at one. */
 int sweep_pass(struct store *, const struct store_sweep *,
 	       const struct meta_horizon *, struct store_swept *out,
 	       struct err *) may_wait must_check;

@@ -265,6 +265,7 @@ struct store_dead {
 	} kind;
 	const struct repository *repository; /* of all but blobs and files */
 	const struct digest *digest; /* null: an upload, or one's file */
+	const char *arrival;	     /* of a file that is no blob's: its name */
 	int64_t size;		     /* bytes on the disk; of a link 0 */
 };
 

@@ -3,9 +3,7 @@
  * leaves such, and a sweep removes it; what has no name of ours was put there
  * by somebody, and stays.
  */
-#include <dirent.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "base/io.h"
@@ -77,8 +75,9 @@ static int stray_look(const char *path, int64_t size, void *arg, struct err *e)
 	return scrub_pause(&scrub->pace, 0, e);
 }
 
-static int arrival_look(struct scrub *scrub, const char *name, struct err *e)
+static int arrival_look(const char *name, void *arg, struct err *e)
 {
+	struct scrub *scrub = arg;
 	struct store *store = scrub->store;
 	int64_t id = span_decimal(span_of(name));
 	bool exists = false;
@@ -95,39 +94,12 @@ static int arrival_look(struct scrub *scrub, const char *name, struct err *e)
 	return stray_look(path, st.st_size, scrub, e);
 }
 
-static void dir_end(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
-static int arrivals_look(struct scrub *scrub, struct err *e)
-{
-	auto_fd int fd = io_open_at(scrub->store->data, "incoming",
-				    O_RDONLY | O_DIRECTORY, e);
-	if (fd < 0)
-		return -1;
-	auto_with(dir_end) DIR *dir = fdopendir(fd);
-	const struct dirent *entry;
-
-	if (!dir)
-		return err_sys(e, "incoming");
-	steal_fd(&fd);
-	while ((entry = readdir(dir))) {
-		if (strcmp(entry->d_name, ".") == 0 ||
-		    strcmp(entry->d_name, "..") == 0)
-			continue;
-		if (arrival_look(scrub, entry->d_name, e) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 int scrub_files(struct scrub *scrub, struct err *e)
 {
 	struct blob_store *blobs = scrub->store->blobs;
 
-	if (arrivals_look(scrub, e) < 0 ||
+	if (dir_each(scrub->store->data, "incoming", arrival_look, scrub, e) <
+		    0 ||
 	    blob_list(blobs, blob_file_look, scrub, e) < 0)
 		return -1;
 	return blob_strays(blobs, stray_look, scrub, e);

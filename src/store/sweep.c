@@ -8,7 +8,6 @@
  * Whoever is at an arrival holds it, and what is held is touched before
  * sessions are looked at: so age finds only what was left alone.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <sys/stat.h>
 
@@ -204,12 +203,12 @@ static int blob_files_sweep(struct pass *pass, struct err *e)
 	return gathered_sweep(&files, e);
 }
 
-static int arrival_file_sweep(struct pass *pass, const char *name,
-			      struct err *e)
+static int arrival_file_sweep(const char *name, void *arg, struct err *e)
 {
+	struct pass *pass = arg;
 	struct store *store = pass->store;
 	int64_t id = span_decimal(span_of(name));
-	struct store_dead what = { .kind = DEAD_FILE };
+	struct store_dead what = { .kind = DEAD_FILE, .arrival = name };
 	struct stat st;
 	bool exists;
 
@@ -226,29 +225,10 @@ static int arrival_file_sweep(struct pass *pass, const char *name,
 	return 0;
 }
 
-static void dir_end(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 static int arrival_files_sweep(struct pass *pass, struct err *e)
 {
-	auto_fd int fd = io_open_at(pass->store->data, "incoming",
-				    O_RDONLY | O_DIRECTORY, e);
-	if (fd < 0)
-		return -1;
-	auto_with(dir_end) DIR *dir = fdopendir(fd);
-	struct dirent *entry;
-
-	if (!dir)
-		return err_sys(e, "incoming");
-	steal_fd(&fd);
-	while ((entry = readdir(dir))) {
-		if (arrival_file_sweep(pass, entry->d_name, e) < 0)
-			return -1;
-	}
-	return 0;
+	return dir_each(pass->store->data, "incoming", arrival_file_sweep, pass,
+			e);
 }
 
 /* ------------------------------------------------------------------ pass */

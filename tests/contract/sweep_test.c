@@ -218,6 +218,29 @@ static void a_dry_sweep_tells_and_changes_nothing(void **state)
 
 /* ----------------------------------------------------------------- arrivals */
 
+static void sweep_meanwhile(struct lab *lab)
+{
+	assert_int_equal(sweep_now(lab).blobs.number, 1);
+}
+
+static void a_dry_sweep_may_be_read_slowly_and_holds_up_no_other(void **state)
+{
+	struct lab *lab = *state;
+	struct teller teller = { .lab = lab, .meanwhile = sweep_meanwhile };
+	struct store_sweep dry = {
+		.grace_ms = GRACE_MS,
+		.dry = true,
+		.tell = tell,
+		.arg = &teller,
+	};
+
+	lab_open(lab);
+	push_and_drop(lab);
+	sweep_with(lab, dry);
+	assert_int_equal(teller.told[DEAD_LINK], 1);
+	assert_false(lab_has(lab, local("app"), "layer"));
+}
+
 static void an_abandoned_upload_expires(void **state)
 {
 	struct lab *lab = *state;
@@ -420,6 +443,7 @@ int main(void)
 		EACH_PARTY(what_is_cached_goes_when_no_manifest_names_it),
 		ALSO_KEEPER(more_than_a_page_goes_in_one_pass),
 		ALSO_CLIENTS(a_dry_sweep_tells_and_changes_nothing),
+		LAB_TEST(a_dry_sweep_may_be_read_slowly_and_holds_up_no_other),
 		ALSO_KEEPER(an_abandoned_upload_expires),
 		ALSO_KEEPER(an_upload_that_somebody_came_back_to_stays),
 		LAB_TEST(what_is_arriving_stays_however_long_it_takes),

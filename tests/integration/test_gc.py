@@ -125,12 +125,13 @@ def test_what_a_deleted_manifest_named_goes_at_once_if_asked_so(registry):
 
     assert "2 blobs (1.2 MB) that no manifest names" in gc(registry)
     assert len(files(registry, "blobs")) == 2
-    told = gc(registry, "--dry-run", "--grace", "0s")
-    assert f"1.2 MB  {layer.digest}: no repository has it" in told
-    assert f"app@{config.digest}: no manifest there names it" in told
-    assert "Would remove 2 blobs (1.2 MB), 2 links." in told
+    told = gc(registry, "--dry-run", "--grace=0s")
+    assert f"1.2 MB  {layer.digest}: no manifest of any" in told
+    assert f"app@{config.digest}: no manifest of this" in told
+    assert ("Would remove 2 blobs (1.2 MB), "
+            "2 links of repositories to blobs.") in told
     assert len(files(registry, "blobs")) == 2
-    assert "Removed 2 blobs (1.2 MB), 2 links." in gc(registry, "--grace=0s")
+    assert "Removed 2 blobs (1.2 MB), 2 links" in gc(registry, "--grace=0s")
     assert files(registry, "blobs") == []
     assert gc(registry) == "Nothing to remove.\n"
     metrics = registry.metrics()
@@ -206,7 +207,10 @@ def test_what_a_crash_left_behind_goes(registry):
     name.with_name(name.stem + ".999").write_bytes(b"left")
     (registry.data / "incoming" / "999").write_bytes(b"left")
     (registry.data / "incoming" / "notes").write_bytes(b"not ours")
-    assert "Removed 2 lost files (8 B)." in gc(registry)
+    told = gc(registry, "--dry-run")
+    assert f"file         4 B  {layer.digest}: left over, by a crash" in told
+    assert "file         4 B  incoming/999: left over, by a crash" in told
+    assert "Removed 2 left-over files (8 B)." in gc(registry)
     assert files(registry, "blobs") == [name]
     assert [path.name for path in files(registry, "incoming")] == ["notes"]
 
@@ -216,9 +220,9 @@ def test_a_stopped_store_is_swept_as_well(registry):
     push_blobs(registry, "app", config)
     delete(registry, "app", push_manifest_of(registry, "app", "1", config))
     assert registry.stop() == 0
-    assert "Would remove 1 blob (100 B), 1 link." in gc(
+    assert "Would remove 1 blob (100 B), 1 link of a repository" in gc(
         registry, "--dry-run", "--grace", "0s")
-    assert "Removed 1 blob (100 B), 1 link." in gc(registry, "--grace", "0s")
+    assert "Removed 1 blob (100 B)" in gc(registry, "--grace", "0s")
     assert files(registry, "blobs") == []
 
 
