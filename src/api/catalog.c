@@ -19,6 +19,7 @@ void catalog_get(struct call *call)
 	    meta_repositories_peek(store_meta(call->api->store), upstream,
 				   &page, &e) < 0)
 		return fail(call, &e);
-	page_warn(call, upstream);
+	if (*upstream)
+		page_warn(call, upstream, NULL);
 	page_answer(call, "\"repositories\":", &page);
 }

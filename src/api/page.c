@@ -41,12 +41,46 @@ void page_link(struct call *call, const char *last)
 		       query.len ? query.at : "", last);
 }
 
-void page_warn(struct call *call, const char *upstream)
+void page_warn(struct call *call, const char *upstream, const struct err *why)
 {
-	if (*upstream)
-		respond_header(call->response, "Warning",
-			       "299 - \"only what is cached of %s is listed\"",
-			       upstream);
+	char reason[sizeof(why->message)] = "";
+
+	if (why)
+		memcpy(reason, why->message, sizeof(reason));
+	for (char *c = reason; *c; c++)
+		if (*c == '"' || *c == '\\')
+			*c = '\'';
+	respond_header(call->response, "Warning",
+		       "299 - \"only what is cached of %s is listed%s%s\"",
+		       upstream, why ? ": " : "", reason);
+}
+
+/* In the order of bytes. */
+static bool is_behind(struct span name, struct span after)
+{
+	size_t least = name.len < after.len ? name.len : after.len;
+	int order = memcmp(name.at, after.at, least);
+
+	return order != 0 ? order > 0 : name.len > after.len;
+}
+
+void page_fill(struct meta_page *page, struct span lines)
+{
+	struct span after = span_of(page->after ? page->after : "");
+
+	page->names =
+		arena_alloc(page->arena, page->limit * sizeof(*page->names));
+	page->count = 0;
+	while (lines.len > 0) {
+		struct span line = span_cut(&lines, '\n');
+
+		if (!is_behind(line, after))
+			continue;
+		page->more = page->count == page->limit;
+		if (page->more)
+			return;
+		page->names[page->count++] = arena_text(page->arena, line);
+	}
 }
 
 void page_answer(struct call *call, const char *opening,

@@ -16,5 +16,11 @@ void page_link(struct call *, const char *last);
 /* {<opening>[…]}, and a Link if there is more. */
 void page_answer(struct call *, const char *opening, const struct meta_page *);
 
-/* A list of what is cached of an upstream is not all that it has: says so. */
-void page_warn(struct call *, const char *upstream);
+/* The page that was asked for, out of sorted lines. */
+void page_fill(struct meta_page *, struct span lines);
+
+/*
+ * A list of what is cached of an upstream is not all that it has: says so,
+ * and why (or null).
+ */
+void page_warn(struct call *, const char *upstream, const struct err *why);

@@ -2,7 +2,8 @@
  * GET /v2/<name>/referrers/<digest>. distribution-spec, "Listing Referrers".
  *
  * It is never 404, which would mean that there is no such list here: what
- * nobody refers to has an empty one, and so has an unknown repository.
+ * nobody refers to has an empty one, and so has an unknown repository. Of an
+ * upstream that cannot be asked, what is cached is listed, with a Warning.
  */
 #include <stdio.h>
 
@@ -12,6 +13,8 @@
 
 enum { PAGE_BYTES = 4 * 1024 * 1024, TYPES = 16 };
 
+static const char head[] = "{\"schemaVersion\":2,\"mediaType\":\"" OCI_INDEX
+			   "\",\"manifests\":[";
 static const char tail[] = "]}\n";
 
 static int types_asked(const struct request *req, struct span out[TYPES],
@@ -55,7 +58,6 @@ static void list_answer(struct call *call, const struct meta_referrers *list,
 	snprintf(last, sizeof(last), "%lld", (long long)list->after);
 	if (list->more)
 		page_link(call, last);
-	page_warn(call, call->target.repository.upstream);
 	if (list->type_count > 0)
 		respond_header(res, "OCI-Filters-Applied", "artifactType");
 	respond_header(res, "Content-Type", OCI_INDEX);
@@ -63,23 +65,96 @@ static void list_answer(struct call *call, const struct meta_referrers *list,
 		      arena_copy(call->request->arena, buf_span(body)));
 }
 
-void referrers_get(struct call *call)
+static int list_asked(struct call *call, struct span types[TYPES],
+		      struct meta_referrers *out, struct err *e)
 {
-	struct span types[TYPES];
-	struct meta_referrers list = {
+	*out = (struct meta_referrers){
 		.subject = call->digest,
 		.types = types,
 		.room = PAGE_BYTES - strlen(tail),
 	};
+	if (types_asked(call->request, types, &out->type_count, e) < 0)
+		return -1;
+	return place_asked(call->request, &out->after, e);
+}
+
+/* What is here of them: all there are, or `why` there may be more. */
+static void referrers_here(struct call *call, const struct err *why)
+{
+	struct span types[TYPES];
+	struct meta_referrers list;
 	auto_buf struct buf body = { 0 };
 	struct err e;
 
-	buf_add(&body, SPAN("{\"schemaVersion\":2,\"mediaType\":\"" OCI_INDEX
-			    "\",\"manifests\":["));
-	if (types_asked(call->request, types, &list.type_count, &e) < 0 ||
-	    place_asked(call->request, &list.after, &e) < 0 ||
+	buf_add(&body, span_of(head));
+	if (list_asked(call, types, &list, &e) < 0 ||
 	    meta_referrers_peek(store_meta(call->api->store),
 				&call->target.repository, &list, &body, &e) < 0)
 		return fail(call, &e);
+	if (why)
+		page_warn(call, call->target.repository.upstream, why);
 	list_answer(call, &list, &body);
+}
+
+static void referrers_local(struct call *call)
+{
+	referrers_here(call, NULL);
+}
+
+/*
+ * Of upstream's list; a line's number is its place. What has no list may have
+ * referrers all the same, and who pulled one by its digest made it known here.
+ */
+static void referrers_listed(struct call *call, const struct list_view *view)
+{
+	struct span types[TYPES];
+	struct meta_referrers list;
+	struct span rest = buf_span(&view->list.lines);
+	auto_buf struct buf body = { 0 };
+	struct err e;
+
+	if (view->warning.at)
+		respond_header(call->response, "Warning", "%.*s",
+			       SPAN_ARG(view->warning));
+	if (rest.len == 0)
+		return referrers_here(call, NULL);
+	if (list_asked(call, types, &list, &e) < 0)
+		return fail(call, &e);
+	buf_add(&body, span_of(head));
+	for (int64_t place = 1; rest.len > 0 && !list.more; place++) {
+		struct span line = span_cut(&rest, '\n');
+		struct span type = span_cut(&line, '\t');
+
+		if (place > list.after)
+			meta_referrer_add(&list, place, type, line, &body);
+	}
+	list_answer(call, &list, &body);
+}
+
+static void referrers_get_pull(struct call *call)
+{
+	auto_with(list_view_close) struct list_view view = { 0 };
+	struct err e;
+
+	if (pull_list(call->api->mirror, &call->target, &call->digest,
+		      call->request->arena, &view, &e) == 0)
+		return referrers_listed(call, &view);
+	if (e.kind == ERR_LOOP)
+		return fail(call, &e);
+	referrers_here(call, &e);
+}
+
+void referrers_get(struct call *call)
+{
+	auto_with(list_view_close) struct list_view view = { 0 };
+	struct err e;
+
+	if (repository_is_local(&call->target.repository))
+		return call_later(call, LANE_WRITE, referrers_local);
+	if (pull_peek_list(call->api->mirror, &call->target, &call->digest,
+			   &view, &e) == 0)
+		return referrers_listed(call, &view);
+	if (e.kind != ERR_NOT_HERE)
+		return fail(call, &e);
+	call_later(call, LANE_READ, referrers_get_pull);
 }

@@ -37,7 +37,7 @@ static const struct route routes[] = {
 	{ METHOD_DELETE, "/v2/<name>/blobs/uploads/<upload>", LANE_WRITE,  upload_delete,   CHANGES },
 	{ READ,          "/v2/<name>/blobs/<digest>",         HERE,        blob_get,        LOOKS },
 	{ METHOD_DELETE, "/v2/<name>/blobs/<digest>",         LANE_WRITE,  blob_unlink,     CHANGES },
-	{ READ,          "/v2/<name>/referrers/<digest>",     LANE_WRITE,  referrers_get,   LOOKS },
+	{ READ,          "/v2/<name>/referrers/<digest>",     HERE,        referrers_get,   LOOKS },
 	{ READ,          "/v2/<name>/tags/list",              HERE,        tags_get,        LOOKS },
 	{ READ,          "/v2/_catalog",                      HERE,        catalog_get,     LOOKS },
 	{ READ,          "/healthz",                          HERE,        health_get,      LOOKS },

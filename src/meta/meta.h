@@ -229,6 +229,10 @@ struct meta_referrers {
 int meta_referrers_peek(struct meta *, const struct repository *,
 			struct meta_referrers *, struct buf *out, struct err *)
 	must_check;
+/* The same for one of another list; sets `more` if it has no place left. */
+void meta_referrer_add(struct meta_referrers *, int64_t place,
+		       struct span artifact_type, struct span descriptor,
+		       struct buf *out);
 
 /* ----------------------------------------------------------------- stamps */
 

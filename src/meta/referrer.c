@@ -70,21 +70,20 @@ static bool is_wanted(struct span artifact_type,
 	return list->type_count == 0;
 }
 
-/* True if the page is full. */
-static bool row_add(const struct rows *row, struct meta_referrers *list,
-		    struct buf *out)
+void meta_referrer_add(struct meta_referrers *list, int64_t place,
+		       struct span artifact_type, struct span descriptor,
+		       struct buf *out)
 {
-	struct span descriptor = row_text(row, 1);
-
-	if (!is_wanted(row_text(row, 2), list))
-		return false;
-	if (list->count > 0 && out->len + 1 + descriptor.len > list->room)
-		return true;
+	if (!is_wanted(artifact_type, list))
+		return;
+	list->more = list->count > 0 &&
+		     out->len + 1 + descriptor.len > list->room;
+	if (list->more)
+		return;
 	if (list->count++ > 0)
 		buf_add(out, SPAN(","));
 	buf_add(out, descriptor);
-	list->after = row_number(row, 0);
-	return false;
+	list->after = place;
 }
 
 int meta_referrers_peek(struct meta *meta, const struct repository *repository,
@@ -113,7 +112,8 @@ int meta_referrers_peek(struct meta *meta, const struct repository *repository,
 	list->count = 0;
 	list->more = false;
 	while (found == 1 && !list->more) {
-		list->more = row_add(&rows, list, out);
+		meta_referrer_add(list, row_number(&rows, 0),
+				  row_text(&rows, 2), row_text(&rows, 1), out);
 		if (!list->more)
 			found = rows_next(&rows, e);
 	}

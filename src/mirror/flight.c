@@ -69,6 +69,8 @@ static const struct {
 } kinds[FLIGHT_KINDS] = {
 	[FLIGHT_MANIFEST] = { "manifest", fly_manifest },
 	[FLIGHT_BLOB] = { "blob", fly_blob },
+	[FLIGHT_TAGS] = { "tags", fly_list },
+	[FLIGHT_REFERRERS] = { "referrers", fly_list },
 };
 
 /* Whoever asked may be gone, so the flight says by itself how it ended. */
@@ -131,6 +133,18 @@ static struct flight *plan_open(struct mirror *mirror,
 	return flight;
 }
 
+static struct pool *pool_of(const struct crew *crew, enum flight_kind kind)
+{
+	switch (kind) {
+	case FLIGHT_BLOB:
+		return crew->blobs;
+	case FLIGHT_MANIFEST:
+		return crew->manifests;
+	default:
+		return crew->lists;
+	}
+}
+
 static struct flight *start(struct mirror *mirror,
 			    const struct flight_plan *plan)
 {
@@ -141,8 +155,7 @@ static struct flight *start(struct mirror *mirror,
 	flight->next = mirror->flights;
 	mirror->flights = flight;
 	metric_add(METRIC_MISSES, 1);
-	pool_run(plan->kind == FLIGHT_BLOB ? crew->blobs : crew->manifests, fly,
-		 flight);
+	pool_run(pool_of(crew, plan->kind), fly, flight);
 	return flight;
 }
 
@@ -262,4 +275,11 @@ int flight_refused(struct err *e, enum err_kind unknown)
 	if (e->kind == ERR_CLOSED) /* we are about to end */
 		e->kind = ERR_UNAVAILABLE;
 	return -1;
+}
+
+int flight_late(const struct flight_plan *plan, int64_t waited_ms,
+		struct err *e)
+{
+	return err_set(e, ERR_TIMEOUT, "upstream %s: no answer within %lld ms",
+		       plan->upstream->name, (long long)waited_ms);
 }

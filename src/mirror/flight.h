@@ -6,7 +6,7 @@
  * care. Its states only go forward:
  *
  *	ASKING → FLOWING → DONE or FAILED	(a blob)
- *	ASKING → DONE or FAILED			(a manifest)
+ *	ASKING → DONE or FAILED			(a manifest, a list)
  */
 #pragma once
 #include "base/pool.h"
@@ -23,7 +23,9 @@ enum flight_state {
 
 enum flight_kind {
 	FLIGHT_MANIFEST,
-	FLIGHT_BLOB, /* one and the same in every repository */
+	FLIGHT_BLOB,	  /* one and the same in every repository */
+	FLIGHT_TAGS,	  /* their list */
+	FLIGHT_REFERRERS, /* likewise, of the digest that they refer to */
 	FLIGHT_KINDS
 };
 
@@ -54,16 +56,18 @@ struct flight {
 	int64_t first;	    /* what could be read then, bytes */
 	unsigned detours;   /* parts of it that go another way now */
 
-	/* A manifest that was fetched, whether it is in the store or found no
-	   room there. Set before it is DONE, then only read. */
-	struct arena *arena; /* or null */
-	struct meta_manifest fetched;
+	/* What was fetched, whether it is in the store or found no room
+	   there. Set before it is DONE, then only read. */
+	struct arena *arena;	      /* or null */
+	struct meta_manifest fetched; /* a manifest */
+	struct span list;	      /* or a list, in lines */
 };
 
 /* The threads that ask one upstream: a dead one holds up no other. */
 struct crew {
 	struct pool *blobs;
 	struct pool *manifests;
+	struct pool *lists;
 };
 
 struct mirror {
@@ -131,6 +135,7 @@ void flight_flow(struct flight *, struct growing *);
 /* What a flight does; 0 when it brought it into the store. */
 int fly_blob(struct flight *, struct err *) may_wait must_check;
 int fly_manifest(struct flight *, struct err *) may_wait must_check;
+int fly_list(struct flight *, struct err *) may_wait must_check;
 
 /* Asks for a manifest, and waits for so long. */
 int flight_manifest(struct mirror *, const struct flight_plan *,
@@ -154,3 +159,5 @@ struct span stale_warning(int64_t checked, const struct err *why,
  * 401 or 403, so whatever upstream does not let us have is unknown.
  */
 int flight_refused(struct err *, enum err_kind unknown);
+/* ERR_TIMEOUT: it has not come for so long. */
+int flight_late(const struct flight_plan *, int64_t waited_ms, struct err *);

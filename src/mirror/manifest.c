@@ -108,9 +108,7 @@ int flight_manifest(struct mirror *mirror, const struct flight_plan *plan,
 	case FLIGHT_FAILED:
 		return flight_refused(e, ERR_MANIFEST_UNKNOWN);
 	default:
-		return err_set(e, ERR_TIMEOUT,
-			       "upstream %s: no answer within %lld ms",
-			       plan->upstream->name, (long long)patience_ms);
+		return flight_late(plan, patience_ms, e);
 	}
 }
 

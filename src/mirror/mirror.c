@@ -7,7 +7,8 @@
 #include "mirror/flight.h"
 
 enum { VIA_MAX = 1024 };
-enum { BLOBS_AT_ONCE = 64, MANIFESTS_AT_ONCE = 16 }; /* an upstream */
+/* Of an upstream; a list may be large, and wait for a manifest. */
+enum { BLOBS_AT_ONCE = 64, MANIFESTS_AT_ONCE = 16, LISTS_AT_ONCE = 4 };
 
 struct mirror *mirror_open(const struct mirror_options *options)
 {
@@ -24,6 +25,7 @@ struct mirror *mirror_open(const struct mirror_options *options)
 		mirror->crews[i] = (struct crew){
 			pool_open("blobs", BLOBS_AT_ONCE),
 			pool_open("manifests", MANIFESTS_AT_ONCE),
+			pool_open("lists", LISTS_AT_ONCE),
 		};
 		mirror->upstreams[i] =
 			upstream_keep(options->upstreams[i].upstream);
@@ -66,6 +68,7 @@ void mirror_close(struct mirror **owned)
 
 	mirror_stop(mirror);
 	for (size_t i = 0; i < mirror->options.upstream_count; i++) {
+		pool_close(&mirror->crews[i].lists);
 		pool_close(&mirror->crews[i].blobs);
 		pool_close(&mirror->crews[i].manifests);
 		upstream_close(&mirror->upstreams[i]);

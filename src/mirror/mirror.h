@@ -238,3 +238,30 @@ int pull_peek_manifest(struct mirror *, const struct mirror_target *,
 int pull_manifest(struct mirror *, const struct mirror_target *,
 		  const struct reference *, struct arena *,
 		  struct manifest_view *out, struct err *) may_wait must_check;
+
+/* ------------------------------------------------------------------ lists */
+
+/* Begins as zero. */
+struct list_view {
+	struct meta_list list;
+	struct span warning; /* why it may be old, in the arena; SPAN_NONE */
+};
+void list_view_close(struct list_view *);
+
+/*
+ * All of a list of an upstream's repository: of its tags, or, with a subject,
+ * of what refers to that. ERR_NOT_HERE: not here, or past the lifetime of a
+ * tag: ask pull_list, on a worker.
+ */
+int pull_peek_list(struct mirror *, const struct mirror_target *,
+		   const struct digest *subject, struct list_view *out,
+		   struct err *) must_check;
+
+/*
+ * Asks upstream; when that does not answer within `patience_ms`, or refuses,
+ * the list that is here is served, with a warning. Without one: ERR_NAME_
+ * UNKNOWN, and errors as of pull_blob; what is cached may be listed instead.
+ */
+int pull_list(struct mirror *, const struct mirror_target *,
+	      const struct digest *subject, struct arena *,
+	      struct list_view *out, struct err *) may_wait must_check;

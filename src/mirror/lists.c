@@ -1,0 +1,170 @@
+/*
+ * Lists of an upstream's repository: whole, as it gave them, and believed for
+ * as long as a tag is. Where it has no list of referrers, an index under a tag
+ * may say them; that is a manifest like others, and fetched like them.
+ */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "mirror/flight.h"
+#include "oci/listing.h"
+
+enum { ANSWER_MS = 10000 };
+
+void list_view_close(struct list_view *view)
+{
+	meta_list_free(&view->list);
+}
+
+int pull_peek_list(struct mirror *mirror, const struct mirror_target *target,
+		   const struct digest *subject, struct list_view *out,
+		   struct err *e)
+{
+	if (meta_list_peek(store_meta(mirror->store), &target->repository,
+			   subject, &out->list, e) < 0) {
+		if (e->kind != ERR_NOT_FOUND)
+			return -1;
+		return err_set(e, ERR_NOT_HERE, "upstream has to be asked");
+	}
+	if (!mirror_believes(mirror, target, out->list.checked))
+		return err_set(e, ERR_NOT_HERE, "the list's lifetime is over");
+	metric_add(METRIC_HITS, 1);
+	return 0;
+}
+
+static int ask(struct mirror *mirror, const struct flight_plan *plan,
+	       int64_t patience_ms, struct buf *lines, struct err *e)
+{
+	auto_of(flight) struct flight *flight = flight_join(mirror, plan);
+
+	switch (flight_wait(flight, clock_ms() + patience_ms, NULL, e)) {
+	case FLIGHT_DONE:
+		buf_clear(lines);
+		buf_add(lines, flight->list);
+		return 0;
+	case FLIGHT_FAILED:
+		return flight_refused(e, ERR_NAME_UNKNOWN);
+	default:
+		return flight_late(plan, patience_ms, e);
+	}
+}
+
+static struct flight_plan plan_list(const struct mirror *mirror,
+				    const struct mirror_target *target,
+				    const struct digest *subject)
+{
+	struct flight_plan plan = {
+		.kind = FLIGHT_TAGS,
+		.upstream = mirror_upstream_of(mirror, &target->repository),
+		.repository = target->repository,
+		.reason = "list",
+		.via = target->via,
+	};
+
+	if (subject) {
+		plan.kind = FLIGHT_REFERRERS;
+		plan.reference = reference_to_digest(subject);
+	}
+	return plan;
+}
+
+int pull_list(struct mirror *mirror, const struct mirror_target *target,
+	      const struct digest *subject, struct arena *arena,
+	      struct list_view *out, struct err *e)
+{
+	struct flight_plan plan = plan_list(mirror, target, subject);
+	bool have = meta_list_peek(store_meta(mirror->store),
+				   &target->repository, subject, &out->list,
+				   e) == 0;
+
+	/* Somebody else may have asked since the peek. */
+	if (have && mirror_believes(mirror, target, out->list.checked))
+		return 0;
+	if (have)
+		plan.reason = "list expired";
+	if (ask(mirror, &plan, have ? target->rules->patience_ms : ANSWER_MS,
+		&out->list.lines, e) == 0)
+		return 0;
+	if (!have)
+		return -1;
+	out->warning = stale_warning(out->list.checked, e, arena);
+	metric_add(METRIC_STALE, 1);
+	return 0;
+}
+
+/* ------------------------------------------------------------ the flight */
+
+/* distribution-spec, "Referrers Tag Schema". */
+static struct reference schema_tag(const struct digest *subject)
+{
+	struct reference reference = { .kind = REFERENCE_TAG };
+	struct digest_text text = digest_text(subject);
+
+	snprintf(reference.tag.s, sizeof(reference.tag.s), "%.*s",
+		 (int)strlen("sha256-") + 64, text.s);
+	*strchr(reference.tag.s, ':') = '-';
+	return reference;
+}
+
+/* There is no list; an index under a tag may be one. None: nothing refers. */
+static int referrers_by_tag(struct flight *flight, struct buf *lines,
+			    struct err *e)
+{
+	const struct flight_plan *plan = &flight->plan;
+	auto_of(arena) struct arena *arena = arena_open();
+	struct meta_manifest found;
+	struct flight_plan index = {
+		.kind = FLIGHT_MANIFEST,
+		.upstream = plan->upstream,
+		.repository = plan->repository,
+		.reference = schema_tag(&plan->reference.digest),
+		.reason = "referrers",
+		.via = flight->via,
+	};
+
+	if (flight_manifest(flight->mirror, &index, ANSWER_MS, arena, &found,
+			    e) < 0)
+		return e->kind == ERR_MANIFEST_UNKNOWN ? 0 : -1;
+	return listing_referrers(found.bytes, lines, e);
+}
+
+static int referrers(struct flight *flight, struct buf *lines, struct err *e)
+{
+	struct upstream_question question = flight_question(flight);
+
+	if (upstream_list_referrers(flight->upstream, &question,
+				    &flight->plan.reference.digest, lines,
+				    e) == 0)
+		return 0;
+	if (e->kind != ERR_UNSUPPORTED)
+		return -1;
+	buf_clear(lines);
+	return referrers_by_tag(flight, lines, e);
+}
+
+static int tags(struct flight *flight, struct buf *lines, struct err *e)
+{
+	struct upstream_question question = flight_question(flight);
+
+	return upstream_list_tags(flight->upstream, &question, lines, e);
+}
+
+/* What finds no room is given to those who wait, and no others. */
+int fly_list(struct flight *flight, struct err *e)
+{
+	const struct flight_plan *plan = &flight->plan;
+	bool of_tags = plan->kind == FLIGHT_TAGS;
+	auto_buf struct buf lines = { 0 };
+
+	if ((of_tags ? tags : referrers)(flight, &lines, e) < 0)
+		return -1;
+	flight->arena = arena_open();
+	flight->list = arena_copy(flight->arena, buf_span(&lines));
+	if (meta_list_put(store_meta(flight->mirror->store), &plan->repository,
+			  of_tags ? NULL : &plan->reference.digest,
+			  flight->list, e) == 0 ||
+	    e->kind == ERR_NO_SPACE)
+		return 0;
+	return -1;
+}

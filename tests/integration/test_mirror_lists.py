@@ -1,0 +1,199 @@
+"""Lists through the mirror: tags and referrers are upstream's, asked once."""
+
+import json
+
+import pytest
+
+from lab.content import digest_of
+from lab.copiers import Oras, Regctl, SkopeoCopier
+from lab.hub import Hub
+from lab.images import OCI, OCI_INDEX, Blob, Manifest, descriptor, encode
+from lab.pusher import push_blob, push_manifest
+from lab.registry import Registry
+from lab.waiting import wait_until
+from lab.wire import Wire
+from test_clients_artifacts import (SBOM, SIGNATURE, attach, discover,
+                                    document, listed)
+from test_lists import walk
+
+__all__ = ["document"]      # a fixture
+CONFIG = b"{}"
+
+
+# ------------------------------------------------------- words of this file
+
+def push(address, name, *tags, subject=None, kind=None):
+    """A manifest of its own, under these tags."""
+    body = {"schemaVersion": 2, "mediaType": OCI["manifest"],
+            "config": descriptor(OCI["config"],
+                                 Blob(digest_of(CONFIG), len(CONFIG))),
+            "layers": []}
+    if subject:
+        body |= {"artifactType": kind, "subject": {
+            "mediaType": OCI["manifest"], "digest": subject.digest,
+            "size": len(subject.body)}}
+    manifest = Manifest(OCI["manifest"], encode(body))
+    with Wire(address) as wire:
+        push_blob(wire, name, digest_of(CONFIG), CONFIG)
+        push_manifest(wire, name, manifest.digest, manifest)
+        for start in range(0, len(tags), 50):
+            more = "&tag=".join(tags[start:start + 50])
+            push_manifest(wire, name, f"{manifest.digest}?tag={more}",
+                          manifest)
+    return manifest
+
+
+def questions(registry, path):
+    """How often it was asked for such a path."""
+    return len([line for line in registry.log_lines("request")
+                if path in line["path"] and line["method"] == "GET"])
+
+
+def referrers(mirror, name, subject, query=""):
+    answer = mirror.ask("GET", f"/v2/{name}/referrers/{subject}{query}")
+    assert answer.status == 200
+    assert answer["Content-Type"] == OCI_INDEX
+    return [each["artifactType"] for each in answer.json["manifests"]]
+
+
+@pytest.fixture
+def far(scene):
+    """A registry of ours, as an upstream."""
+    return Registry(scene).start()
+
+
+@pytest.fixture
+def hub(scene):
+    """Debian's docker-registry, which has no referrers API."""
+    return Hub(scene)
+
+
+@pytest.fixture
+def start_mirror(scene):
+    def start(upstream, lifetime="5m"):
+        return Registry(
+            scene, {"far.example": upstream.url},
+            options={"far.example": {"tag_lifetime": lifetime}}).start()
+    return start
+
+
+# -------------------------------------------------------------------- tags
+
+TAGS = [f"t{i:04}" for i in range(2500)]
+
+
+def test_all_tags_are_upstreams_page_by_page(far, start_mirror):
+    push(far.address, "app", *TAGS)
+    mirror = start_mirror(far)
+    with mirror.connect() as wire:
+        for n, pages in (1000, 3), (700, 4), (5000, 3):
+            got = list(walk(wire, f"/v2/app/tags/list?n={n}", "tags"))
+            assert sum(got, []) == TAGS and len(got) == pages
+        behind = wire.ask("GET", "/v2/app/tags/list?n=2&last=t0041x")
+        assert behind.json["tags"] == ["t0042", "t0043"]
+        assert behind["Warning"] is None
+        last = wire.ask("GET", "/v2/app/tags/list?n=2&last=t2497")
+        assert last.json["tags"] == ["t2498", "t2499"]
+        assert last["Link"] is None
+        assert wire.ask("GET", "/v2/app/tags/list?n=x").status == 400
+    assert questions(far, "/tags/list") == 3
+
+
+def test_a_new_tag_is_seen_after_the_lifetime(far, start_mirror):
+    push(far.address, "app", "1")
+    mirror = start_mirror(far, lifetime="1s")
+
+    def tags():
+        return mirror.ask("GET", "/v2/app/tags/list").json["tags"]
+
+    assert tags() == ["1"]
+    push(far.address, "app", "2")
+    wait_until(lambda: tags() == ["1", "2"], "the new tag")
+
+
+def test_without_upstream_tags_are_as_they_were(far, start_mirror):
+    push(far.address, "app", "1", "2")
+    push(far.address, "other", "1", "2")
+    mirror = start_mirror(far, lifetime="0s")
+    assert mirror.ask("GET", "/v2/app/tags/list").json["tags"] == ["1", "2"]
+    assert mirror.ask("GET", "/v2/other/manifests/2").status == 200
+    far.stop()
+    mirror.restart()
+
+    answer = mirror.ask("GET", "/v2/app/tags/list")
+    assert answer.json == {"name": "app", "tags": ["1", "2"]}
+    assert 'last confirmed' in answer["Warning"]
+    answer = mirror.ask("GET", "/v2/other/tags/list")
+    assert answer.json == {"name": "other", "tags": ["2"]}
+    assert "only what is cached of far.example" in answer["Warning"]
+    answer = mirror.ask("GET", "/v2/unknown/tags/list")
+    assert answer.status == 503
+
+
+def test_an_unknown_repository_has_no_list(far, start_mirror):
+    answer = start_mirror(far).ask("GET", "/v2/app/tags/list")
+    assert (answer.status, answer.code) == (404, "NAME_UNKNOWN")
+
+
+def test_clients_list_the_tags_of_docker_registry(scene, hub, start_mirror):
+    push(hub.address, "team/app", "1", "2")
+    mirror = start_mirror(hub)
+    remote = f"{mirror.host}/far.example/team/app"
+    skopeo = SkopeoCopier(scene, mirror.plain)
+    seen = json.loads(skopeo.run("list-tags", f"docker://{remote}"))
+    assert seen["Tags"] == ["1", "2"]
+    assert Regctl(scene, mirror.plain).run("tag", "ls",
+                                           remote).split() == ["1", "2"]
+
+
+# --------------------------------------------------------------- referrers
+
+def test_referrers_are_upstreams_and_filtered_here(far, start_mirror):
+    subject = push(far.address, "app", "1")
+    for kind in SBOM, SIGNATURE:
+        push(far.address, "app", subject=subject, kind=kind)
+    mirror = start_mirror(far)
+
+    assert referrers(mirror, "app", subject.digest) == [SBOM, SIGNATURE]
+    assert referrers(mirror, "app", subject.digest,
+                     f"?artifactType={SIGNATURE}") == [SIGNATURE]
+    answer = mirror.ask("GET", f"/v2/app/referrers/{subject.digest}"
+                               f"?artifactType={SBOM}")
+    assert answer["OCI-Filters-Applied"] == "artifactType"
+    assert questions(far, "/referrers/") == 1
+
+
+def test_without_upstream_referrers_are_as_they_were(far, start_mirror):
+    subject = push(far.address, "app", "1")
+    other = push(far.address, "other", "1")
+    push(far.address, "app", subject=subject, kind=SBOM)
+    mirror = start_mirror(far, lifetime="0s")
+    assert referrers(mirror, "app", subject.digest) == [SBOM]
+    far.stop()
+
+    answer = mirror.ask("GET", f"/v2/app/referrers/{subject.digest}")
+    assert [each["artifactType"] for each in answer.json["manifests"]] == [SBOM]
+    assert "last confirmed" in answer["Warning"]
+    answer = mirror.ask("GET", f"/v2/other/referrers/{other.digest}")
+    assert answer.status == 200 and answer.json["manifests"] == []
+    assert "only what is cached of far.example" in answer["Warning"]
+
+
+@pytest.mark.parametrize("kind", ["far", "hub"])
+def test_what_was_attached_far_away_is_found_and_pulled(
+        request, scene, start_mirror, document, kind):
+    upstream = request.getfixturevalue(kind)
+    push(upstream.address, f"signed/{kind}", "1")
+    there = "%s:%d/signed/%s" % (*upstream.address, kind)
+    mirror = start_mirror(upstream)
+    here = f"{mirror.host}/far.example/signed/{kind}"
+    oras, regctl = Oras(scene, mirror.plain), Regctl(scene, mirror.plain)
+    for each in SBOM, SIGNATURE:
+        attach(oras, there, document, each)
+
+    assert sorted(discover(oras, here)) == [SBOM, SIGNATURE]
+    assert sorted(listed(regctl, here)) == [SBOM, SIGNATURE]
+    assert regctl.run("artifact", "get", "--subject", f"{here}:1",
+                      "--filter-artifact-type", SBOM) == document.read_text()
+    upstream.stop()
+    assert sorted(discover(oras, here)) == [SBOM, SIGNATURE]
