@@ -11,6 +11,7 @@
 static const struct {
 	int status;
 	const char *code;
+	int retry_s; /* Retry-After; 0: waiting does not help */
 } answers[ERR_KINDS] = {
 	/* clang-format off */
 	[ERR_USAGE]                 = { 500, "UNKNOWN" },
@@ -40,11 +41,11 @@ static const struct {
 	[ERR_PRECONDITION]          = { 412, "DENIED" },
 	[ERR_NOT_HERE]              = { 500, "UNKNOWN" },
 	[ERR_LOCKED]                = { 500, "UNKNOWN" },
-	[ERR_BUSY]                  = { 503, "UNAVAILABLE" },
+	[ERR_BUSY]                  = { 503, "UNAVAILABLE", 5 },
 	[ERR_TIMEOUT]               = { 504, "UNAVAILABLE" },
 	[ERR_CLOSED]                = { 400, "BLOB_UPLOAD_INVALID" },
 	[ERR_UPSTREAM]              = { 502, "UNAVAILABLE" },
-	[ERR_UNAVAILABLE]           = { 503, "UNAVAILABLE" },
+	[ERR_UNAVAILABLE]           = { 503, "UNAVAILABLE", 10 },
 	[ERR_LOOP]                  = { 508, "UNAVAILABLE" },
 	[ERR_NO_SPACE]              = { 507, "UNAVAILABLE" },
 	[ERR_CORRUPT]               = { 500, "UNKNOWN" },
@@ -82,6 +83,9 @@ void fail_several(struct call *call, const struct err *e,
 	struct response *res = call->response;
 
 	call->err = *e;
+	if (answers[e->kind].retry_s)
+		respond_header(res, "Retry-After", "%d",
+			       answers[e->kind].retry_s);
 	respond_header(res, "Content-Type", "application/json");
 	respond_bytes(res, answers[e->kind].status,
 		      errors_body(answers[e->kind].code, problems, count,

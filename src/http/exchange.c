@@ -13,7 +13,10 @@
 #include "http/connection.h"
 #include "http/server.h"
 
-enum { TEXT_KEPT = 8 * 1024 }; /* of a buffer, for the next response */
+enum {
+	TEXT_KEPT = 8 * 1024, /* of a buffer, for the next response */
+	RETRY_S = 5	      /* when threads may be free again */
+};
 
 struct exchange *exchange_open(void)
 {
@@ -98,6 +101,8 @@ void exchange_refuse(struct exchange *x, int status, const char *sentence)
 	respond_header(res, "Content-Type", "%s",
 		       options->refusal_type ? options->refusal_type :
 					       "text/plain");
+	if (status == 503)
+		respond_header(res, "Retry-After", "%d", RETRY_S);
 	if (options->refusal)
 		respond_bytes(res, status,
 			      options->refusal(status, sentence,

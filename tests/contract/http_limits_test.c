@@ -244,6 +244,7 @@ static void who_waits_too_long_for_a_lane_gets_503(void **state)
 	lab_await_holding(lab, 1);
 	auto_answer struct answer late = client_get(&second, "/hold");
 	assert_int_equal(late.status, 503);
+	assert_true(span_is(answer_header(&late, "Retry-After"), "5"));
 	lab_release(lab);
 	auto_answer struct answer one = client_answer(&first, false);
 	assert_true(answer_is(&one, 200, "held!"));
