@@ -166,13 +166,23 @@ static void take_detour(struct call *call, struct blob_view *view)
 	view->passing = call->detour != NULL;
 }
 
+static int take_passage(struct call *call, const struct blob_view *view,
+			struct err *e)
+{
+	if (view->passing && pull_pass_begin(call->api->mirror, e) < 0)
+		return -1;
+	call->has_passage = view->passing;
+	return 0;
+}
+
 static void blob_get_pull(struct call *call)
 {
 	struct blob_view view;
 	struct err e;
 
 	if (pull_blob(call->api->mirror, &call->target, &call->digest, &view,
-		      &e) < 0)
+		      &e) < 0 ||
+	    take_passage(call, &view, &e) < 0)
 		return fail(call, &e);
 	take_detour(call, &view);
 	blob_answer(call, &view);

@@ -33,6 +33,7 @@ struct call {
 
 	struct range passing;  /* of a blob that is passed through */
 	int64_t passing_size;  /* of all of it */
+	bool has_passage;      /* see pull_pass_begin */
 	struct flight *detour; /* how it comes, if not for lack of room */
 
 	struct err err; /* for the log, if it failed */

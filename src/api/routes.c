@@ -230,6 +230,8 @@ static void log_request(const struct request *req,
 
 static void call_end(struct call *call)
 {
+	if (call->has_passage)
+		pull_pass_end(call->api->mirror);
 	pull_detour_end(&call->detour);
 	version_release(&call->held);
 }

@@ -35,7 +35,7 @@ static int64_t value_or(int64_t value, int64_t otherwise)
 static void fill_in(struct http_options *options)
 {
 	static const unsigned lanes[LANE_COUNT] = {
-		[LANE_READ] = 64,
+		[LANE_READ] = 96,
 		[LANE_WRITE] = 8,
 		[LANE_UPLOAD] = 64,
 	};

@@ -77,6 +77,7 @@ struct mirror {
 	pthread_mutex_t lock;
 	/* Guarded by lock: */
 	struct flight *flights;	     /* not ended yet */
+	unsigned passages;	     /* places of pull_pass_begin */
 	struct upstream **upstreams; /* references, in the same order */
 };
 

@@ -185,6 +185,14 @@ struct flight *pull_detour(struct mirror *, const struct digest *,
 void pull_detour_end(struct flight **);
 
 /*
+ * Takes one of the places for what there is no room for, before pull_pass:
+ * each holds a thread for as long as its client takes to read. To be given
+ * back. ERR_BUSY: none is free. Never wait.
+ */
+int pull_pass_begin(struct mirror *, struct err *) must_check;
+void pull_pass_end(struct mirror *);
+
+/*
  * For what is not read from a file: `write` is given the blob's bytes as they
  * come from upstream: those from `start` on, `length` of them or with -1 all.
  * What it waits for, upstream waits for. A -1 of `write` ends it.

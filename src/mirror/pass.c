@@ -14,6 +14,7 @@
 #include "oci/hash.h"
 
 #define TAIL (64 * 1024)
+#define PASSAGES 48 /* of the threads that answer for what is not here */
 
 struct passage {
 	const struct mirror_pass *pass;
@@ -180,6 +181,25 @@ static void report(const struct passage *p, const struct digest *digest,
 	if (why)
 		log_err(&line, why);
 	log_send(&line);
+}
+
+int pull_pass_begin(struct mirror *mirror, struct err *e)
+{
+	hold_mutex(&mirror->lock);
+	if (mirror->passages == PASSAGES)
+		return err_set(e, ERR_BUSY,
+			       "there is no room to keep this blob, and %d "
+			       "others are passed through already: try again "
+			       "later",
+			       PASSAGES);
+	mirror->passages++;
+	return 0;
+}
+
+void pull_pass_end(struct mirror *mirror)
+{
+	hold_mutex(&mirror->lock);
+	mirror->passages--;
 }
 
 int pull_pass(struct mirror *mirror, const struct digest *digest,

@@ -1,5 +1,7 @@
 """A full disk: pulls go on, pushes hear why not, and it recovers."""
 
+from contextlib import ExitStack
+
 import pytest
 
 from lab.content import content, digest_of
@@ -7,6 +9,7 @@ from lab.disk import fill, make_room, small_disk
 from lab.pusher import push_blob, with_digest
 from lab.swarm import Swarm, download
 from lab.waiting import wait_until
+from lab.wire import request
 
 MIB = 1 << 20
 PUSHED = content("pushed", 100_000)
@@ -201,6 +204,31 @@ def test_a_break_of_what_passes_through_is_not_seen(registry, upstream, miss):
     with Swarm(registry.address, path, blob, 1) as clients:
         reader, = clients.run()
     assert reader.finished and not reader.wrong
+
+
+def test_slow_readers_of_what_passes_leave_threads_to_others(
+        registry, upstream, miss):
+    _, path = miss(64 * MIB)
+    other = upstream.add_small_image("library/other")
+    with ExitStack() as stack:
+        heads = [slow(stack, registry, path) for _ in range(70)]
+        busy = [head for head in heads if head.status != 200]
+        assert len(busy) == 70 - 48
+        assert all(head.status == 503 and head["Retry-After"] == "5"
+                   for head in busy)
+        for target in paths(other)[:2]:
+            assert registry.ask("GET", target).status == 200
+        small = registry.ask("GET", paths(other)[-1])
+        assert (small.status, small.code) == (503, "UNAVAILABLE")
+    wait_until(lambda: registry.ask("GET", paths(other)[-1]).status == 200,
+               "the places to be free again")
+
+
+def slow(stack, registry, path):
+    """The head of an answer whose body nobody reads."""
+    wire = stack.enter_context(registry.connect())
+    wire.send(request("GET", path, None, registry.address))
+    return wire.head()
 
 
 def test_who_reads_slowly_slows_his_own_transfer(registry, upstream, miss):
