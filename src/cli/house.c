@@ -26,16 +26,23 @@ static void choose_pseudonym(struct house *house)
 int open_upstream(const struct house *house, const struct config_upstream *from,
 		  struct upstream **out, struct err *e)
 {
+	auto_free struct upstream_credential *credentials =
+		mem_array(from->credential_count, sizeof(*credentials));
 	struct upstream_options options = {
 		.name = from->name,
 		.pseudonym = house->pseudonym,
 		.urls = (const char *const *)from->urls,
 		.url_count = from->url_count,
 		.ca = from->ca,
-		.username = from->username,
-		.password_file = from->password_file,
+		.credentials = credentials,
+		.credential_count = from->credential_count,
 	};
 
+	for (size_t i = 0; i < from->credential_count; i++)
+		credentials[i] = (struct upstream_credential){
+			from->credentials[i].username,
+			from->credentials[i].password_file,
+		};
 	if (upstream_open(&options, out, e) < 0)
 		return err_wrap(e, "upstream %s", from->name);
 	return 0;

@@ -35,6 +35,11 @@ struct config_listen {
 	enum config_client client;
 };
 
+struct config_credential {
+	char *username;
+	char *password_file;
+};
+
 #define READER_CERTIFICATE "cert:"
 
 struct config_upstream {
@@ -42,8 +47,8 @@ struct config_upstream {
 	char **urls;	  /* "https://host", no path, no slash at the end */
 	size_t url_count; /* at least 1 */
 	char *ca;	  /* PEM file; null: the system's */
-	char *username;	  /* null: anonymous */
-	char *password_file;
+	struct config_credential *credentials;
+	size_t credential_count; /* 0: anonymous */
 	int64_t tag_lifetime_ms;
 	char **allow; /* patterns of repositories there; none: all */
 	size_t allow_count;

@@ -91,6 +91,14 @@ static const struct list reserved = {
 	.form = "PATTERN",
 };
 
+static const struct list credentials = {
+	.parent = &upstreams,
+	.at = offsetof(struct config_upstream, credentials),
+	.count_at = offsetof(struct config_upstream, credential_count),
+	.size = sizeof(struct config_credential),
+	.first = "mirror.upstreams[].credentials[].username",
+};
+
 static const struct list immutable = {
 	.at = offsetof(struct config, immutable),
 	.count_at = offsetof(struct config, immutable_count),
@@ -119,6 +127,8 @@ static const struct list keep = {
 #define IN_IMMUTABLE(field) &immutable, offsetof(struct config_immutable, field)
 #define IN_QUOTA(field) &quotas, offsetof(struct config_quota, field)
 #define IN_KEEP(field) &keep, offsetof(struct config_keep, field)
+#define IN_CREDENTIAL(field) \
+	&credentials, offsetof(struct config_credential, field)
 #define IN_UPSTREAM(field) &upstreams, offsetof(struct config_upstream, field)
 
 /* clang-format off */
@@ -278,13 +288,16 @@ const struct key keys[] = {
 		  "and its name" },
 	{ "mirror.upstreams[].ca", FILE_PATH, IN_UPSTREAM(ca),
 	  .help = "authorities to trust there, and no others; PEM" },
-	{ "mirror.upstreams[].username", TEXT, IN_UPSTREAM(username),
-	  .help = "who logs in there; nobody without it",
-	  .needs = { "mirror.upstreams[].password_file" } },
-	{ "mirror.upstreams[].password_file", FILE_PATH,
-	  IN_UPSTREAM(password_file),
-	  .help = "the password, or a token, is its first line",
-	  .needs = { "mirror.upstreams[].username" } },
+	{ "mirror.upstreams[].credentials[].username", TEXT,
+	  IN_CREDENTIAL(username),
+	  .help = "who logs in there; nobody without it; of several that with "
+		  "the most left to ask, then the others, then nobody",
+	  .needs = { "mirror.upstreams[].credentials[].password_file" } },
+	{ "mirror.upstreams[].credentials[].password_file", FILE_PATH,
+	  IN_CREDENTIAL(password_file),
+	  .help = "the password, or a token, is its first line; it is read "
+		  "again at each use",
+	  .needs = { "mirror.upstreams[].credentials[].username" } },
 	{ "mirror.upstreams[].tag_lifetime", DURATION,
 	  IN_UPSTREAM(tag_lifetime_ms), .initial = "5m",
 	  .help = "how long a tag is believed before asking again" },

@@ -96,6 +96,10 @@ const struct mirror_upstream *mirror_upstream_of(const struct mirror *,
 struct upstream *mirror_upstream_take(struct mirror *,
 				      const struct mirror_upstream *);
 
+/* As upstream_lifetime, of the one that is asked now. Never waits. */
+int64_t mirror_lifetime(struct mirror *, const struct mirror_upstream *,
+			int64_t ms);
+
 /*
  * ERR_LOOP if whoever asks, by this Via, came through us already: he must not
  * wait for what we wait for.
@@ -145,7 +149,7 @@ int flight_manifest(struct mirror *, const struct flight_plan *,
 	may_wait must_check;
 
 /* Is what upstream said then (wall clock, s) still to be believed? */
-bool mirror_believes(const struct mirror *, const struct mirror_target *,
+bool mirror_believes(struct mirror *, const struct mirror_target *,
 		     int64_t checked);
 
 /*

@@ -8,22 +8,23 @@
 
 enum { ANSWER_MS = 10000 };
 
-bool mirror_believes(const struct mirror *mirror,
-		     const struct mirror_target *target, int64_t checked)
+bool mirror_believes(struct mirror *mirror, const struct mirror_target *target,
+		     int64_t checked)
 {
 	const struct mirror_upstream *upstream =
 		mirror_upstream_of(mirror, &target->repository);
-	int64_t age = clock_wall_s() - checked;
+	int64_t age_ms = (clock_wall_s() - checked) * 1000;
 
 	if (!upstream)
 		return true;
-	return age >= 0 &&
-	       age * 1000 < mirror_rules_of(mirror, target->rules, upstream)
-				    ->tag_lifetime_ms;
+	int64_t lifetime_ms = mirror_rules_of(mirror, target->rules, upstream)
+				      ->tag_lifetime_ms;
+	return age_ms >= 0 &&
+	       (age_ms < lifetime_ms ||
+		age_ms < mirror_lifetime(mirror, upstream, lifetime_ms));
 }
 
-static bool is_fresh(const struct mirror *mirror,
-		     const struct mirror_target *target,
+static bool is_fresh(struct mirror *mirror, const struct mirror_target *target,
 		     const struct reference *reference, int64_t checked)
 {
 	return reference->kind == REFERENCE_DIGEST ||

@@ -112,6 +112,14 @@ struct upstream *mirror_upstream_take(struct mirror *mirror,
 		mirror->upstreams[upstream - mirror->options.upstreams]);
 }
 
+int64_t mirror_lifetime(struct mirror *mirror,
+			const struct mirror_upstream *upstream, int64_t ms)
+{
+	hold_mutex(&mirror->lock);
+	return upstream_lifetime(
+		mirror->upstreams[upstream - mirror->options.upstreams], ms);
+}
+
 int mirror_may_ask(const struct mirror *mirror, const char *via, struct err *e)
 {
 	const char *pseudonym = mirror->options.pseudonym;

@@ -1,13 +1,14 @@
 /*
  * A question takes several hops: the address says 401, the realm gives a
- * token, the address says 307, another server has the bytes.
+ * token, the address says 307, another server has the bytes. It takes them
+ * again for each account, until one of them is let in.
  */
 #include "upstream/ask.h"
 
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "base/metrics.h"
+#include "upstream/account.h"
 #include "upstream/token.h"
 
 #define REDIRECTS_MAX 5
@@ -17,12 +18,18 @@
 struct hop {
 	const struct ask *ask;
 	struct address *address;
+	struct account *account;
 	struct arena *arena;
 	int64_t silence_ms;
 	const char *url;
-	bool home; /* never left the address so far */
+	bool home;    /* never left the address so far */
+	bool renewed; /* what it asks for was got once */
+	bool probing; /* by GET, for a HEAD that is refused */
+	int redirects;
 
-	/* what came back */
+	/* what was sent, and came back */
+	const char *password; /* null: none was */
+	bool enough;	      /* no more of it is needed */
 	int status;
 	const char *location;  /* null: none */
 	const char *challenge; /* likewise */
@@ -73,11 +80,15 @@ static int hop_head(const struct client_head *head, void *arg, struct err *e)
 	hop->status = client_status(head);
 	hop->location = keep_header(hop, head, "Location");
 	hop->challenge = keep_header(hop, head, "WWW-Authenticate");
+	if (hop->home)
+		accounts_hear(hop->ask->upstream->accounts, hop->account, head);
 	if (!is_answer(hop->status))
 		return 0;
-	if (check_encoding(head, e) < 0)
+	if (check_encoding(head, e) < 0 ||
+	    hop->ask->on_head(head, hop->ask->arg, e) < 0)
 		return -1;
-	return hop->ask->on_head(head, hop->ask->arg, e);
+	hop->enough = hop->probing;
+	return hop->enough ? err_set(e, ERR_CLOSED, "no more is needed") : 0;
 }
 
 static int hop_body(struct span piece, void *arg, struct err *e)
@@ -85,7 +96,7 @@ static int hop_body(struct span piece, void *arg, struct err *e)
 	struct hop *hop = arg;
 	const struct ask *ask = hop->ask;
 
-	metric_add(METRIC_UPSTREAM_BYTES, (int64_t)piece.len);
+	metric_add_for(ask->upstream->metrics, EACH_BYTES, (int64_t)piece.len);
 	if (is_answer(hop->status) && ask->on_body)
 		return ask->on_body(piece, ask->arg, e);
 	hop->waste += (int64_t)piece.len;
@@ -101,19 +112,31 @@ static void add_header(struct client_request *request,
 	room[request->header_count++] = (struct client_header){ name, value };
 }
 
+static struct token_key key_of(const struct hop *hop)
+{
+	return (struct token_key){
+		.address = hop->address,
+		.account = hop->account,
+		.name = hop->ask->question->name,
+	};
+}
+
 /* Basic or a token, if the address is known to want one of them. */
-static int authorise(const struct hop *hop, struct client_request *request,
+static int authorise(struct hop *hop, struct client_request *request,
 		     struct client_header *room, struct err *e)
 {
-	struct upstream *upstream = hop->ask->upstream;
+	struct token_key key = key_of(hop);
 
-	if (hop->address->wants_basic) {
-		request->username = upstream->username;
-		return upstream_password(upstream, hop->arena,
-					 &request->password, e);
+	if (hop->address->wants_basic && hop->account->username) {
+		if (account_password(hop->account, hop->arena, &hop->password,
+				     e) < 0)
+			return -1;
+		request->username = hop->account->username;
+		request->password = hop->password;
+		return 0;
 	}
-	const char *token = tokens_find(upstream->tokens, hop->address,
-					hop->ask->question->name, hop->arena);
+	const char *token =
+		tokens_find(hop->ask->upstream->tokens, &key, hop->arena);
 	if (token)
 		add_header(request, room, "Authorization",
 			   arena_printf(hop->arena, "Bearer %s", token));
@@ -134,14 +157,19 @@ static void add_via(const struct hop *hop, struct client_request *request,
 					before ? ", " : "", ours));
 }
 
+static bool is_settled(const struct hop *hop)
+{
+	return hop->enough || (hop->status && !is_answer(hop->status));
+}
+
 /* 0 once the status is known, also if the body of a refusal broke. */
 static int hop_perform(struct hop *hop, struct err *e)
 {
 	const struct ask *ask = hop->ask;
-	struct client_header headers[3];
+	struct client_header headers[4];
 	struct client_result result;
 	struct client_request request = {
-		.method = ask->method,
+		.method = hop->probing ? "GET" : ask->method,
 		.url = hop->url,
 		.headers = headers,
 		.connect_ms = least(CONNECT_MS, hop->silence_ms),
@@ -159,7 +187,10 @@ static int hop_perform(struct hop *hop, struct err *e)
 	if (ask->header.name)
 		add_header(&request, headers, ask->header.name,
 			   ask->header.value);
+	if (hop->probing)
+		add_header(&request, headers, "Range", "bytes=0-0");
 	add_via(hop, &request, headers);
+	hop->password = NULL;
 	if (hop->home && authorise(hop, &request, headers, e) < 0)
 		return -1;
 
@@ -167,15 +198,19 @@ static int hop_perform(struct hop *hop, struct err *e)
 	hop->waste = 0;
 	int failed = upstream_exchange(ask->upstream, &request,
 				       ask->question->reason, &result, e);
-	return hop->status && !is_answer(hop->status) ? 0 : failed;
+	return is_settled(hop) ? 0 : failed;
 }
 
 /* --------------------------------------------------------- the next hop */
 
-/* A redirect: where to? What began with TLS stays with TLS. */
+/* Where to? What began with TLS stays with TLS. */
 static int hop_follow(struct hop *hop, struct err *e)
 {
 	struct client_url here, there;
+
+	if (hop->redirects++ == REDIRECTS_MAX)
+		return err_set(e, ERR_UPSTREAM, "redirects more than %d times",
+			       REDIRECTS_MAX);
 	const char *url = hop->location ?
 				  client_url_resolve(hop->url,
 						     span_of(hop->location),
@@ -198,19 +233,19 @@ static int hop_follow(struct hop *hop, struct err *e)
 /* A 401: gets what it asks for, to be tried once. */
 static int hop_renew(struct hop *hop, struct err *e)
 {
-	struct upstream *upstream = hop->ask->upstream;
+	struct token_key key = key_of(hop);
 	struct challenge challenge;
 
+	hop->renewed = true;
 	if (!hop->challenge)
 		return err_set(e, ERR_DENIED, "answered 401 and asks nothing");
 	if (challenge_parse(span_of(hop->challenge), &challenge, e) < 0)
 		return -1;
 	if (challenge.kind == CHALLENGE_BEARER) {
 		hop->address->wants_basic = false;
-		return tokens_fetch(upstream, hop->address,
-				    hop->ask->question->name, &challenge, e);
+		return tokens_fetch(hop->ask->upstream, &key, &challenge, e);
 	}
-	if (!upstream->username)
+	if (!hop->account->username)
 		return err_set(e, ERR_DENIED, "wants a username and password");
 	hop->address->wants_basic = true;
 	return 0;
@@ -222,11 +257,18 @@ static bool is_unsupported(int status)
 	return status == 400 || status == 405 || status == 406 || status == 501;
 }
 
-/* Away from home a 401 or 403 means an outworn link, and is no denial. */
+/*
+ * Away from home a 401 or 403 means an outworn link, and is no denial. At home
+ * a 401 to a password means that this is not the one.
+ */
 static int hop_refused(const struct hop *hop, struct err *e)
 {
+	struct upstream *upstream = hop->ask->upstream;
 	struct client_url url;
 
+	if (hop->status == 401 && hop->password)
+		account_refuse(upstream->accounts, hop->account, hop->password,
+			       upstream->name);
 	upstream_refused(hop->status, hop->ask->unknown, e);
 	if (hop->ask->unsupported && is_unsupported(hop->status))
 		e->kind = hop->ask->unsupported;
@@ -237,41 +279,79 @@ static int hop_refused(const struct hop *hop, struct err *e)
 	return err_wrap(e, "%s", url.host);
 }
 
-int ask_at(const struct ask *ask, size_t index, int64_t silence_ms,
-	   struct err *e)
+/* A link to storage may have been signed for GET alone. */
+static bool may_probe(const struct hop *hop)
+{
+	return hop->ask->is_blob && !hop->home && !hop->probing &&
+	       strcmp(hop->ask->method, "HEAD") == 0;
+}
+
+/* After what was no answer: gets ready for another exchange, or gives up. */
+static int hop_prepare(struct hop *hop, struct err *e)
+{
+	if (is_redirect(hop->status))
+		return hop_follow(hop, e);
+	if (hop->status == 401 && hop->home && !hop->renewed)
+		return hop_renew(hop, e);
+	if (!may_probe(hop))
+		return hop_refused(hop, e);
+	hop->probing = true;
+	return 0;
+}
+
+static int ask_as(const struct ask *ask, size_t index, struct account *account,
+		  int64_t silence_ms, struct err *e)
 {
 	auto_with(arena_close) struct arena *arena = arena_open();
 	struct address *address = &ask->upstream->addresses[index];
 	struct hop hop = {
 		.ask = ask,
 		.address = address,
+		.account = account,
 		.arena = arena,
 		.silence_ms = silence_ms,
 		.url = arena_printf(arena, "%s%s", address->url, ask->path),
 		.home = true,
 	};
-	int redirects = 0;
-	bool renewed = false;
 
 	for (;;) {
 		if (hop_perform(&hop, e) < 0)
 			return -1;
 		if (is_answer(hop.status))
 			return 0;
-		if (hop.status == 401 && hop.home && !renewed) {
-			renewed = true;
-			if (hop_renew(&hop, e) < 0)
-				return -1;
-		} else if (!is_redirect(hop.status)) {
-			return hop_refused(&hop, e);
-		} else if (redirects++ == REDIRECTS_MAX) {
-			return err_set(e, ERR_UPSTREAM,
-				       "redirects more than %d times",
-				       REDIRECTS_MAX);
-		} else if (hop_follow(&hop, e) < 0) {
+		if (hop_prepare(&hop, e) < 0)
 			return -1;
-		}
 	}
+}
+
+/* It was told to wait, or whom it was told no by may know less than others. */
+static int say_busy(const struct ask *ask, const struct account_turn *turn,
+		    struct err *e)
+{
+	int64_t ms = accounts_paused_ms(ask->upstream->accounts);
+
+	if (!turn->tried)
+		return err_set(e, ERR_BUSY,
+			       "answered 429, and is asked again in %lld s",
+			       (long long)(ms + 999) / 1000);
+	if (turn->paused && e->kind == ERR_DENIED)
+		e->kind = ERR_BUSY;
+	return -1;
+}
+
+int ask_at(const struct ask *ask, size_t index, int64_t silence_ms,
+	   struct err *e)
+{
+	struct account_turn turn = { .counted = !ask->is_blob };
+
+	while (accounts_next(ask->upstream->accounts, &turn)) {
+		if (ask_as(ask, index, turn.account, silence_ms, e) == 0)
+			return 0;
+		if (e->kind != ERR_DENIED && e->kind != ERR_BUSY)
+			return -1;
+		turn.paused = turn.paused || e->kind == ERR_BUSY;
+	}
+	return say_busy(ask, &turn, e);
 }
 
 int ask_each(struct ask *ask, struct err *e)

@@ -17,6 +17,7 @@ struct ask {
 	enum err_kind unknown;	     /* what a 404 means */
 	enum err_kind unsupported;   /* a 400, 405, 406, 501; 0: no more
 					than they say */
+	bool is_blob;		     /* counts against no budget */
 	int64_t deadline_ms;	     /* clock_ms for all of it; 0: none */
 
 	/*

@@ -4,9 +4,11 @@
 #pragma once
 #include <stdatomic.h>
 
+#include "base/metrics.h"
 #include "client/client.h"
 #include "upstream/upstream.h"
 
+struct accounts;
 struct tokens;
 
 struct address {
@@ -23,8 +25,8 @@ struct upstream {
 	size_t address_count;
 	struct client *client;
 	struct tokens *tokens;
-	char *username; /* null: anonymous */
-	char *password_file;
+	struct accounts *accounts;
+	struct metric_owner *metrics;
 	int64_t silence_ms;
 	int64_t answer_ms;
 	int64_t give_up_ms;
@@ -33,10 +35,6 @@ struct upstream {
 /* One exchange, counted, and logged with its reason, as private-registry. */
 int upstream_exchange(struct upstream *, const struct client_request *,
 		      const char *reason, struct client_result *out,
-		      struct err *) may_wait must_check;
-
-/* The first line of the password file, in the arena. ERR_DENIED. */
-int upstream_password(const struct upstream *, struct arena *, const char **out,
 		      struct err *) may_wait must_check;
 
 /* What a status means that is no answer; returns -1. A 404 is `unknown`. */

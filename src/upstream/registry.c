@@ -2,39 +2,18 @@
  * The verbs but the transfer of blobs, and what all of them stand on.
  */
 #include "base/clock.h"
-#include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "oci/hash.h"
+#include "oci/range.h"
+#include "upstream/account.h"
 #include "upstream/ask.h"
 #include "upstream/token.h"
 
-#define PASSWORD_MAX ((size_t)4096)
 #define USER_AGENT "private-registry/" VERSION
 
 /* --------------------------------------------------------- open and close */
-
-static int check_options(const struct upstream_options *options, struct err *e)
-{
-	auto_buf struct buf password = { 0 };
-
-	if (options->url_count == 0)
-		return err_set(e, ERR_USAGE, "upstream %s has no url",
-			       options->name);
-	if (!options->username != !options->password_file)
-		return err_set(e, ERR_USAGE,
-			       "upstream %s needs a username and a "
-			       "password_file, or neither",
-			       options->name);
-	if (options->password_file &&
-	    io_read_file(options->password_file, PASSWORD_MAX, &password, e) <
-		    0) {
-		e->kind = ERR_USAGE;
-		return err_wrap(e, "upstream %s", options->name);
-	}
-	return 0;
-}
 
 static int add_address(struct upstream *upstream, const char *url,
 		       struct err *e)
@@ -64,8 +43,9 @@ static int64_t or_else(int64_t value, int64_t otherwise)
 int upstream_open(const struct upstream_options *options, struct upstream **out,
 		  struct err *e)
 {
-	if (check_options(options, e) < 0)
-		return -1;
+	if (options->url_count == 0)
+		return err_set(e, ERR_USAGE, "upstream %s has no url",
+			       options->name);
 
 	auto_of(upstream) struct upstream *upstream =
 		mem_alloc(sizeof(*upstream));
@@ -73,8 +53,7 @@ int upstream_open(const struct upstream_options *options, struct upstream **out,
 	upstream->name = mem_text(options->name);
 	upstream->pseudonym = mem_text(options->pseudonym);
 	upstream->tokens = tokens_open();
-	upstream->username = mem_text(options->username);
-	upstream->password_file = mem_text(options->password_file);
+	upstream->metrics = metric_owner(options->name);
 	upstream->silence_ms = or_else(options->silence_ms, 10000);
 	upstream->answer_ms = or_else(options->answer_ms, 9000);
 	upstream->give_up_ms = or_else(options->give_up_ms, 15000);
@@ -83,6 +62,8 @@ int upstream_open(const struct upstream_options *options, struct upstream **out,
 	for (size_t i = 0; i < options->url_count; i++)
 		if (add_address(upstream, options->urls[i], e) < 0)
 			return -1;
+	if (accounts_open(options, &upstream->accounts, e) < 0)
+		return -1;
 	if (client_open(options->ca, &upstream->client, e) < 0)
 		return err_wrap(e, "upstream %s", options->name);
 	*out = steal_ptr(&upstream);
@@ -106,8 +87,7 @@ void upstream_close(struct upstream **at)
 	free(upstream->addresses);
 	tokens_close(&upstream->tokens);
 	client_close(&upstream->client);
-	free(upstream->username);
-	free(upstream->password_file);
+	accounts_close(&upstream->accounts);
 	free(upstream->pseudonym);
 	free(upstream->name);
 	free(upstream);
@@ -120,21 +100,15 @@ void upstream_abort(struct upstream *upstream)
 
 /* ------------------------------------------------- for all of this room */
 
-int upstream_password(const struct upstream *upstream, struct arena *arena,
-		      const char **out, struct err *e)
+void upstream_budget(const struct upstream *upstream,
+		     struct upstream_budget *out)
 {
-	auto_buf struct buf file = { 0 };
+	accounts_budget(upstream->accounts, out);
+}
 
-	if (io_read_file(upstream->password_file, PASSWORD_MAX, &file, e) < 0) {
-		e->kind = ERR_DENIED;
-		return -1;
-	}
-	struct span rest = buf_span(&file);
-	struct span line = span_cut(&rest, '\n');
-	if (span_ends(line, "\r"))
-		line.len--;
-	*out = arena_text(arena, line);
-	return 0;
+int64_t upstream_lifetime(const struct upstream *upstream, int64_t ms)
+{
+	return accounts_stretch(upstream->accounts, ms);
 }
 
 int upstream_refused(int status, enum err_kind unknown, struct err *e)
@@ -191,9 +165,9 @@ int upstream_exchange(struct upstream *upstream,
 	named.header_count = request->header_count + 1;
 
 	int failed = client_perform(upstream->client, &named, out, e);
-	metric_add(METRIC_UPSTREAM_REQUESTS, 1);
+	metric_add_for(upstream->metrics, EACH_REQUESTS, 1);
 	if (failed || out->status >= 500)
-		metric_add(METRIC_UPSTREAM_FAILURES, 1);
+		metric_add_for(upstream->metrics, EACH_FAILURES, 1);
 	log_exchange(upstream, request, reason, out, clock_ms() - start_ms,
 		     failed ? e : NULL);
 	return failed;
@@ -340,7 +314,11 @@ int upstream_head_manifest(struct upstream *upstream,
 static int blob_head(const struct client_head *head, void *arg, struct err *e)
 {
 	int64_t *size_out = arg;
+	struct range range;
 
+	if (client_status(head) == 206)
+		return range_parse_part(client_header(head, "Content-Range"),
+					&range, size_out, e);
 	if (client_status(head) != 200)
 		return upstream_refused(client_status(head), ERR_UPSTREAM, e);
 	*size_out = client_body_size(head);
@@ -357,6 +335,7 @@ int upstream_head_blob(struct upstream *upstream,
 		.upstream = upstream,
 		.question = question,
 		.method = "HEAD",
+		.is_blob = true,
 		.path = arena_printf(arena, "/v2/%s/blobs/%s",
 				     question->name->s, digest_text(digest).s),
 		.unknown = ERR_BLOB_UNKNOWN,

@@ -8,8 +8,8 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "base/metrics.h"
 #include "base/thread.h"
+#include "upstream/account.h"
 
 #define SLOTS 256			/* tokens of one upstream */
 #define ANSWER_MAX ((size_t)256 * 1024) /* bytes */
@@ -24,6 +24,7 @@ struct token {
 
 struct slot {
 	const struct address *address; /* null: free */
+	const struct account *account;
 	struct name name;
 	struct token token;
 };
@@ -55,14 +56,14 @@ void tokens_close(struct tokens **at)
 	free(tokens);
 }
 
-static bool is_for(const struct slot *slot, const struct address *address,
-		   const struct name *name)
+static bool is_for(const struct slot *slot, const struct token_key *key)
 {
-	return slot->address == address && strcmp(slot->name.s, name->s) == 0;
+	return slot->address == key->address && slot->account == key->account &&
+	       strcmp(slot->name.s, key->name->s) == 0;
 }
 
-const char *tokens_find(struct tokens *tokens, const struct address *address,
-			const struct name *name, struct arena *arena)
+const char *tokens_find(struct tokens *tokens, const struct token_key *key,
+			struct arena *arena)
 {
 	int64_t now = clock_ms();
 
@@ -70,23 +71,21 @@ const char *tokens_find(struct tokens *tokens, const struct address *address,
 	for (size_t i = 0; i < SLOTS; i++) {
 		const struct slot *slot = &tokens->slots[i];
 
-		if (is_for(slot, address, name) && slot->token.until_ms > now)
+		if (is_for(slot, key) && slot->token.until_ms > now)
 			return arena_text(arena, span_of(slot->token.text));
 	}
 	return NULL;
 }
 
 /* The slot it has, else the one that ends first; free ones ended at 0. */
-static struct slot *slot_for(struct tokens *tokens,
-			     const struct address *address,
-			     const struct name *name)
+static struct slot *slot_for(struct tokens *tokens, const struct token_key *key)
 {
 	struct slot *first = &tokens->slots[0];
 
 	for (size_t i = 0; i < SLOTS; i++) {
 		struct slot *slot = &tokens->slots[i];
 
-		if (is_for(slot, address, name))
+		if (is_for(slot, key))
 			return slot;
 		if (slot->token.until_ms < first->token.until_ms)
 			first = slot;
@@ -95,34 +94,54 @@ static struct slot *slot_for(struct tokens *tokens,
 }
 
 /* Takes the text of `token`. */
-static void tokens_keep(struct tokens *tokens, const struct address *address,
-			const struct name *name, const struct token *token)
+static void tokens_keep(struct tokens *tokens, const struct token_key *key,
+			const struct token *token)
 {
 	hold_mutex(&tokens->mutex);
-	struct slot *slot = slot_for(tokens, address, name);
+	struct slot *slot = slot_for(tokens, key);
 
 	free(slot->token.text);
-	*slot = (struct slot){ address, *name, *token };
+	*slot = (struct slot){ key->address, key->account, *key->name, *token };
 }
 
 /* ----------------------------------------------------------------- asking */
 
+/* What the realm is asked, and what it says. */
+struct realm {
+	struct upstream *upstream;
+	struct account *account;
+	const char *url;
+	const char *password; /* null: it is asked anonymously */
+	int status;
+	struct buf body;
+};
+
+static void realm_free(struct realm *realm)
+{
+	buf_free(&realm->body);
+}
+
 static int answer_head(const struct client_head *head, void *arg, struct err *e)
 {
-	int status = client_status(head);
+	struct realm *realm = arg;
 
-	(void)arg;
-	return status == 200 ? 0 : upstream_refused(status, ERR_UPSTREAM, e);
+	realm->status = client_status(head);
+	if (realm->status == 429)
+		accounts_hear(realm->upstream->accounts, realm->account, head);
+	return realm->status == 200 ?
+		       0 :
+		       upstream_refused(realm->status, ERR_UPSTREAM, e);
 }
 
 static int answer_body(struct span piece, void *arg, struct err *e)
 {
-	struct buf *body = arg;
+	struct realm *realm = arg;
 
-	metric_add(METRIC_UPSTREAM_BYTES, (int64_t)piece.len);
-	if (piece.len > ANSWER_MAX - body->len)
+	metric_add_for(realm->upstream->metrics, EACH_BYTES,
+		       (int64_t)piece.len);
+	if (piece.len > ANSWER_MAX - realm->body.len)
 		return err_set(e, ERR_UPSTREAM, "sent an endless token");
-	buf_add(body, piece);
+	buf_add(&realm->body, piece);
 	return 0;
 }
 
@@ -192,47 +211,54 @@ static int read_token(struct span body, struct token *out, struct err *e)
 	return 0;
 }
 
-static int ask_realm(struct upstream *upstream, const char *url,
-		     bool with_credentials, struct buf *body, struct err *e)
+static int ask_realm(struct realm *realm, struct err *e)
 {
-	auto_with(arena_close) struct arena *arena = arena_open();
+	struct upstream *upstream = realm->upstream;
+	struct account *account = realm->account;
 	struct client_result result;
 	struct client_request request = {
 		.method = "GET",
-		.url = url,
+		.url = realm->url,
+		.username = realm->password ? account->username : NULL,
+		.password = realm->password,
 		.silence_ms = upstream->silence_ms,
 		.total_ms = upstream->answer_ms,
 		.on_head = answer_head,
 		.on_body = answer_body,
-		.arg = body,
+		.arg = realm,
 	};
 
-	if (with_credentials) {
-		request.username = upstream->username;
-		if (upstream_password(upstream, arena, &request.password, e) <
-		    0)
-			return -1;
-	}
-	return upstream_exchange(upstream, &request, "token", &result, e);
+	int failed = upstream_exchange(upstream, &request, "token", &result, e);
+	if (failed && realm->status == 401 && realm->password)
+		account_refuse(upstream->accounts, account, realm->password,
+			       upstream->name);
+	return failed;
 }
 
-int tokens_fetch(struct upstream *upstream, const struct address *address,
-		 const struct name *name, const struct challenge *challenge,
-		 struct err *e)
+int tokens_fetch(struct upstream *upstream, const struct token_key *key,
+		 const struct challenge *challenge, struct err *e)
 {
+	auto_with(arena_close) struct arena *arena = arena_open();
 	auto_buf struct buf url = { 0 };
-	auto_buf struct buf body = { 0 };
 	struct token token = { 0 };
-	struct client_url realm;
+	struct client_url parsed;
 
-	build_url(challenge, name, &url);
-	if (!client_url_parse(buf_span(&url), &realm))
+	build_url(challenge, key->name, &url);
+	if (!client_url_parse(buf_span(&url), &parsed))
 		return err_set(e, ERR_UPSTREAM, "its realm is no http(s) URL");
-	bool trusted = upstream->username &&
-		       challenge_trusts(&address->parsed, &realm);
-	if (ask_realm(upstream, url.at, trusted, &body, e) < 0 ||
-	    read_token(buf_span(&body), &token, e) < 0)
-		return err_wrap(e, "token from %s", realm.host);
-	tokens_keep(upstream->tokens, address, name, &token);
+
+	auto_with(realm_free) struct realm realm = {
+		.upstream = upstream,
+		.account = key->account,
+		.url = url.at,
+	};
+	if (key->account->username &&
+	    challenge_trusts(&key->address->parsed, &parsed) &&
+	    account_password(key->account, arena, &realm.password, e) < 0)
+		return -1;
+	if (ask_realm(&realm, e) < 0 ||
+	    read_token(buf_span(&realm.body), &token, e) < 0)
+		return err_wrap(e, "token from %s", parsed.host);
+	tokens_keep(upstream->tokens, key, &token);
 	return 0;
 }

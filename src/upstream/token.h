@@ -10,14 +10,21 @@
 struct tokens *tokens_open(void);
 void tokens_close(struct tokens **);
 
-/* To pull that repository from that address; null if none is at hand. */
-const char *tokens_find(struct tokens *, const struct address *,
-			const struct name *, struct arena *);
+/* To pull that repository from that address, as that account. */
+struct token_key {
+	const struct address *address;
+	struct account *account;
+	const struct name *name;
+};
+
+/* Null if none is at hand. */
+const char *tokens_find(struct tokens *, const struct token_key *,
+			struct arena *);
 
 /*
  * Asks the realm of the challenge for such a token and keeps it instead of
- * the one that was there. With the upstream's credentials if the realm may
- * know them, else anonymously. ERR_DENIED, and as upstream_exchange.
+ * the one that was there. With the account's password if the realm may know
+ * it, else anonymously. ERR_DENIED, and as upstream_exchange.
  */
-int tokens_fetch(struct upstream *, const struct address *, const struct name *,
+int tokens_fetch(struct upstream *, const struct token_key *,
 		 const struct challenge *, struct err *) may_wait must_check;

@@ -204,6 +204,7 @@ static int attempt(struct transfer *t, const char *reason, struct err *e)
 		.upstream = t->upstream,
 		.question = &question,
 		.method = "GET",
+		.is_blob = true,
 		.path = t->path,
 		.unknown = ERR_BLOB_UNKNOWN,
 		.on_head = on_head,

@@ -8,7 +8,8 @@
  * anonymously), never along a redirect that leaves the address.
  *
  * Errors of all verbs: ERR_MANIFEST_UNKNOWN or ERR_BLOB_UNKNOWN (upstream
- * answered 404), ERR_DENIED (401, 403 in the end), ERR_BUSY (429), ERR_LOOP
+ * answered 404), ERR_DENIED (401, 403 in the end), ERR_BUSY (429, and without a
+ * question, but for blobs, for as long as that said), ERR_LOOP
  * (508), ERR_UPSTREAM (anything else that is not an answer), ERR_UNAVAILABLE,
  * ERR_TIMEOUT, ERR_CLOSED (upstream_abort). Except for a blob's transfer, each
  * ends within `answer_ms`.
@@ -23,14 +24,23 @@
 
 struct upstream;
 
+struct upstream_credential {
+	const char *username;
+	const char *password_file; /* read at each use; first line */
+};
+
+/*
+ * Of several credentials that with the largest budget left is used, then the
+ * next, and anonymous requests in the end.
+ */
 struct upstream_options {
 	const char *name;	 /* "docker.io" */
 	const char *pseudonym;	 /* ours in Via, or null: none is sent */
 	const char *const *urls; /* tried in order; no path */
 	size_t url_count;
-	const char *ca;		   /* PEM file, or null */
-	const char *username;	   /* null: anonymous */
-	const char *password_file; /* read at each use; first line */
+	const char *ca; /* PEM file, or null */
+	const struct upstream_credential *credentials;
+	size_t credential_count; /* 0: anonymous */
 
 	/* How long to wait; 0 is the default. */
 	int64_t silence_ms; /* no byte: the connection broke; 10 s */
@@ -52,6 +62,21 @@ DEFINE_AUTO(upstream, upstream_close)
  * ERR_CLOSED. For a process that is about to end; any thread may call it.
  */
 void upstream_abort(struct upstream *);
+
+/* What may still be asked, of all credentials together. */
+struct upstream_budget {
+	int64_t limit; /* requests; 0: upstream does not say */
+	int64_t left;
+	int64_t window_s;  /* in so many seconds; 0: not said */
+	int64_t paused_ms; /* until manifests and lists are asked for again */
+};
+void upstream_budget(const struct upstream *, struct upstream_budget *out);
+
+/*
+ * How long a tag is to be believed that is believed for `ms` while there is
+ * plenty: longer when less than half of the budget is left. Never waits.
+ */
+int64_t upstream_lifetime(const struct upstream *, int64_t ms);
 
 /* What is asked about, why, and on whose behalf. */
 struct upstream_question {

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "mirror_lab.h"
+#include "oci/hash.h"
 
 /* ---------------------------------------------------------------- blobs */
 
@@ -237,6 +238,47 @@ static void past_its_lifetime_one_head_decides(void **state)
 	assert_true(span_is(view.bytes, image(lab, "2")));
 }
 
+static bool is_asked_again(struct lab *lab, const struct mirror_target *target)
+{
+	struct reference one = tag("1");
+	struct manifest_view view;
+	struct err e;
+
+	return pull_peek_manifest(lab->mirror, target, &one, lab->arena, &view,
+				  &e) < 0;
+}
+
+static void a_tag_lives_longer_when_little_may_be_asked(void **state)
+{
+	struct lab *lab = *state;
+	struct mirror_target plenty = ghcr("library/app");
+	struct mirror_target little = hub("library/app", false);
+	struct digest digest = hash_of(DIGEST_SHA256, span_of(image(lab, "1")));
+	struct reference one = tag("1");
+	struct manifest_view view;
+	int64_t end = clock_ms() + 10000;
+	struct err e;
+
+	upstream_rules[0].tag_lifetime_ms = 100;
+	upstream_rules[1].tag_lifetime_ms = 100;
+	answer_head_at(lab->other, image(lab, "1"));
+	answer_get_at(lab->other, image(lab, "1"));
+	fake_answer(lab->server, FAKE_KEEP,
+		    "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nratelimit-limit: "
+		    "1000\r\nratelimit-remaining: 0\r\n"
+		    "Docker-Content-Digest: %s\r\n\r\n",
+		    digest_text(&digest).s);
+	answer_get(lab, image(lab, "1"));
+	pull(lab, "1", &view);
+	assert_int_equal(pull_manifest(lab->mirror, &plenty, &one, lab->arena,
+				       &view, &e),
+			 0);
+	while (!is_asked_again(lab, &plenty) && clock_ms() < end)
+		usleep(10000);
+	assert_true(is_asked_again(lab, &plenty));
+	assert_false(is_asked_again(lab, &little));
+}
+
 static void another_upstream_is_asked_from_now_on(void **state)
 {
 	struct lab *lab = *state;
@@ -365,6 +407,7 @@ int main(void)
 		promise(a_tag_is_not_asked_for_within_its_lifetime),
 		promise(what_came_since_the_peek_is_not_asked_for_again),
 		promise(past_its_lifetime_one_head_decides),
+		promise(a_tag_lives_longer_when_little_may_be_asked),
 		promise(another_upstream_is_asked_from_now_on),
 		promise(whatever_upstream_says_what_is_here_is_served),
 		promise(a_silent_upstream_costs_no_more_than_the_patience),

@@ -22,13 +22,13 @@ static void a_status_says_what_is_wrong(void **state)
 		{ "404 N", ERR_BLOB_UNKNOWN, ERR_MANIFEST_UNKNOWN, 1 },
 		{ "401 U", ERR_DENIED, ERR_DENIED, 1 },
 		{ "403 F", ERR_DENIED, ERR_DENIED, 1 },
-		{ "429 T", ERR_BUSY, ERR_BUSY, 1 },
 		{ "508 L", ERR_LOOP, ERR_LOOP, 1 },
 		{ "500 I", ERR_UPSTREAM, ERR_UPSTREAM, 2 },
 		{ "503 S", ERR_UPSTREAM, ERR_UPSTREAM, 2 },
 		{ "204 N", ERR_UPSTREAM, ERR_UPSTREAM, 2 },
 		{ "304 N", ERR_UPSTREAM, ERR_UPSTREAM, 2 },
 		{ "400 B", ERR_UPSTREAM, ERR_UPSTREAM, 2 },
+		{ "429 T", ERR_BUSY, ERR_BUSY, 1 },
 	};
 	struct lab *lab = *state;
 	struct digest digest;
@@ -375,10 +375,12 @@ static void what_cannot_work_is_refused_at_once(void **state)
 	assert_fails(lab, upstream_open(&options, &lab->upstream, &lab->e),
 		     ERR_USAGE);
 	options.ca = NULL;
-	options.username = "user";
+	struct upstream_credential credential = { .username = "user" };
+	options.credentials = &credential;
+	options.credential_count = 1;
 	assert_fails(lab, upstream_open(&options, &lab->upstream, &lab->e),
 		     ERR_USAGE);
-	options.password_file = "/nonexistent/secret";
+	credential.password_file = "/nonexistent/secret";
 	assert_fails(lab, upstream_open(&options, &lab->upstream, &lab->e),
 		     ERR_USAGE);
 	assert_null(lab->upstream);

@@ -47,8 +47,10 @@ void lab_connect(struct lab *lab, const char *first, bool credentials)
 		.pseudonym = "us",
 		.urls = first ? urls : urls + 1,
 		.url_count = first ? 2 : 1,
-		.username = credentials ? "user" : NULL,
-		.password_file = credentials ? lab->password_file : NULL,
+		.credentials =
+			&(struct upstream_credential){ "user",
+						       lab->password_file },
+		.credential_count = credentials,
 		.silence_ms = 200,
 		.answer_ms = 2000,
 		.give_up_ms = 600,

@@ -111,12 +111,12 @@ static void what_is_no_list_of_tags_says_so(void **state)
 		{ EMPTY("404 N"), ERR_NAME_UNKNOWN },
 		{ EMPTY("401 U"), ERR_DENIED },
 		{ EMPTY("403 F"), ERR_DENIED },
-		{ EMPTY("429 T"), ERR_BUSY },
 		{ EMPTY("500 I"), ERR_UPSTREAM },
 		{ EMPTY("405 M"), ERR_UPSTREAM },
 		{ HTML "Content-Length: 6\r\n\r\n<html>", ERR_UPSTREAM },
 		{ JSON "Content-Length: 2\r\n\r\n[]", ERR_UPSTREAM },
 		{ JSON "Content-Length: 9999\r\n\r\n{", ERR_UPSTREAM },
+		{ EMPTY("429 T"), ERR_BUSY },
 	};
 	struct lab *lab = *state;
 	auto_buf struct buf lines = { 0 };
@@ -177,8 +177,8 @@ static void a_registry_without_the_api_says_so_in_many_ways(void **state)
 		{ OK "Content-Length: 2\r\n\r\n{}", ERR_UNSUPPORTED },
 		{ INDEX "Content-Length: 2\r\n\r\n[]", ERR_UPSTREAM },
 		{ EMPTY("401 U") "\r\n", ERR_DENIED },
-		{ EMPTY("429 T") "\r\n", ERR_BUSY },
 		{ EMPTY("500 I") "\r\n", ERR_UPSTREAM },
+		{ EMPTY("429 T") "\r\n", ERR_BUSY },
 	};
 	struct lab *lab = *state;
 	auto_buf struct buf lines = { 0 };

@@ -49,7 +49,9 @@ static void check_upstreams(const struct config *config)
 		const struct config_upstream *upstream = &config->upstreams[i];
 
 		check(upstream->name && upstream->url_count > 0);
-		check(!upstream->username == !upstream->password_file);
+		for (size_t c = 0; c < upstream->credential_count; c++)
+			check(upstream->credentials[c].username &&
+			      upstream->credentials[c].password_file);
 		check(upstream->tag_lifetime_ms >= 0);
 		for (size_t u = 0; u < upstream->url_count; u++)
 			check(strncmp(upstream->urls[u], "http", 4) == 0);

@@ -95,8 +95,8 @@ def test_what_is_shown_is_a_configuration(call, file):
 
 def test_no_password_is_shown(call, file):
     (call.home / "password").write_text("hunter2\n")
-    file.write_text("mirror: {upstreams: [{name: a.b, username: u, "
-                    "password_file: password}]}\n")
+    file.write_text("mirror: {upstreams: [{name: a.b, credentials: ["
+                    "{username: u, password_file: password}]}]}\n")
     status, out, _ = call("config", "show", "--config", file)
     assert status == 0
     assert str(call.home / "password") in out and "hunter2" not in out
@@ -237,8 +237,8 @@ def test_a_reload_changes_where_and_as_whom_we_ask(scene, start_registry,
     password.write_text("old\n")
     registry = start_registry(
         {"docker.io": upstream.url},
-        options={"docker.io": {"username": "alice",
-                               "password_file": password}})
+        options={"docker.io": {"credentials": [
+            {"username": "alice", "password_file": password}]}})
 
     def logged_in_as():
         given = upstream.seen("token")[-1].headers["Authorization"]

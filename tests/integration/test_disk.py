@@ -87,7 +87,8 @@ def test_a_full_disk_refuses_pushes_and_nothing_else(registry, disk):
     for number in range(20):
         answer = push(registry, number)
         assert is_full(answer), answer
-    requests = "private_registry_upstream_requests_total"
+    requests = ("private_registry_upstream_requests_total"
+                '{upstream="docker.io"}')
     asked = registry.metrics()[requests]
     wait_until(lambda: serves_what_it_has(registry) and
                registry.metrics()[requests] > asked, "the tag to grow old")

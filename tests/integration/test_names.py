@@ -246,7 +246,8 @@ def with_password(scene, start_registry, hub):
     secret = scene.directory("secret") / "password"
     secret.write_text("open sesame\n")
     return start_registry({"docker.io": hub.url}, options={
-        "docker.io": {"username": "ali", "password_file": secret}})
+        "docker.io": {"credentials": [
+            {"username": "ali", "password_file": secret}]}})
 
 
 def sent_to(hub):

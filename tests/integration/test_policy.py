@@ -165,8 +165,9 @@ def start_with_readers(start_registry, hub, scene, readers=None, **keys):
     secret.write_text("open sesame\n")
     return start_registry(
         {"docker.io": hub.url}, settings={"trusted_proxies": ["127.0.0.1"]},
-        options={"docker.io": {"username": "ali", "password_file": secret,
-                               **({"readers": readers} if readers else {})}},
+        options={"docker.io": {
+            "credentials": [{"username": "ali", "password_file": secret}],
+            **({"readers": readers} if readers else {})}},
         **keys)
 
 

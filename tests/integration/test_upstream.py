@@ -1,5 +1,7 @@
 """How one upstream is talked to: loops, reasons, budgets, credentials."""
 
+import time
+
 from lab.registry import Registry
 
 ANYWHERE = "http://127.0.0.1:1"
@@ -79,6 +81,47 @@ def test_a_way_without_an_end_is_a_loop(upstream, start_registry):
     answer = registry.ask("GET", "/v2/team/app/manifests/1", Via=way)
     assert answer.status == 508
     assert upstream.count() == 0
+
+
+# ------------------------------------------------------------------- budget
+
+def metric(registry, name):
+    return registry.metrics()[
+        f'private_registry_upstream_{name}{{upstream="ghcr.io"}}']
+
+
+def test_the_budget_is_read_and_shown(upstream, start_registry):
+    registry = start_registry({"ghcr.io": upstream.url})
+    upstream.add_small_image("team/app")
+    upstream.manifest_headers = {"ratelimit-limit": "100;w=21600",
+                                 "ratelimit-remaining": "76;w=21600"}
+    assert metric(registry, "budget") == 0
+    assert registry.ask("GET", "/v2/team/app/manifests/1").status == 200
+    assert metric(registry, "budget") == 100
+    assert metric(registry, "budget_remaining") == 76
+    assert metric(registry, "paused_until_seconds") == 0
+    assert metric(registry, "requests_total") == 2
+
+
+def test_after_a_429_only_blobs_are_asked_for(upstream, start_registry):
+    registry = start_registry({"ghcr.io": upstream.url}, options={
+        "ghcr.io": {"tag_lifetime": "0s"}})
+    image = upstream.add_small_image("team/app")
+    tag = "/v2/team/app/manifests/1"
+    assert registry.ask("GET", tag).status == 200
+    upstream.refuse_manifests(429)
+    upstream.manifest_headers = {"Retry-After": "300"}
+    for _ in range(3):
+        answer = registry.ask("GET", tag)
+        assert answer.status == 200
+        assert "429" in answer["Warning"]
+        assert registry.ask("GET", tag.replace("/1", "/2")).status == 503
+    assert upstream.count("manifest") == 3      # the first 429 was enough
+    assert time.time() < metric(registry, "paused_until_seconds") < \
+        time.time() + 301
+    for layer in image.layers:
+        answer = registry.ask("GET", f"/v2/team/app/blobs/{layer.digest}")
+        assert answer.status == 200
 
 
 # ------------------------------------------------------------------ reasons

@@ -209,12 +209,19 @@ static const char *ca(const struct config *config)
 
 static const char *username(const struct config *config)
 {
-	return config->upstreams[0].username;
+	const struct config_upstream *upstream = &config->upstreams[0];
+
+	return upstream->credential_count ? upstream->credentials[0].username :
+					    NULL;
 }
 
 static const char *password_file(const struct config *config)
 {
-	return config->upstreams[0].password_file;
+	const struct config_upstream *upstream = &config->upstreams[0];
+
+	return upstream->credential_count ?
+		       upstream->credentials[0].password_file :
+		       NULL;
 }
 
 static const char *tag_lifetime(const struct config *config)

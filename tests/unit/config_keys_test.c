@@ -289,20 +289,26 @@ static const struct row {
 	    UPSTREAM_ENV "NAME=docker.io " UPSTREAM_ENV "CA=%s",
 	    "--upstream=docker.io --mirror.upstreams.0.ca=%s" },
 	  ca, NULL, DEVICES },
-	{ "mirror.upstreams[].username",
-	  { UPSTREAM_YAML "password_file: /dev/null, username: %s}]}",
-	    UPSTREAM_ENV "NAME=docker.io " UPSTREAM_ENV "USERNAME=%s "
-	    UPSTREAM_ENV "PASSWORD_FILE=/dev/null",
-	    "--upstream=docker.io --mirror.upstreams.0.username=%s "
-	    "--mirror.upstreams.0.password_file=/dev/null" },
+	{ "mirror.upstreams[].credentials[].username",
+	  { UPSTREAM_YAML "credentials: [{password_file: /dev/null, "
+	    "username: %s}]}]}",
+	    UPSTREAM_ENV "NAME=docker.io "
+	    UPSTREAM_ENV "CREDENTIALS_0_USERNAME=%s "
+	    UPSTREAM_ENV "CREDENTIALS_0_PASSWORD_FILE=/dev/null",
+	    "--upstream=docker.io "
+	    "--mirror.upstreams.0.credentials.0.username=%s "
+	    "--mirror.upstreams.0.credentials.0.password_file=/dev/null" },
 	  username, NULL,
 	  { { "a", "a" }, { "b", "b" }, { "c", "c" } } },
-	{ "mirror.upstreams[].password_file",
-	  { UPSTREAM_YAML "password_file: %s, username: u}]}",
-	    UPSTREAM_ENV "NAME=docker.io " UPSTREAM_ENV "USERNAME=u "
-	    UPSTREAM_ENV "PASSWORD_FILE=%s",
-	    "--upstream=docker.io --mirror.upstreams.0.username=u "
-	    "--mirror.upstreams.0.password_file=%s" },
+	{ "mirror.upstreams[].credentials[].password_file",
+	  { UPSTREAM_YAML "credentials: [{password_file: %s, "
+	    "username: u}]}]}",
+	    UPSTREAM_ENV "NAME=docker.io "
+	    UPSTREAM_ENV "CREDENTIALS_0_USERNAME=u "
+	    UPSTREAM_ENV "CREDENTIALS_0_PASSWORD_FILE=%s",
+	    "--upstream=docker.io "
+	    "--mirror.upstreams.0.credentials.0.username=u "
+	    "--mirror.upstreams.0.credentials.0.password_file=%s" },
 	  password_file, NULL, DEVICES },
 	{ "mirror.upstreams[].tag_lifetime",
 	  { UPSTREAM_YAML "tag_lifetime: %s}]}",

@@ -68,8 +68,9 @@ static void a_file_that_cannot_be_read_on_is_a_problem_too(void **state)
 	"  upstreams:\n"                                           \
 	"    - name: a.b\n"                                        \
 	"      urls: ['http://c', 'http://d']\n"                   \
-	"      username: \"\\\"\\\\ \\x01: #\"\n"                  \
-	"      password_file: /dev/null\n"
+	"      credentials:\n"                                     \
+	"        - username: \"\\\"\\\\ \\x01: #\"\n"              \
+	"          password_file: /dev/null\n"
 
 /* What the file of that name, or nothing, shows. */
 static void show(const char *path, struct buf *out)

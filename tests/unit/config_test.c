@@ -202,9 +202,10 @@ static const struct {
 	IN_FLAGS("--upstream=a.b=c", "--upstream is \"c\", which is no URL of "
 		 "a registry; write scheme and host alone, like "
 		 "https://ghcr.io"),
-	IN_FILE("mirror:\n  upstreams:\n    - name: a.b\n      username: ''\n",
-		":4: \"mirror.upstreams[0].username\" is \"\", which is no "
-		"text; write at least one letter"),
+	IN_FILE("mirror:\n  upstreams:\n    - name: a.b\n      "
+		"credentials:\n        - username: ''\n",
+		":5: \"mirror.upstreams[0].credentials[0].username\" is \"\", "
+		"which is no text; write at least one letter"),
 
 	IN_FILE("listen:\n  - address: ':1'\n    tls:\n      certificate: c\n",
 		":4: \"listen[0].tls.certificate\" is set, but "
@@ -212,9 +213,11 @@ static const struct {
 	IN_ENV(ENV "LISTEN=:1 " ENV "LISTEN_0_TLS_KEY=k",
 	       ENV "LISTEN_0_TLS_KEY is set, but " ENV
 	       "LISTEN_0_TLS_CERTIFICATE is not; write both"),
-	IN_FLAGS("--upstream=a.b --mirror.upstreams.0.password_file=/dev/null",
-		 "--mirror.upstreams.0.password_file is set, but "
-		 "--mirror.upstreams.0.username is not; write both"),
+	IN_FLAGS("--upstream=a.b --mirror.upstreams.0.credentials.0."
+		 "password_file=/dev/null",
+		 "--mirror.upstreams.0.credentials.0.password_file is set, but "
+		 "--mirror.upstreams.0.credentials.0.username is not; write "
+		 "both"),
 	IN_FLAGS("--listen=:1 --listen.2.address=:3",
 		 "--listen.2.address is set, but --listen.1.address is not; "
 		 "write both"),

@@ -86,6 +86,33 @@ static void every_row_is_printed(void **state)
 	assert_int_equal(count(text.at, "\nprivate_registry_"), METRIC_COUNT);
 }
 
+static void each_upstream_has_rows_of_its_own(void **state)
+{
+	struct metric_owner *hub = metric_owner("docker.io");
+	struct metric_owner *other = metric_owner("ghcr.io");
+	auto_buf struct buf text = { 0 };
+
+	(void)state;
+	assert_ptr_equal(metric_owner("docker.io"), hub);
+	metric_add_for(hub, EACH_REQUESTS, 2);
+	metric_add_for(hub, EACH_REQUESTS, 3);
+	metric_add_for(other, EACH_REQUESTS, 7);
+	metric_put_for(hub, EACH_BUDGET, 200);
+	metric_put_for(hub, EACH_BUDGET, 100);
+	assert_int_equal(metric_read_for(hub, EACH_REQUESTS), 5);
+	metrics_print(&text);
+	assert_int_equal(count(text.at, "# TYPE private_registry_upstream_"
+					"requests_total counter\n"
+					"private_registry_upstream_requests_"
+					"total{upstream=\"docker.io\"} 5\n"
+					"private_registry_upstream_requests_"
+					"total{upstream=\"ghcr.io\"} 7\n"),
+			 1);
+	assert_int_equal(count(text.at, "private_registry_upstream_budget"
+					"{upstream=\"docker.io\"} 100\n"),
+			 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -93,6 +120,7 @@ int main(void)
 		cmocka_unit_test(what_one_thread_adds_another_takes_away),
 		cmocka_unit_test(each_name_has_one_help_and_one_type),
 		cmocka_unit_test(every_row_is_printed),
+		cmocka_unit_test(each_upstream_has_rows_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

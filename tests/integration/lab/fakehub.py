@@ -67,6 +67,7 @@ class FakeHub:
         self.url = "http://%s:%d" % self.address
         self.always = Fault()
         self._refusal = None            # a status instead of each manifest
+        self.manifest_headers = {}      # with each answer about one
         self.challenge = None
         self.requests = []
         self.connections = 0
@@ -244,12 +245,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _manifest(self, manifest):
         refusal = self.server.hub._refusal
+        more = self.server.hub.manifest_headers
         if refusal or not manifest:
-            return self._error(refusal or 404)
+            return self._error(refusal or 404, more)
         if manifest.media_type not in ",".join(
                 self.headers.get_all("Accept", [])):
             return self._error(404)     # as Debian's docker-registry does
-        self._answer(200, manifest.body, {
+        self._answer(200, manifest.body, more | {
             "Content-Type": manifest.media_type,
             "Docker-Content-Digest": manifest.digest})
 
