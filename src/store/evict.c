@@ -103,9 +103,18 @@ static int64_t most(int64_t a, int64_t b)
 
 /* ---------------------------------------------------------------- evicting */
 
+/* Why how much has to go. */
+struct need {
+	const char *why;
+	int64_t wanted; /* bytes */
+	/* So much is lacking by now; null: whatever others take. */
+	int64_t (*lacking)(struct store *, int64_t more);
+	int64_t more;
+};
+
 struct eviction {
 	struct store *store;
-	const char *why;
+	const struct need *need;
 	uint64_t blobs;
 	uint64_t manifests;
 	int64_t freed; /* bytes */
@@ -152,20 +161,35 @@ static int page_take(struct eviction *eviction, struct meta_evict *page,
 	return 0;
 }
 
-static int pages_evict(struct eviction *eviction, int64_t wanted, struct err *e)
+/* Others may have made the same room meanwhile. */
+static int64_t still_wanted(const struct eviction *eviction)
 {
-	struct collector *collector = &eviction->store->collector;
-	struct meta_evict page = { .count = 0 };
+	const struct need *need = eviction->need;
+	int64_t wanted = need->wanted - eviction->freed;
+	int64_t lacking = need->lacking ?
+				  need->lacking(eviction->store, need->more) :
+				  wanted;
+
+	return lacking < wanted ? lacking : wanted;
+}
+
+/* What was pulled while a page went is not the oldest any more. */
+static int pages_evict(struct eviction *eviction, struct err *e)
+{
+	struct store *store = eviction->store;
+	struct meta_evict page = { .wanted = eviction->need->wanted };
 	int64_t piece_us = clock_us();
+	struct err ignored;
 
 	for (;;) {
-		page.wanted = wanted - eviction->freed;
 		if (page_take(eviction, &page, e) < 0)
 			return -1;
 		if (!page.more)
 			return 0;
-		if (collector_rest(collector, &piece_us, e) < 0)
+		if (collector_rest(&store->collector, &piece_us, e) < 0)
 			return -1;
+		never_mind(meta_use_flush(store->meta, &ignored));
+		page.wanted = still_wanted(eviction);
 	}
 }
 
@@ -179,7 +203,7 @@ static void report(const struct eviction *eviction)
 	if (!eviction->blobs && !eviction->manifests)
 		return;
 	log_begin(&line, LOG_INFO, "evict");
-	log_text(&line, "why", eviction->why);
+	log_text(&line, "why", eviction->need->why);
 	log_number(&line, "blobs", (int64_t)eviction->blobs);
 	log_number(&line, "bytes", eviction->freed);
 	log_number(&line, "manifests", (int64_t)eviction->manifests);
@@ -188,17 +212,17 @@ static void report(const struct eviction *eviction)
 }
 
 /* Returns how many bytes went. */
-static int64_t evict(struct store *store, int64_t wanted, const char *why)
+static int64_t evict(struct store *store, const struct need *need)
 {
 	struct eviction eviction = {
 		.store = store,
-		.why = why,
+		.need = need,
 		.began_ms = clock_ms(),
 	};
 	struct err e;
 
 	collector_stamp(store);
-	if (pages_evict(&eviction, wanted, &e) < 0 && e.kind != ERR_CLOSED)
+	if (pages_evict(&eviction, &e) < 0 && e.kind != ERR_CLOSED)
 		log_say(LOG_WARN, "evict", "%s", e.message);
 	if (eviction.thrown)
 		ballast_take(store->data);
@@ -226,10 +250,12 @@ static int64_t share(int64_t wanted, int64_t size)
 /* So that all that is under way fits beside what is cached. */
 static void fit(struct store *store, int64_t size)
 {
-	int64_t over = over_limit(store, store->evictor.expected);
+	int64_t more = store->evictor.expected;
+	int64_t over = over_limit(store, more);
+	struct need need = { "limit", share(over, size), over_limit, more };
 
 	if (over > 0)
-		evict(store, share(over, size), "limit");
+		evict(store, &need);
 }
 
 static int room_reserve(struct incoming *incoming, struct err *e)
@@ -247,11 +273,11 @@ static int room_reserve(struct incoming *incoming, struct err *e)
 static int floor_keep(struct store *store, int64_t more, struct err *e)
 {
 	int64_t under = under_floor(store, more);
+	struct need need = { "floor", share(under, more), under_floor, more };
 
 	if (under <= 0)
 		return 0;
-	if (under <= cached(store) &&
-	    evict(store, share(under, more), "floor") > 0)
+	if (under <= cached(store) && evict(store, &need) > 0)
 		return 0;
 	return err_set(e, ERR_NO_SPACE,
 		       "the disk has no room for what is cached");
@@ -324,7 +350,10 @@ bool cache_enter(struct incoming *incoming)
 		return false;
 	expect(incoming, size);
 	while ((over = room_enter(store, size, enough, &count)) > 0) {
-		gone = evict(store, share(over, size), "limit");
+		struct need need = { "limit", share(over, size), over_limit,
+				     size };
+
+		gone = evict(store, &need);
 		paid += gone;
 		/* Only after the limit was lowered is more cached than that. */
 		enough = (paid > 2 * size && over_limit(store, 0) > 0) ||
@@ -352,9 +381,12 @@ void cache_entered(struct incoming *incoming)
 
 bool cache_yield(struct store *store, int64_t least, const struct err *why)
 {
-	return why->kind == ERR_NO_SPACE &&
-	       evict(store, most(under_floor(store, 0), most(least, YIELD)),
-		     "full") > 0;
+	struct need need = {
+		.why = "full",
+		.wanted = most(under_floor(store, 0), most(least, YIELD)),
+	};
+
+	return why->kind == ERR_NO_SPACE && evict(store, &need) > 0;
 }
 
 /* ------------------------------------------------------------- now and then */
@@ -363,10 +395,12 @@ void cache_look(struct store *store)
 {
 	int64_t over = over_limit(store, 0);
 	int64_t under = under_floor(store, 0);
+	struct need limit = { "limit", over, over_limit, 0 };
 
 	if (over > 0)
-		under -= evict(store, over, "limit");
+		under -= evict(store, &limit);
+	struct need floor = { "floor", under, under_floor, 0 };
 	if (under > 0)
-		evict(store, under, "floor");
+		evict(store, &floor);
 	show(store);
 }

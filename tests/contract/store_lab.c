@@ -119,6 +119,35 @@ void lab_reopen(struct lab *lab)
 	lab_open(lab);
 }
 
+static void pause_met(void *arg)
+{
+	struct lab *lab = arg;
+	void (*meanwhile)(struct lab *) = lab->meanwhile;
+
+	lab->meanwhile = NULL;
+	meanwhile(lab);
+}
+
+void lab_at_blob(struct lab *lab, enum lab_side side, enum blob_verb verb,
+		 unsigned nth, void (*meanwhile)(struct lab *))
+{
+	struct blob_fault fault = {
+		.verb = verb,
+		.nth = nth,
+		.after = side == LAB_AFTER,
+		.meanwhile = pause_met,
+		.arg = lab,
+	};
+
+	lab->meanwhile = meanwhile;
+	blob_fault_set(lab->faults, &fault);
+}
+
+void lab_was_paused(const struct lab *lab)
+{
+	assert_null(lab->meanwhile);
+}
+
 /* ---------------------------------------------------------------- values */
 
 struct repository local(const char *name)
@@ -214,28 +243,32 @@ int lab_upload(struct lab *lab, struct repository repository, const char *bytes,
 	return lab_do(lab, LAB_CLIENT, upload, &it, sizeof(it), e);
 }
 
-void lab_push(struct lab *lab, struct repository repository, const char *bytes)
-{
-	struct err e;
-
-	OK(lab_upload(lab, repository, bytes, bytes, &e), e);
-}
-
-void lab_push_here(struct lab *lab, struct repository repository,
-		   const char *bytes)
+void lab_push_as(struct lab *lab, enum lab_party who,
+		 struct repository repository, const char *bytes)
 {
 	struct arriving it = { repository, text_of(bytes), digest_of(bytes) };
 	struct err e;
 
-	OK(upload(lab, &it, &e), e);
+	OK(lab_do(lab, who, upload, &it, sizeof(it), &e), e);
+}
+
+void lab_push(struct lab *lab, struct repository repository, const char *bytes)
+{
+	lab_push_as(lab, LAB_CLIENT, repository, bytes);
+}
+
+void lab_fetch_as(struct lab *lab, enum lab_party who,
+		  struct repository repository, const char *bytes)
+{
+	struct arriving it = { repository, text_of(bytes), digest_of(bytes) };
+	struct err e;
+
+	OK(lab_do(lab, who, fetch, &it, sizeof(it), &e), e);
 }
 
 void lab_fetch(struct lab *lab, struct repository repository, const char *bytes)
 {
-	struct arriving it = { repository, text_of(bytes), digest_of(bytes) };
-	struct err e;
-
-	OK(lab_do(lab, LAB_CLIENT, fetch, &it, sizeof(it), &e), e);
+	lab_fetch_as(lab, LAB_CLIENT, repository, bytes);
 }
 
 static struct descriptor descriptor_of(int role, const char *bytes)

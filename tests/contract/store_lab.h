@@ -16,7 +16,7 @@
 
 /* Whoever does something to a store; bits. */
 enum lab_party {
-	LAB_NOBODY = 0,
+	LAB_NOBODY = 0, /* never elsewhere, and so meets the faults set here */
 	LAB_CLIENT = 1, /* pushes, fetches, deletes */
 	LAB_KEEPER = 2	/* counts time, collects, evicts, verifies */
 };
@@ -27,6 +27,7 @@ struct lab {
 	struct store *store;	   /* null: closed */
 	struct meta *meta;	   /* of the store */
 	struct blob_store *faults; /* of lab_open_faulty, _over: borrowed */
+	void (*meanwhile)(struct lab *); /* of lab_at_blob, until it happens */
 
 	enum lab_party elsewhere; /* who is in another process */
 	pid_t process;
@@ -48,6 +49,15 @@ void lab_open_over(struct lab *, struct blob_store *);
 void lab_close(struct lab *);
 /* As after a restart. */
 void lab_reopen(struct lab *);
+
+/*
+ * The `nth` time that this process does that to a file, `meanwhile` happens;
+ * whether it did, lab_was_paused asserts.
+ */
+enum lab_side { LAB_BEFORE, LAB_AFTER };
+void lab_at_blob(struct lab *, enum lab_side, enum blob_verb, unsigned nth,
+		 void (*meanwhile)(struct lab *));
+void lab_was_paused(const struct lab *);
 
 /* A test with a lab of its own. */
 #define LAB_TEST(test) \
@@ -115,10 +125,12 @@ struct text text_of(const char *);
 
 /* Content is named by its text. */
 void lab_push(struct lab *, struct repository, const char *bytes);
-/* By this process, whoever is elsewhere: it meets the faults that are set. */
-void lab_push_here(struct lab *, struct repository, const char *bytes);
+void lab_push_as(struct lab *, enum lab_party, struct repository,
+		 const char *bytes);
 /* A fetch of it from upstream, whole. */
 void lab_fetch(struct lab *, struct repository, const char *bytes);
+void lab_fetch_as(struct lab *, enum lab_party, struct repository,
+		  const char *bytes);
 int lab_upload(struct lab *, struct repository, const char *bytes,
 	       const char *promised, struct err *);
 

@@ -23,20 +23,6 @@ static void sweep_meanwhile(struct lab *lab, int64_t released_ms,
 	assert_null(teller.meanwhile);
 }
 
-static void at_blob(struct lab *lab, enum blob_verb verb, bool after,
-		    void (*meanwhile)(void *))
-{
-	struct blob_fault fault = {
-		.verb = verb,
-		.nth = 1,
-		.after = after,
-		.meanwhile = meanwhile,
-		.arg = lab,
-	};
-
-	blob_fault_set(lab->faults, &fault);
-}
-
 static void what_was_promised_stays_until_a_manifest_names_it(void **state)
 {
 	struct lab *lab = *state;
@@ -271,7 +257,7 @@ static void a_mount_of_what_just_went_is_refused(void **state)
 	assert_true(lab_has(lab, local("other"), "layer"));
 }
 
-static void push_again(void *lab)
+static void push_again(struct lab *lab)
 {
 	lab_push(lab, local("app"), "layer");
 	lab_image(lab, local("app"), "v2", "layer", NULL);
@@ -284,14 +270,15 @@ static void a_push_before_the_file_went_has_a_file_of_its_own(void **state)
 
 	lab_open_faulty(lab);
 	push_and_drop(lab);
-	at_blob(lab, BLOB_DELETE, false, push_again);
+	lab_at_blob(lab, LAB_BEFORE, BLOB_DELETE, 1, push_again);
 	assert_int_equal(sweep_now(lab).blobs.number, 1);
+	lab_was_paused(lab);
 	assert_int_equal(lab_files(lab, "blobs"), 1);
 	assert_true(lab_has(lab, local("app"), "layer"));
 	assert_true(lab_has_manifest(lab, local("app"), by_tag("v2")));
 }
 
-static void sweep_all(void *lab)
+static void sweep_all(struct lab *lab)
 {
 	sweep_now(lab);
 }
@@ -302,11 +289,12 @@ static void a_sweep_in_a_commit_takes_the_old_and_leaves_the_new(void **state)
 	struct lab *lab = *state;
 
 	lab_open_faulty(lab);
-	for (int after = 0; after < 2; after++) {
+	for (int side = LAB_BEFORE; side <= LAB_AFTER; side++) {
 		push_and_drop(lab);
 		age(lab, 2);
-		at_blob(lab, BLOB_COMMIT, after, sweep_all);
-		lab_push_here(lab, local("app"), "layer");
+		lab_at_blob(lab, side, BLOB_COMMIT, 1, sweep_all);
+		lab_push_as(lab, LAB_NOBODY, local("app"), "layer");
+		lab_was_paused(lab);
 		assert_int_equal(lab_files(lab, "blobs"), 1);
 		assert_true(lab_has(lab, local("app"), "layer"));
 		lab_image(lab, local("app"), "v1", "layer", NULL);
@@ -322,8 +310,9 @@ static void a_sweep_between_two_of_one_digest_takes_neither(void **state)
 	lab_open_faulty(lab);
 	push_and_drop(lab);
 	age(lab, 2);
-	at_blob(lab, BLOB_PEEK, false, sweep_all);
-	lab_push_here(lab, local("app"), "layer");
+	lab_at_blob(lab, LAB_BEFORE, BLOB_PEEK, 1, sweep_all);
+	lab_push_as(lab, LAB_NOBODY, local("app"), "layer");
+	lab_was_paused(lab);
 	assert_int_equal(lab_files(lab, "blobs"), 1);
 	assert_int_equal(lab_files(lab, "incoming"), 0);
 	assert_int_equal(lab_number(lab, "SELECT count(*) FROM session"), 0);
@@ -341,15 +330,16 @@ a_file_that_is_about_to_replace_a_lost_one_is_no_orphan(void **state)
 	lab_open_faulty(lab);
 	lab_push(lab, local("app"), "layer");
 	OK(blob_delete(lab->faults, &digest, 1, &e), e);
-	at_blob(lab, BLOB_PEEK, false, sweep_all);
-	lab_push_here(lab, local("app"), "layer");
+	lab_at_blob(lab, LAB_BEFORE, BLOB_PEEK, 1, sweep_all);
+	lab_push_as(lab, LAB_NOBODY, local("app"), "layer");
+	lab_was_paused(lab);
 	assert_true(lab_has(lab, local("app"), "layer"));
 	assert_int_equal(sweep(lab).files.number, 0);
 }
 
-static void upload_meanwhile(void *arg)
+static void upload_meanwhile(struct lab *lab)
 {
-	lab_push(arg, local("other"), "layer");
+	lab_push(lab, local("other"), "layer");
 }
 
 static void of_two_uploads_at_once_one_file_stays(void **state)
@@ -357,9 +347,10 @@ static void of_two_uploads_at_once_one_file_stays(void **state)
 	struct lab *lab = *state;
 
 	lab_open_faulty(lab);
-	for (int after = 0; after < 2; after++) {
-		at_blob(lab, BLOB_COMMIT, after, upload_meanwhile);
-		lab_push_here(lab, local("app"), "layer");
+	for (int side = LAB_BEFORE; side <= LAB_AFTER; side++) {
+		lab_at_blob(lab, side, BLOB_COMMIT, 1, upload_meanwhile);
+		lab_push_as(lab, LAB_NOBODY, local("app"), "layer");
+		lab_was_paused(lab);
 		assert_int_equal(sweep_now(lab).files.number, 0);
 		assert_int_equal(lab_files(lab, "blobs"), 1);
 		assert_true(lab_has(lab, local("app"), "layer"));
@@ -373,14 +364,15 @@ static void a_reader_who_came_too_late_hears_so(void **state)
 
 	lab_open_faulty(lab);
 	push_and_drop(lab);
-	at_blob(lab, BLOB_PEEK, false, sweep_all);
+	lab_at_blob(lab, LAB_BEFORE, BLOB_PEEK, 1, sweep_all);
 	assert_false(lab_has(lab, local("app"), "layer"));
+	lab_was_paused(lab);
 }
 
-static void sweep_and_push(void *arg)
+static void sweep_and_push(struct lab *lab)
 {
-	sweep_all(arg);
-	lab_push(arg, local("app"), "layer");
+	sweep_all(lab);
+	lab_push(lab, local("app"), "layer");
 }
 
 static void a_reader_finds_what_came_in_the_place_of_the_old(void **state)
@@ -389,8 +381,9 @@ static void a_reader_finds_what_came_in_the_place_of_the_old(void **state)
 
 	lab_open_faulty(lab);
 	push_and_drop(lab);
-	at_blob(lab, BLOB_PEEK, false, sweep_and_push);
+	lab_at_blob(lab, LAB_BEFORE, BLOB_PEEK, 1, sweep_and_push);
 	assert_true(lab_has(lab, local("app"), "layer"));
+	lab_was_paused(lab);
 }
 
 static void a_reader_keeps_what_it_has_open(void **state)
