@@ -56,6 +56,16 @@ static int one_dir_make(const char *path, struct err *e)
 	return -1;
 }
 
+/* Whoever made it may have been killed before its name was durable. */
+static int name_settle(int dir)
+{
+	auto_fd int parent = openat(dir, "..", DIRECTORY);
+
+	if (parent >= 0)
+		fsync(parent);
+	return dir;
+}
+
 int io_make_dir(const char *path, struct err *e)
 {
 	thread_may_wait("io_make_dir");
@@ -71,7 +81,8 @@ int io_make_dir(const char *path, struct err *e)
 	}
 	if (one_dir_make(part, e) < 0)
 		return -1;
-	return io_open_dir(path, e);
+	int dir = io_open_dir(path, e);
+	return dir < 0 ? -1 : name_settle(dir);
 }
 
 int io_make_dir_at(int dir, const char *name, struct err *e)

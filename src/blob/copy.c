@@ -6,6 +6,7 @@
  * name there never is a part of one. Its directory is synced with those of all
  * others in the end: an fsync each would be most of the time that it takes.
  */
+#include <errno.h>
 #include <stdio.h>
 
 #include "base/io.h"
@@ -64,7 +65,6 @@ int fs_copy(struct blob_store *store, const struct digest *digest, uint64_t id,
 	auto_fd int dir = fs_dir_need(fs, digest, &path, e);
 	if (dir < 0)
 		return -1;
-	fs->copied[digest->algorithm][digest->bytes[0]] = true;
 	*out = BLOB_LINKED;
 	if (fs->no_clone && is_linked(source, dir, path.name))
 		return 0;
@@ -84,29 +84,42 @@ int fs_copy(struct blob_store *store, const struct digest *digest, uint64_t id,
 	return draft_name(fs, to, dir, path.name, e);
 }
 
-static int dir_settle(struct blob_fs *fs, int algorithm, int bucket,
-		      struct err *e)
+/* Fine if there is none. */
+static int dir_settle(const struct blob_fs *fs, const char *name, struct err *e)
+{
+	auto_fd int dir = io_open_at(fs->root, name, O_RDONLY | O_DIRECTORY, e);
+
+	if (dir < 0)
+		return e->sys == ENOENT ? 0 : -1;
+	return io_sync(dir, e);
+}
+
+static int algorithm_settle(const struct blob_fs *fs, const char *algorithm,
+			    struct err *e)
 {
 	char name[16];
 
-	snprintf(name, sizeof(name), "%s/%02x",
-		 digest_algorithm_text((enum digest_algorithm)algorithm),
-		 (unsigned)bucket);
-	auto_fd int dir = io_open_at(fs->root, name, O_RDONLY | O_DIRECTORY, e);
-	if (dir < 0 || io_sync(dir, e) < 0)
-		return -1;
-	fs->copied[algorithm][bucket] = false;
-	return 0;
+	for (unsigned bucket = 0; bucket < 256; bucket++) {
+		snprintf(name, sizeof(name), "%s/%02x", algorithm, bucket);
+		if (dir_settle(fs, name, e) < 0)
+			return -1;
+	}
+	return dir_settle(fs, algorithm, e);
 }
 
+/* All of them: what is there may be from an attempt that was cut short. */
 int fs_settle(struct blob_store *store, struct err *e)
 {
-	struct blob_fs *fs = fs_of(store);
+	const struct blob_fs *fs = fs_of(store);
 
-	for (int algorithm = 0; algorithm < DIGEST_ALGORITHMS; algorithm++)
-		for (int bucket = 0; bucket < 256; bucket++)
-			if (fs->copied[algorithm][bucket] &&
-			    dir_settle(fs, algorithm, bucket, e) < 0)
-				return -1;
-	return io_unlink_at(fs->root, draft, e);
+	for (int i = 0; i < DIGEST_ALGORITHMS; i++) {
+		const char *name =
+			digest_algorithm_text((enum digest_algorithm)i);
+
+		if (algorithm_settle(fs, name, e) < 0)
+			return -1;
+	}
+	if (io_unlink_at(fs->root, draft, e) < 0)
+		return -1;
+	return io_sync(fs->root, e);
 }

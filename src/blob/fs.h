@@ -19,8 +19,7 @@ struct blob_fs {
 	atomic_bool durable[DIGEST_ALGORITHMS][256];
 
 	/* Of whoever copies: */
-	bool no_clone;			     /* the file system cannot */
-	bool copied[DIGEST_ALGORITHMS][256]; /* into it, not durably yet */
+	bool no_clone; /* the file system cannot */
 };
 
 struct blob_fs *fs_of(struct blob_store *);

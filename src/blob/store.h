@@ -123,5 +123,5 @@ enum blob_way {
 int blob_copy(struct blob_store *, const struct digest *, uint64_t id,
 	      const struct blob_source *, enum blob_way *out, struct err *)
 	may_wait must_check;
-/* The names of all copies so far are durable. */
+/* The names of all that is there are durable. */
 int blob_settle(struct blob_store *, struct err *) may_wait must_check;

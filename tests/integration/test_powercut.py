@@ -10,6 +10,7 @@ import errno
 import os
 import random
 import shutil
+import subprocess
 
 import pytest
 
@@ -19,7 +20,7 @@ from lab.integrity import is_whole, verb
 from lab.journal import Journal, image_of
 from lab.powercut import (Bytes, Chance, Disk, Everything, Names, Nothing,
                           Sizes, read_log)
-from lab.registry import Registry
+from lab.registry import BINARY, Registry
 from lab.workload import fetch, push, work
 
 pytestmark = pytest.mark.heavy
@@ -56,8 +57,8 @@ def test_whatever_a_power_cut_leaves_has_what_was_acknowledged(scene,
                                                                recorded):
     log, journal, marks, data, upstream = recorded
     chance, last = random.Random(6), log[-1].count
-    cuts = set(chance.sample(range(1, last), min(CUTS // 2, last - 1)))
-    cuts |= set(chance.sample(marks, min(CUTS - len(cuts), len(marks))))
+    cuts = set(chance.sample(marks, min(CUTS // 2, len(marks))))
+    cuts |= set(chance.sample(range(1, last), min(CUTS - len(cuts), last - 1)))
     registry = Registry(scene, {"docker.io": upstream.url}, data=data)
 
     for number, (cut, disk) in enumerate(replay(log, sorted(cuts))):
@@ -144,6 +145,45 @@ def test_what_a_failed_fsync_may_have_lost_is_never_relied_on(scene,
             disk.build(data, loss)
             print(f"cut at {cut} of {marks[-1]}, lost: {type(loss).__name__}")
             survives(registry, journal, cut)
+
+
+def test_a_backup_that_was_cut_short_is_whole_after_the_next(scene,
+                                                             upstream):
+    """What the first has left there counts only if it is durable."""
+    home = scene.directory("home")
+    shim = DiskShim(scene, home / "root", record=True)
+    shim.root.mkdir()
+    registry = Registry(scene, data=shim.root / "data",
+                        before=shim.before).start()
+    journal, chance = Journal(lambda: shim.count), random.Random(5)
+    for number in range(4):
+        push_to(registry, journal, image_of(content(("c", number), 300),
+                                            content(("l", number), 9000)))
+    before = shim.count
+    verb(registry, "backup", str(shim.root / "first"))
+    changes = shim.count - before
+
+    marks = {}
+    for number in sorted(chance.sample(range(1, changes + 1),
+                                       min(CUTS // 4, changes))):
+        place = shim.root / f"backup{number}"
+        shim.kill_at(shim.count + number)
+        assert subprocess.run([BINARY, "backup", place, "--data",
+                               registry.data], capture_output=True
+                              ).returncode != 0
+        registry.kill9()
+        registry.start()
+        verb(registry, "backup", str(place))
+        marks[shim.count] = place.name
+    registry.kill9()
+
+    shutil.rmtree(shim.root)
+    for cut, disk in replay(list(read_log(shim.log)), list(marks)):
+        disk.build(home / "root", Everything())
+        print(f"{marks[cut]}, cut at {cut}")
+        restored = Registry(scene)
+        verb(restored, "restore", str(home / "root" / marks[cut]))
+        survives(restored, journal, cut)
 
 
 @pytest.mark.parametrize("unsynced", ["/incoming/", "/blobs/", ".db"])

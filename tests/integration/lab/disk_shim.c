@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -20,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -488,6 +490,21 @@ EXPORT int mkdirat(int dir, const char *name, mode_t mode)
 EXPORT int mkdir(const char *name, mode_t mode)
 {
 	return mkdirat(AT_FDCWD, name, mode);
+}
+
+/* Bytes that two files share would have to be written down for both. */
+EXPORT int ioctl(int fd, unsigned long request, ...)
+{
+	va_list rest;
+
+	va_start(rest, request);
+	void *argument = va_arg(rest, void *);
+	va_end(rest);
+	if (request == FICLONE && ready() && page->records) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	return REAL(ioctl)(fd, request, argument);
 }
 
 /* ------------------------------------------------------- reads, the clock */

@@ -54,7 +54,6 @@ class DiskShim:
 
     def kill_at(self, count):
         """The program ends when it is about to make this change."""
-        self._put("Q", COUNT, 0)
         self._put("Q", KILL_AT, count)
 
     def set_clock(self, ahead):
