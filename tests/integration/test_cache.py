@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lab.content import content, digest_of
+from lab.disk import free, leave, small_disk
 from lab.images import OCI
 from lab.pusher import push_blob
 from lab.swarm import Swarm
@@ -211,6 +212,43 @@ def test_a_lower_limit_is_kept_after_a_reload(start_registry, upstream):
     registry.configuration.write_text(text.replace("64MiB", "5MiB"))
     registry.signal()
     wait_until(lambda: registry.metrics()[CACHED] <= 5 * MIB, "it to evict")
+
+
+def test_the_floor_alone_makes_what_is_cached_give_way(start_registry,
+                                                       upstream, scene):
+    """Without a limit, when others fill the disk: the oldest first."""
+    disk = small_disk(scene, "100m")
+    floor, spare = 8 * MIB, 3 * MIB
+    registry = start_registry(
+        {"docker.io": upstream.url}, data=disk / "data",
+        mirror={"cache": {"limit": "none", "keep_free": "8MiB"}},
+        settings={"gc": {"grace": "1s"}})
+    pushed = push_image(registry, "team/app")
+    images = [upstream.add_small_image(f"library/app{number}", size=2 * MIB)
+              for number in range(20)]
+    for image in images:
+        pull(registry, image)
+    assert evicted(registry) == 0 and free(disk) > floor
+
+    leave(disk, spare)
+    wait_until(lambda: free(disk) >= floor, "it to make room")
+    assert 0 < evicted(registry) <= 8
+    is_whole(registry, pushed)
+    upstream.forget()
+    for image in images[-10:]:
+        pull(registry, image)
+    assert upstream.count("blob", "GET") == 0
+
+    while registry.metrics()[CACHED] > 0:
+        leave(disk, spare)
+        wait_until(lambda: free(disk) >= floor or
+                   registry.metrics()[CACHED] == 0, "it to give what it has")
+    is_whole(registry, pushed)
+    pull(registry, images[0])
+
+
+def evicted(registry):
+    return registry.metrics()["private_registry_evicted_blobs_total"]
 
 
 def test_a_blob_above_the_limit_is_read_and_not_kept(start_registry,
