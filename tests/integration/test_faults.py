@@ -1,4 +1,4 @@
-"""A disk, a database, a clock that fail: each has an outcome, and it ends.
+"""A disk, a database that fail: each has an outcome, and it ends.
 
 While the fault lasts the request that meets it hears of it, and what needs
 nothing of what fails is answered. Afterwards all is as if it had not been.
@@ -21,7 +21,6 @@ from lab.waiting import wait_until
 from lab.workload import delete, push
 
 FAILED, USAGE = 1, 2
-YEAR = 365 * 24 * 3600
 
 # Which call fails, on what, and why; then what is said: of the upload's POST,
 # its PUT, a manifest's PUT, and of a miss (0: it is cut, and not finished).
@@ -474,45 +473,6 @@ def test_what_is_no_database_is_left_alone(faulty):
     said = faulty.registry.log().splitlines()[-1]
     assert "registry.db" in said and "not a database" in said
     assert path.read_bytes().startswith(b"this is somebody's")
-
-
-# ------------------------------------------------------------------ the clock
-
-@pytest.mark.parametrize("years", [20, -20])
-def test_a_clock_that_jumps(scene, upstream, years):
-    """Nothing goes because of it; what is fresh, or late, is asked for."""
-    shim = DiskShim(scene, scene.directory("late") / "data")
-    registry = Registry(scene, {"docker.io": upstream.url}, data=shim.root,
-                        before=shim.before).start()
-    journal, image = Journal(), image_of(content("c", 99), content("l", 9999))
-    cached = upstream.add_small_image("library/cached")
-
-    def look():
-        journal.check(registry)
-        for layer in cached.layers:
-            assert registry.ask("GET", f"/v2/library/cached/blobs/"
-                                f"{layer.digest}").body == layer.bytes()
-        assert registry.ask("GET", "/v2/library/cached/manifests/1"
-                            ).status == 200
-        is_whole(registry)
-
-    with registry.connect() as wire:
-        push(wire, journal, "team/app", image, "1")
-        start = wire.ask("POST", "/v2/team/app/blobs/uploads/", b"")
-        look()
-        shim.set_clock(years * YEAR)
-        look()
-        late = content("late", 5000)
-        got = wire.ask("PUT", with_digest(start["Location"], late.digest),
-                       late.bytes())
-        assert got.status == 201        # the upload has not expired
-        push(wire, journal, "team/app",
-             image_of(late, content("more", 99)), "2")
-    look()
-    registry.restart()
-    look()
-    shim.set_clock(0)
-    look()
 
 
 # ------------------------------------------------------ where it cannot be kept
