@@ -189,7 +189,16 @@ static int sweep_run(struct store *store, const struct store_sweep *sweep,
 	return sweep_pass(store, sweep, &horizon, out, e);
 }
 
-/* A look holds up nobody, for whoever is told of it may take his time. */
+void pass_await(pthread_mutex_t *pass)
+{
+	pthread_mutex_lock(pass);
+	pthread_mutex_unlock(pass);
+}
+
+/*
+ * A look holds up nobody, for whoever is told of it may take his time. But a
+ * file whose row is just gone would look as if it had been left over.
+ */
 int store_sweep(struct store *store, const struct store_sweep *sweep,
 		struct store_swept *out, struct err *e)
 {
@@ -197,8 +206,10 @@ int store_sweep(struct store *store, const struct store_sweep *sweep,
 
 	thread_may_wait("store_sweep");
 	*out = (struct store_swept){ 0 };
-	if (sweep->dry)
+	if (sweep->dry) {
+		pass_await(&store->collector.pass);
 		return sweep_run(store, sweep, out, e);
+	}
 
 	hold_mutex(&store->collector.pass);
 	int failed = sweep_run(store, sweep, out, e);

@@ -215,6 +215,9 @@ void collector_open(struct collector *);
 /* Ends what is under way, soon. */
 void collector_close(struct store *);
 
+/* Until whoever is at a pass, of the collector or the evictor, is done. */
+void pass_await(pthread_mutex_t *pass) may_wait;
+
 /* Its next round begins now. */
 void collector_wake(struct collector *);
 

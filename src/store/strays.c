@@ -20,12 +20,6 @@ static bool is_held(struct store *store, uint64_t id)
 	return count > 0;
 }
 
-static void await_end(pthread_mutex_t *pass)
-{
-	pthread_mutex_lock(pass);
-	pthread_mutex_unlock(pass);
-}
-
 /* Whoever sweeps or evicts may be just about to remove it. */
 static bool is_there(struct store *store, const struct digest *digest,
 		     uint64_t id)
@@ -33,8 +27,8 @@ static bool is_there(struct store *store, const struct digest *digest,
 	struct blob_place place;
 	struct err e;
 
-	await_end(&store->collector.pass);
-	await_end(&store->evictor.pass);
+	pass_await(&store->collector.pass);
+	pass_await(&store->evictor.pass);
 	if (blob_peek(store->blobs, digest, id, &place, &e) < 0)
 		return e.kind != ERR_NOT_FOUND;
 	close(place.fd);
