@@ -121,8 +121,8 @@ static void when_upstream_fails_the_list_is_as_it_was(void **state)
 		const char *warning;
 	} rows[] = {
 		{ "404 N", "answered 404" }, { "401 U", "answered 401" },
-		{ "403 F", "answered 403" }, { "429 T", "answered 429" },
-		{ "500 I", "answered 500" },
+		{ "403 F", "answered 403" }, { "500 I", "answered 500" },
+		{ "429 T", "answered 429" },
 	};
 	struct lab *lab = *state;
 
@@ -133,6 +133,16 @@ static void when_upstream_fails_the_list_is_as_it_was(void **state)
 		answer_refusal(lab, rows[i].status);
 		assert_list(lab, NULL, "1\n", rows[i].warning);
 	}
+	assert_list(lab, NULL, "1\n", "asked again in");
+}
+
+static void while_upstream_is_silent_the_list_is_as_it_was(void **state)
+{
+	struct lab *lab = *state;
+
+	answer_tags(lab, "\"1\"");
+	assert_list(lab, NULL, "1\n", NULL);
+	upstream_rules[0].tag_lifetime_ms = 0;
 	fake_answer(lab->server, FAKE_SILENCE, "%s", "");
 	assert_list(lab, NULL, "1\n", "no answer within 200 ms");
 }
@@ -237,6 +247,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		promise(a_list_is_asked_for_once_in_its_lifetime),
 		promise(when_upstream_fails_the_list_is_as_it_was),
+		promise(while_upstream_is_silent_the_list_is_as_it_was),
 		promise(without_a_list_a_refusal_is_nothing_to_stop_at),
 		promise(however_many_ask_there_is_one_question),
 		promise(referrers_come_from_the_api_where_there_is_one),
