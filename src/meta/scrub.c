@@ -117,13 +117,15 @@ int meta_copy_losers(struct meta *meta, const struct meta_copy *copy,
 	return losers_read(reader->db, &copy->digest, out, e);
 }
 
+/* What somebody else has set aside meanwhile is missing, and damaged still. */
 static int64_t damage_note(struct db *db, const struct meta_copy *copy,
 			   struct err *e)
 {
 	struct digest_row digest = digest_row(&copy->digest);
 
 	return db_change(db,
-			 "UPDATE blob SET damage = $1"
+			 "UPDATE blob SET"
+			 " damage = CASE damage WHEN 1 THEN 1 ELSE $1 END"
 			 " WHERE digest = $2 AND id = $3",
 			 DB_ARGS(db_number(copy->blob.damage),
 				 db_digest(&digest),

@@ -56,11 +56,6 @@ static const char *keep(struct lab *lab, struct keep_rule rule, bool dry)
 	return it.told;
 }
 
-static void time_passes(struct lab *lab, int64_t ms)
-{
-	lab_runs(lab, ms);
-}
-
 static void push(struct lab *lab, const char *name, const char *tag,
 		 const char *config)
 {
@@ -78,11 +73,6 @@ static bool has_image(struct lab *lab, const char *name, const char *config)
 	struct digest digest = image_of(config, NULL);
 
 	return lab_has_manifest(lab, local(name), reference_to_digest(&digest));
-}
-
-static void pull(struct lab *lab, const char *name, struct reference reference)
-{
-	lab_pull(lab, local(name), reference);
 }
 
 static void drop(struct lab *lab, const char *name, struct reference reference)
@@ -173,9 +163,9 @@ static void what_is_pulled_stays_by_tag_and_by_digest(void **state)
 	push(lab, "app", "1", "one");
 	push(lab, "app", "2", "two");
 	push(lab, "app", "3", "three");
-	time_passes(lab, 3 * DAY);
-	pull(lab, "app", by_tag("1"));
-	pull(lab, "app", reference_to_digest(&digest));
+	lab_runs(lab, 3 * DAY);
+	lab_pull(lab, local("app"), by_tag("1"));
+	lab_pull(lab, local("app"), reference_to_digest(&digest));
 	push(lab, "app", "4", "four");
 	struct keep_rule rule = { ALL, .pulled_within = DAY };
 	assert_string_equal(keep(lab, rule, false), "app:3 ");
@@ -188,7 +178,7 @@ static void what_was_pushed_long_ago_goes(void **state)
 	lab_open(lab);
 	push(lab, "app", "1", "one");
 	push(lab, "app", "2", "two");
-	time_passes(lab, 3 * DAY);
+	lab_runs(lab, 3 * DAY);
 	push(lab, "app", "2", "two");
 	struct keep_rule rule = { ALL, .pushed_within = DAY };
 	assert_string_equal(keep(lab, rule, false), "app:1 ");
@@ -257,12 +247,12 @@ an_untagged_manifest_goes_after_its_time_and_never_else(void **state)
 
 	lab_open(lab);
 	push(lab, "app", "1", "one");
-	time_passes(lab, 9 * DAY);
+	lab_runs(lab, 9 * DAY);
 	push(lab, "app", "1", "two"); /* from now on, one is untagged */
 	assert_string_equal(keep(lab, rule, false), "");
-	time_passes(lab, DAY);
+	lab_runs(lab, DAY);
 	assert_string_equal(keep(lab, rule, false), "");
-	time_passes(lab, DAY);
+	lab_runs(lab, DAY);
 	assert_string_equal(
 		keep(lab, (struct keep_rule){ ALL, .last = 9 }, false), "");
 	assert_string_equal(keep(lab, rule, true), "app@ ");
@@ -280,8 +270,8 @@ static void one_that_is_pulled_by_digest_stays(void **state)
 	lab_open(lab);
 	push(lab, "app", "1", "one");
 	push(lab, "app", "1", "two");
-	time_passes(lab, 3 * DAY);
-	pull(lab, "app", reference_to_digest(&digest));
+	lab_runs(lab, 3 * DAY);
+	lab_pull(lab, local("app"), reference_to_digest(&digest));
 	assert_string_equal(keep(lab, rule, false), "");
 }
 
@@ -295,11 +285,11 @@ static void what_an_index_names_stays_with_it_and_goes_with_it(void **state)
 	lab_push(lab, local("app"), "one");
 	lab_image(lab, local("app"), NULL, "one", NULL);
 	put(lab, "app", "all", "index", &child, NULL);
-	time_passes(lab, 9 * DAY);
+	lab_runs(lab, 9 * DAY);
 	assert_string_equal(keep(lab, rule, false), "");
 	drop(lab, "app", by_tag("all"));
 	assert_string_equal(keep(lab, rule, false), "");
-	time_passes(lab, 2 * DAY);
+	lab_runs(lab, 2 * DAY);
 	assert_string_equal(keep(lab, rule, true), "app@ app@ ");
 	assert_string_equal(keep(lab, rule, false), "app@ app@ ");
 	assert_int_equal(lab_number(lab, "SELECT count(*) FROM manifest"), 0);
@@ -314,7 +304,7 @@ static void a_referrer_stays_with_its_subject_and_then_if_it_may(void **state)
 	lab_open(lab);
 	push(lab, "app", "1", "one");
 	put(lab, "app", NULL, "signature", NULL, &subject);
-	time_passes(lab, 9 * DAY);
+	lab_runs(lab, 9 * DAY);
 	rule.orphans = true;
 	assert_string_equal(keep(lab, rule, false), "");
 	drop(lab, "app", reference_to_digest(&subject));
@@ -341,7 +331,7 @@ static void a_web_of_old_indexes_goes_layer_by_layer(void **state)
 			" FROM manifest AS below JOIN manifest AS above"
 			" ON (above.id - 1) / 16 = (below.id - 1) / 16 + 1"
 			" RETURNING 1");
-	time_passes(lab, 2 * DAY);
+	lab_runs(lab, 2 * DAY);
 	keep(lab, rule, true);
 	keep(lab, rule, false);
 	assert_int_equal(lab_number(lab, "SELECT count(*) FROM manifest"), 0);
@@ -356,7 +346,7 @@ static void blobs_of_what_went_are_released(void **state)
 	push(lab, "app", "1", "one");
 	lab_age(lab);
 	push(lab, "app", "1", "two");
-	time_passes(lab, 2 * DAY);
+	lab_runs(lab, 2 * DAY);
 	assert_string_equal(keep(lab, rule, false), "app@ ");
 	assert_true(lab_has(lab, local("app"), "one"));
 	assert_int_equal(lab_number(lab, "SELECT count(*) FROM link, state"
@@ -406,14 +396,14 @@ static void nothing(struct lab *lab)
 
 static void tag_pulled(struct lab *lab)
 {
-	pull(lab, "app", by_tag("old"));
+	lab_pull(lab, local("app"), by_tag("old"));
 }
 
 static void tag_pulled_and_noted(struct lab *lab)
 {
 	struct err e;
 
-	pull(lab, "app", by_tag("old"));
+	lab_pull(lab, local("app"), by_tag("old"));
 	OK(meta_use_flush(lab->meta, &e), e);
 }
 
@@ -421,7 +411,7 @@ static void image_pulled(struct lab *lab)
 {
 	struct digest digest = image_of("one", NULL);
 
-	pull(lab, "app", reference_to_digest(&digest));
+	lab_pull(lab, local("app"), reference_to_digest(&digest));
 }
 
 static void tag_pushed(struct lab *lab)
@@ -470,7 +460,7 @@ static void a_tag_used_since_the_look_stays(void **state)
 		lab_open(lab);
 		push(lab, "app", "old", "one");
 		push(lab, "app", "new", "two");
-		time_passes(lab, 9 * DAY);
+		lab_runs(lab, 9 * DAY);
 		look(lab, &walk, META_TAGS);
 		rows[i].meanwhile(lab);
 		take(lab, &walk, rows[i].gone);
@@ -515,7 +505,7 @@ static void a_manifest_used_since_the_look_stays(void **state)
 		lab = *state;
 		lab_open(lab);
 		push(lab, "app", NULL, "one");
-		time_passes(lab, 9 * DAY);
+		lab_runs(lab, 9 * DAY);
 		look(lab, &walk, META_MANIFESTS);
 		rows[i].meanwhile(lab);
 		take(lab, &walk, rows[i].gone);
@@ -558,11 +548,25 @@ static void a_pull_counts_also_while_it_is_being_written_down(void **state)
 	lab_open(lab);
 	push(lab, "app", "old", "one");
 	for (int i = 0; i < 200; i++) {
-		time_passes(lab, 9 * DAY);
+		lab_runs(lab, 9 * DAY);
 		look(lab, &walk, META_TAGS);
 		take_while_flushing(lab, &walk);
 		OK(meta_use_flush(lab->meta, &e), e);
 	}
+}
+
+static void of_two_who_keep_at_once_one_removes(void **state)
+{
+	struct lab *lab = *state;
+	struct walk walk = { .rule = { ALL, .last = 1 } };
+
+	lab_open(lab);
+	push(lab, "app", "old", "one");
+	push(lab, "app", "new", "two");
+	look(lab, &walk, META_TAGS);
+	assert_string_equal(keep(lab, walk.rule, false), "app:old ");
+	take(lab, &walk, 0);
+	assert_true(has(lab, "app", "new"));
 }
 
 int main(void)
@@ -586,6 +590,7 @@ int main(void)
 		EACH_PARTY(blobs_of_what_went_are_released),
 		ALSO_CLIENTS(a_tag_used_since_the_look_stays),
 		ALSO_CLIENTS(a_manifest_used_since_the_look_stays),
+		ALSO_KEEPER(of_two_who_keep_at_once_one_removes),
 		LAB_TEST(a_pull_counts_also_while_it_is_being_written_down),
 	};
 

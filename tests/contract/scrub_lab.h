@@ -16,6 +16,8 @@ extern struct told {
 	struct digest digest;
 } told;
 
+struct store_verified verify_as(struct lab *, enum lab_party,
+				struct store_verify);
 struct store_verified verify_with(struct lab *, struct store_verify);
 struct store_verified verify(struct lab *);
 

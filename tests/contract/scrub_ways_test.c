@@ -134,11 +134,9 @@ static void what_could_not_be_set_aside_is_in_nobodys_way(void **state)
 static void blob_goes(void *arg)
 {
 	struct lab *lab = arg;
-	struct repository app = local("app");
-	struct digest digest = digest_of("layer");
 	struct err e;
 
-	OK(store_unlink(lab->store, &app, &digest, &e), e);
+	OK(lab_unlink(lab, local("app"), "layer", &e), e);
 	assert_int_equal(sweep(lab).blobs.number, 1);
 }
 
@@ -182,6 +180,37 @@ static void what_is_replaced_meanwhile_is_not_condemned(void **state)
 	blob_fault_set(lab->faults, &fault);
 	assert_true(is_clean(lab));
 	assert_true(lab_has(lab, local("app"), "layer"));
+}
+
+static void verify_too(struct lab *lab)
+{
+	struct store_verified verified = verify(lab);
+
+	assert_int_equal(store_findings(&verified), 1);
+}
+
+/* At the second look, and when it is set aside. */
+static void two_who_verify_at_once_set_it_aside_once(void **state)
+{
+	static const struct {
+		enum blob_verb verb;
+		unsigned nth;
+	} rows[] = { { BLOB_PEEK, 2 }, { BLOB_SET_ASIDE, 1 } };
+	struct lab *lab = *state;
+	struct store_verify how = { 0 };
+
+	for (size_t i = 0; i < array_size(rows); i++) {
+		lab_push(lab, local("app"), "layer");
+		damage(lab, "layer");
+		lab_at_blob(lab, LAB_BEFORE, rows[i].verb, rows[i].nth,
+			    verify_too);
+		verify_as(lab, LAB_NOBODY, how);
+		lab_was_paused(lab);
+		assert_found_one(lab, FOUND_WAITING);
+		assert_int_equal(lab_files(lab, "quarantine"), 1 + i);
+		lab_push(lab, local("app"), "layer");
+		assert_true(is_clean(lab));
+	}
 }
 
 /* -------------------------------------------------------------------- ways */
@@ -411,7 +440,11 @@ int main(void)
 		WITH_ALL(what_could_not_be_set_aside_is_not_served),
 		WITH_ALL(what_could_not_be_set_aside_is_in_nobodys_way),
 		WITH_ALL(what_is_swept_meanwhile_is_no_finding),
+		WITH(clients, what_is_swept_meanwhile_is_no_finding),
 		WITH_ALL(what_is_replaced_meanwhile_is_not_condemned),
+		WITH(clients, what_is_replaced_meanwhile_is_not_condemned),
+		/* Of one process, the second would wait for the first. */
+		WITH(keeper, two_who_verify_at_once_set_it_aside_once),
 		WITH_ALL(
 			what_is_condemned_while_a_push_finds_it_again_stays_so),
 		WITH_ALL(a_dry_look_changes_nothing),

@@ -358,6 +358,28 @@ static void of_two_uploads_at_once_one_file_stays(void **state)
 	}
 }
 
+static void sweep_meanwhile_too(struct lab *lab)
+{
+	assert_int_equal(sweep(lab).blobs.number, 3);
+}
+
+/* One has removed a link; the other one finds that, and all the rest. */
+static void of_two_sweeps_at_once_each_file_goes_once(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_open(lab);
+	lab_push(lab, local("app"), "one");
+	lab_push(lab, local("app"), "two");
+	lab_push(lab, local("app"), "three");
+	age(lab, 2);
+	lab_push(lab, local("app"), "young");
+	sweep_meanwhile(lab, GRACE_MS, sweep_meanwhile_too);
+	assert_int_equal(lab_files(lab, "blobs"), 1);
+	assert_int_equal(lab_number(lab, "SELECT count(*) FROM blob"), 1);
+	assert_true(lab_has(lab, local("app"), "young"));
+}
+
 static void a_reader_who_came_too_late_hears_so(void **state)
 {
 	struct lab *lab = *state;
@@ -429,6 +451,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		LAB_TEST(a_push_before_the_file_went_has_a_file_of_its_own),
 		CLIENTS_TEST(a_push_before_the_file_went_has_a_file_of_its_own),
+		/* Of one process, the second would wait for the first. */
+		KEEPER_TEST(of_two_sweeps_at_once_each_file_goes_once),
 		TESTS(LAB_TEST),
 		TESTS(CLIENTS_TEST),
 		TESTS(KEEPER_TEST),
