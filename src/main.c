@@ -18,6 +18,8 @@ static const struct verb verbs[] = {
 	  .help = cli_restore_help },
 	{ "keep", "remove what rules do not keep, now, or tell of it", cli_keep,
 	  .help = cli_keep_help },
+	{ "prefetch", "have a registry that runs cache images, now",
+	  cli_prefetch, .help = cli_prefetch_help },
 	{ "help", "tell about a verb", cli_help, .help = cli_help_help },
 	{ "version", "tell which version this is", cli_version,
 	  .help = cli_version_help },

@@ -211,7 +211,7 @@ int cli_restore(const struct call *call, struct err *e)
 	auto_free char **rest = NULL;
 	int64_t over = 0;
 	const struct own_option own[] = {
-		{ "--over", NULL, &over },
+		{ "--over", .out = &over },
 		{ 0 },
 	};
 

@@ -48,6 +48,7 @@ int cli_keep(const struct call *, struct err *) may_wait must_check;
 void cli_keep_help(const struct call *, struct buf *);
 int cli_gc(const struct call *, struct err *) may_wait must_check;
 int cli_help(const struct call *, struct err *) may_wait must_check;
+int cli_prefetch(const struct call *, struct err *) may_wait must_check;
 int cli_verify(const struct call *, struct err *) may_wait must_check;
 int cli_version(const struct call *, struct err *) may_wait must_check;
 
@@ -57,6 +58,7 @@ void cli_backup_help(const struct call *, struct buf *);
 void cli_restore_help(const struct call *, struct buf *);
 void cli_gc_help(const struct call *, struct buf *);
 void cli_help_help(const struct call *, struct buf *);
+void cli_prefetch_help(const struct call *, struct buf *);
 void cli_verify_help(const struct call *, struct buf *);
 void cli_version_help(const struct call *, struct buf *);
 

@@ -178,8 +178,8 @@ int cli_gc(const struct call *call, struct err *e)
 	auto_free char **rest = NULL;
 	struct gc gc = { .released_ms = -1 };
 	const struct own_option own[] = {
-		{ "--dry-run", NULL, &gc.dry },
-		{ "--grace", config_duration, &gc.released_ms },
+		{ "--dry-run", .out = &gc.dry },
+		{ "--grace", .read = config_duration, .out = &gc.released_ms },
 		{ 0 },
 	};
 

@@ -26,6 +26,7 @@ struct own_option {
 	/* As config_duration. Null: it takes no value, and sets 1. */
 	int (*read)(const char *name, struct span, int64_t *out, struct err *);
 	int64_t *out;
+	const char **text; /* in place of both: the value as it was typed */
 };
 
 /*

@@ -149,7 +149,7 @@ int cli_keep(const struct call *call, struct err *e)
 	auto_free char **rest = NULL;
 	int64_t dry = 0;
 	const struct own_option own[] = {
-		{ "--dry-run", NULL, &dry },
+		{ "--dry-run", .out = &dry },
 		{ 0 },
 	};
 

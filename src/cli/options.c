@@ -27,7 +27,7 @@ static int own_read(const struct own_option *own, char *const **args,
 	struct span value = span_of(**args);
 
 	span_cut(&value, '=');
-	if (!own->read) {
+	if (!own->read && !own->text) {
 		*own->out = 1;
 		return value.at ? err_set(e, ERR_USAGE, "%s takes no value",
 					  own->name) :
@@ -35,7 +35,11 @@ static int own_read(const struct own_option *own, char *const **args,
 	}
 	if (!value.at && (*args)[1])
 		value = span_of(*++*args);
-	return own->read(own->name, value, own->out, e);
+	if (!own->text)
+		return own->read(own->name, value, own->out, e);
+	*own->text = value.at;
+	return value.at ? 0 :
+			  err_set(e, ERR_USAGE, "%s needs a value", own->name);
 }
 
 int own_options_take(char *const *args, const struct own_option *own,

@@ -189,8 +189,8 @@ int cli_verify(const struct call *call, struct err *e)
 	auto_free char **rest = NULL;
 	struct verify verify = { .rate = -1 };
 	const struct own_option own[] = {
-		{ "--dry-run", NULL, &verify.dry },
-		{ "--rate", config_size, &verify.rate },
+		{ "--dry-run", .out = &verify.dry },
+		{ "--rate", .read = config_size, .out = &verify.rate },
 		{ 0 },
 	};
 

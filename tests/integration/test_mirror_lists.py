@@ -35,16 +35,16 @@ def push(address, name, *tags, subject=None, kind=None):
     manifest = Manifest(OCI["manifest"], encode(body))
     with Wire(address) as wire:
         push_blob(wire, name, digest_of(CONFIG), CONFIG)
-        push_manifest(wire, name, manifest.digest, manifest)
-        for start in range(0, len(tags), 50):
-            more = "&tag=".join(tags[start:start + 50])
-            push_manifest(wire, name, f"{manifest.digest}?tag={more}",
-                          manifest)
+        for reference in (manifest.digest, *tags):
+            push_manifest(wire, name, reference, manifest)
     return manifest
 
 
 def questions(registry, path):
-    """How often it was asked for such a path."""
+    """How often it was asked for such a path; its log comes a moment later."""
+    mark = f"/v2/mark/{len(registry.log())}"
+    registry.ask("GET", mark)
+    wait_until(lambda: mark in registry.log(), "the upstream's log")
     return len([line for line in registry.log_lines("request")
                 if path in line["path"] and line["method"] == "GET"])
 

@@ -1,0 +1,60 @@
+/*
+ * cli/image.h: images as people write them, and fetching all of one.
+ */
+#pragma once
+#include "base/arena.h"
+#include "base/attr.h"
+#include "base/err.h"
+#include "oci/manifest.h"
+#include "oci/name.h"
+
+struct image {
+	char name[sizeof(struct repository_text)]; /* "ghcr.io/org/app" */
+	struct reference reference;
+};
+
+/*
+ * NAME, NAME:TAG or NAME@DIGEST; the tag is otherwise "latest", and a digest
+ * outweighs a tag. What the name means is the registry's business. ERR_USAGE.
+ */
+int image_parse(struct span, struct image *out, struct err *) must_check;
+
+/* As it was written, but for a tag beside a digest. */
+struct image_text {
+	char s[sizeof(struct repository_text) + sizeof(struct reference_text)];
+};
+struct image_text image_text(const struct image *);
+
+/* ------------------------------------------------------------ all of one */
+
+/* Where from; each may be called from several threads at once. */
+struct image_source {
+	/* Parsed, in the arena. */
+	int (*manifest)(void *arg, const char *name, const struct reference *,
+			struct arena *, struct manifest *out, struct err *);
+	/* Until all of it is there. Adds to `done` as its bytes come. */
+	int (*blob)(void *arg, const char *name, const struct descriptor *,
+		    _Atomic int64_t *done, struct err *);
+	void *arg;
+};
+
+/* What an image consists of, and how much of it came. */
+struct image_sum {
+	size_t manifests;
+	size_t blobs;
+	int64_t bytes; /* of the blobs */
+};
+
+struct image_fetch {
+	const struct image_source *source;
+	/* Now and then, on the caller's thread; or null. */
+	void (*progress)(int64_t done, int64_t all, void *arg);
+	void *arg;
+};
+
+/*
+ * Its manifest, those that an index names, and all their blobs, some at once.
+ * What is not to be distributed is left out. The error is one of them.
+ */
+int image_fetch(const struct image_fetch *, const struct image *,
+		struct image_sum *out, struct err *) may_wait must_check;

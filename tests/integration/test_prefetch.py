@@ -1,0 +1,146 @@
+"""prefetch: images are cached before somebody asks for them."""
+
+import os
+import pty
+import subprocess
+
+import pytest
+
+from lab.content import content
+from lab.images import OCI_INDEX, Manifest, encode
+from lab.registry import BINARY
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def registry(start_registry, upstream):
+    return start_registry({"docker.io": upstream.url})
+
+
+@pytest.fixture
+def prefetch(lab, registry):
+    """prefetch(words…): (exit status, standard output, standard error)."""
+    def prefetch(*words, **how):
+        done = subprocess.run(
+            [str(BINARY), "prefetch", *map(str, words), "--config",
+             str(registry.configuration)], text=True, timeout=60,
+            env=lab.environment, capture_output=True, **how)
+        return done.returncode, done.stdout, done.stderr
+    return prefetch
+
+
+def pull(registry, image):
+    """All of it, as a client would."""
+    def get(kind, reference):
+        answer = registry.ask("GET", f"/v2/{image.repository}/{kind}/"
+                                     f"{reference}")
+        assert answer.status == 200, answer
+    get("manifests", image.tag)
+    for layer in image.layers:
+        get("blobs", layer.digest)
+
+
+def test_what_was_prefetched_needs_no_upstream(registry, upstream, prefetch):
+    image = upstream.add_image("library/app", "1", content("a", 3 * MIB),
+                               content("b", MIB))
+    status, out, err = prefetch("app:1")
+    assert (status, err) == (0, "")
+    assert out == "app:1: 1 manifest, 3 blobs, 4.2 MB\n"
+    upstream.stop()
+    pull(registry, image)
+
+
+def test_prefetching_again_asks_for_nothing(upstream, prefetch):
+    upstream.add_small_image("library/app")
+    prefetch("app:1")
+    upstream.forget()
+    assert prefetch("docker.io/library/app:1")[0] == 0
+    assert upstream.requests == []
+
+
+def test_an_index_comes_with_all_its_images(registry, upstream, prefetch):
+    images = [upstream.add_image("team/app", f"{i}", content(f"{i}", 1000))
+              for i in range(2)]
+    index = Manifest(OCI_INDEX, encode({
+        "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [
+            {"mediaType": image.manifest.media_type, "size":
+             len(image.manifest.body), "digest": image.manifest.digest}
+            for image in images]}))
+    upstream.add_manifest("team/app", index)
+    status, out, _ = prefetch(f"team/app@{index.digest}")
+    assert status == 0 and ": 3 manifests, 4 blobs, " in out
+    upstream.stop()
+    for image in images:
+        image.tag = image.manifest.digest
+        pull(registry, image)
+
+
+def test_what_does_not_come_is_told_and_the_rest_comes(registry, upstream,
+                                                       prefetch, scene):
+    images = [upstream.add_small_image(f"library/app{i}") for i in range(2)]
+    names = scene.directory("names") / "images.txt"
+    names.write_text("# what we need\n\n  app0:1 # this\r\nmissing:1\napp1:1")
+    status, out, err = prefetch("--from-file", names)
+    assert status == 1
+    assert err == "private-registry: 1 of 3 images did not come\n"
+    assert [line.split(": ")[0] for line in out.splitlines()] == \
+        ["app0:1", "missing:1", "app1:1"]
+    upstream.stop()
+    for image in images:
+        pull(registry, image)
+
+
+def test_a_blob_that_breaks_off_is_no_success(registry, upstream, prefetch):
+    image = upstream.add_image("library/app", "1", content("a", MIB))
+    upstream.always.wrong_byte_at = 1000
+    status, out, err = prefetch("app:1")
+    assert (status, out) == (1, "")
+    assert err.startswith("private-registry: app:1: blob sha256:")
+    assert image.layers[1].digest in err or image.layers[0].digest in err
+
+
+def test_it_shows_how_far_it_is(registry, upstream, lab):
+    upstream.add_image("library/app", "1", content("a", 3 * MIB))
+    upstream.always.rate = 2 * MIB
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+            [str(BINARY), "prefetch", "app:1", "--server", registry.url],
+            env=lab.environment, stdout=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                shown += os.read(ours, 65536)
+            except OSError:     # its last end was closed
+                break
+    os.close(ours)
+    assert process.returncode == 0
+    assert b"[=" in shown and b" of 3.1 MB" in shown
+    assert shown.replace(b"\r", b"").split(b"\x1b[K")[-1] == \
+        b"app:1: 1 manifest, 2 blobs, 3.1 MB\n"
+
+
+@pytest.mark.parametrize("words, says", [
+    ([], "which images?"),
+    (["App"], '"App" is no image'),
+    (["app:"], '"app:" is no image'),
+    (["app@1"], '"app@1" is no image'),
+    (["app?ns=x"], "is no image"),
+    (["app", "--server", "here"], "https://host[:port]"),
+    (["app", "--server="], "https://host[:port]"),
+    (["app", "--from-file", "/none"], "/none"),
+    (["app", "--listen", "127.0.0.1"], "--listen"),
+])
+def test_what_is_wrong_is_said_in_one_sentence(prefetch, words, says):
+    status, out, err = prefetch(*words)
+    assert status in (1, 2) and out == ""
+    assert err.startswith("private-registry: ") and err.count("\n") == 1
+    assert says in err
+
+
+def test_without_a_registry_it_says_where_it_looked(registry, prefetch):
+    address = "%s:%d" % registry.address
+    registry.stop()
+    status, _, err = prefetch("app:1")
+    assert status == 1 and f"http://{address}" in err
