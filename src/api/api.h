@@ -16,6 +16,7 @@ struct api_settings {
 	struct mirror_rules mirror;
 	struct mirror_upstream_rules *upstreams; /* the mirror's */
 	struct mirror_reader *readers;		 /* of all of these */
+	struct platform *platforms;		 /* of all of these */
 	struct ip_network *proxies;		 /* to be trusted */
 	size_t proxy_count;
 	struct span host; /* of the public URL; SPAN_NONE */

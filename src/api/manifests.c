@@ -24,6 +24,9 @@ static void manifest_answer(struct call *call, const struct manifest_view *view)
 		return;
 	respond_header(res, "Content-Type", "%.*s", SPAN_ARG(view->media_type));
 	respond_bytes(res, 200, view->bytes);
+	/* Who only asks for the head looks whether a tag has moved. */
+	if (call->request->method == METHOD_GET)
+		pull_ahead(call->api->mirror, &call->target, &view->digest);
 }
 
 static void manifest_get_pull(struct call *call)

@@ -83,6 +83,33 @@ static void upstreams_open(struct api_settings *settings)
 				     &settings->upstreams[i]);
 }
 
+static size_t count_platforms(const struct config *config)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < config->upstream_count; i++)
+		count += config->upstreams[i].platform_count;
+	return count;
+}
+
+/* The configuration takes none that cannot be parsed. */
+static void platforms_open(struct api_settings *settings)
+{
+	const struct config *config = settings->config;
+	struct platform *next = mem_array(count_platforms(config),
+					  sizeof(*settings->platforms));
+
+	settings->platforms = next;
+	for (size_t i = 0; i < config->upstream_count; i++) {
+		const struct config_upstream *from = &config->upstreams[i];
+
+		settings->upstreams[i].platforms = next;
+		settings->upstreams[i].platform_count = from->platform_count;
+		for (size_t n = 0; n < from->platform_count; n++)
+			platform_parse(span_of(from->platforms[n]), next++);
+	}
+}
+
 /* -------------------------------------------------------------- all of it */
 
 static struct ip_network *proxies_open(const struct config *config)
@@ -113,6 +140,7 @@ struct api_settings *api_settings_open(struct config *config)
 	settings->proxies = proxies_open(config);
 	settings->proxy_count = config->trusted_proxy_count;
 	upstreams_open(settings);
+	platforms_open(settings);
 	settings->mirror = (struct mirror_rules){
 		.default_upstream = config->mirror_default,
 		.patience_ms = config->patience_ms,
@@ -130,6 +158,7 @@ void api_settings_close(void *arg)
 	free(settings->proxies);
 	free(settings->upstreams);
 	free(settings->readers);
+	free(settings->platforms);
 	config_close(&settings->config);
 	free(settings);
 }

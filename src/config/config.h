@@ -58,6 +58,9 @@ struct config_upstream {
 	   behind READER_CERTIFICATE a name. None: nothing is said of it. */
 	char **readers;
 	size_t reader_count;
+	char **platforms; /* that are fetched ahead, "linux/amd64"; none: those
+			     that a client fetches */
+	size_t platform_count;
 };
 
 /* Who may change what is here over the API. */

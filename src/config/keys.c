@@ -59,6 +59,14 @@ static const struct list allow = {
 	.first = "mirror.upstreams[].allow[]",
 };
 
+static const struct list platforms = {
+	.parent = &upstreams,
+	.at = offsetof(struct config_upstream, platforms),
+	.count_at = offsetof(struct config_upstream, platform_count),
+	.size = sizeof(char *),
+	.first = "mirror.upstreams[].platforms[]",
+};
+
 static const struct list deny = {
 	.parent = &upstreams,
 	.at = offsetof(struct config_upstream, deny),
@@ -310,6 +318,10 @@ const struct key keys[] = {
 	  .help = "who may have what is mirrored of it: clients in a network, "
 		  "or with a certificate of that name; without any: everybody, "
 		  "but with credentials private addresses only" },
+	{ "mirror.upstreams[].platforms[]", PLATFORM, &platforms, 0,
+	  .help = "what is fetched of an image before it is asked for, once a "
+		  "client has its index; without any: what a client has the "
+		  "manifest of" },
 };
 /* clang-format on */
 

@@ -267,6 +267,25 @@ static bool pattern_parse(struct span value, void *slot)
 	       text_store(value, slot);
 }
 
+/* Two parts or three, each with room in an image's index. */
+static bool platform_parse(struct span value, void *slot)
+{
+	enum { LONGEST = 15 };
+	struct span rest = value;
+	size_t parts = 0;
+
+	while (rest.at) {
+		struct span part = span_cut(&rest, '/');
+
+		if (part.len > LONGEST ||
+		    !holds_only(part, "abcdefghijklmnopqrstuvwxyz"
+				      "0123456789._-"))
+			return false;
+		parts++;
+	}
+	return (parts == 2 || parts == 3) && text_store(value, slot);
+}
+
 const struct type_row types[TYPE_COUNT] = {
 	[TEXT] = { "TEXT", "text", "write at least one letter",
 		   .parse = filled_parse },
@@ -305,6 +324,9 @@ const struct type_row types[TYPE_COUNT] = {
 	[NETWORK] = { "NETWORK", "address or network",
 		      "write one like 10.0.0.7, 10.0.0.0/8 or fd00::/8",
 		      .parse = network_parse },
+	[PLATFORM] = { "PLATFORM", "platform",
+		       "write one like linux/amd64 or linux/arm/v7",
+		       .parse = platform_parse },
 	[PATTERN] = { "PATTERN", "pattern of names",
 		      "write one like team/* or team/**",
 		      .parse = pattern_parse },

@@ -22,9 +22,10 @@ enum type {
 	UPSTREAM_OR_NONE,
 	URL,
 	NETWORK,
-	PATTERN, /* of base/glob.h */
-	READER,	 /* a network, or the name in a client's certificate */
-	LIST,	 /* a whole list in short form; has no parser */
+	PATTERN,  /* of base/glob.h */
+	PLATFORM, /* "linux/amd64", "linux/arm/v7" */
+	READER,	  /* a network, or the name in a client's certificate */
+	LIST,	  /* a whole list in short form; has no parser */
 	TYPE_COUNT
 };
 

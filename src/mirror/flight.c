@@ -10,6 +10,8 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 
+enum { LAGGING_MOST = 256 }; /* flights that nobody waits for */
+
 static bool plan_same(const struct flight_plan *a, const struct flight_plan *b)
 {
 	if (a->kind != b->kind || a->reference.kind != b->reference.kind)
@@ -73,6 +75,15 @@ static const struct {
 	[FLIGHT_REFERRERS] = { "referrers", fly_list },
 };
 
+/* What nobody waits for needs no room. */
+static enum log_level level_of(const struct flight *flight,
+			       const struct err *why)
+{
+	if (!why || (flight->ahead && why->kind == ERR_NO_SPACE))
+		return LOG_INFO;
+	return LOG_WARN;
+}
+
 /* Whoever asked may be gone, so the flight says by itself how it ended. */
 static void report(const struct flight *flight, int64_t ms,
 		   const struct err *why)
@@ -80,7 +91,8 @@ static void report(const struct flight *flight, int64_t ms,
 	const struct flight_plan *plan = &flight->plan;
 	struct log_line line;
 
-	log_begin(&line, why ? LOG_WARN : LOG_INFO, "fetch");
+	log_begin(&line, level_of(flight, why), "fetch");
+	log_text(&line, "reason", plan->reason);
 	log_text(&line, "repository", repository_text(&plan->repository).s);
 	log_text(&line, kinds[plan->kind].name,
 		 reference_text(&plan->reference).s);
@@ -96,12 +108,20 @@ static void report(const struct flight *flight, int64_t ms,
  * Its turn may come so late that everyone has left: then it does not start,
  * and leaves the list while nobody can join.
  */
-static bool is_wanted(struct flight *flight)
+static bool begin(struct flight *flight)
 {
-	hold_mutex(&flight->mirror->lock);
-	if (flight->holders == 1)
+	struct mirror *mirror = flight->mirror;
+
+	hold_mutex(&mirror->lock);
+	bool wanted = flight->holders > flight->jobs ||
+		      (flight->ahead && !mirror->stopped);
+
+	if (flight->begun)
+		return false;
+	flight->begun = true;
+	if (!wanted)
 		unlist(flight);
-	return flight->holders > 1;
+	return wanted;
 }
 
 static void fly(void *arg)
@@ -110,11 +130,13 @@ static void fly(void *arg)
 	int64_t began = clock_ms();
 	struct err e;
 
-	if (is_wanted(flight)) {
+	if (begin(flight)) {
 		int failed = kinds[flight->plan.kind].fly(flight, &e);
 
 		report(flight, clock_ms() - began, failed ? &e : NULL);
 		end(flight, failed ? &e : NULL);
+		if (!failed)
+			ahead_go_on(flight);
 	}
 	flight_leave(&flight);
 }
@@ -149,13 +171,40 @@ static struct flight *start(struct mirror *mirror,
 			    const struct flight_plan *plan)
 {
 	struct flight *flight = plan_open(mirror, plan);
-	struct crew *crew = mirror_crew_of(mirror, plan->upstream);
 
-	flight->holders = 1; /* the thread that flies it */
 	flight->next = mirror->flights;
 	mirror->flights = flight;
+	return flight;
+}
+
+static void line_up(struct flight *flight, struct pool *pool)
+{
+	flight->jobs++;
+	flight->holders++;
+	pool_run(pool, fly, flight);
+}
+
+/* Somebody wants it, and goes before what nobody wants yet. */
+static void line_up_first(struct flight *flight)
+{
+	struct crew *crew =
+		mirror_crew_of(flight->mirror, flight->plan.upstream);
+
+	line_up(flight, pool_of(crew, flight->plan.kind));
+}
+
+static bool lags(const struct flight *flight)
+{
+	return flight->ahead && !flight->begun;
+}
+
+static struct flight *start_wanted(struct mirror *mirror,
+				   const struct flight_plan *plan)
+{
+	struct flight *flight = start(mirror, plan);
+
 	metric_add(METRIC_MISSES, 1);
-	pool_run(pool_of(crew, plan->kind), fly, flight);
+	line_up_first(flight);
 	return flight;
 }
 
@@ -182,9 +231,46 @@ struct flight *flight_join(struct mirror *mirror,
 	else if (flight)
 		metric_add(METRIC_JOINS, 1);
 	else
-		flight = start(mirror, plan);
+		flight = start_wanted(mirror, plan);
+	if (lags(flight) && flight->jobs == 1)
+		line_up_first(flight);
 	flight->holders++;
 	return flight;
+}
+
+static unsigned count_lagging(const struct mirror *mirror)
+{
+	unsigned count = 0;
+
+	for (const struct flight *flight = mirror->flights; flight;
+	     flight = flight->next)
+		count += lags(flight);
+	return count;
+}
+
+static struct flight *start_ahead(struct mirror *mirror,
+				  const struct flight_plan *plan)
+{
+	struct flight *flight = start(mirror, plan);
+	struct crew *crew = mirror_crew_of(mirror, plan->upstream);
+
+	metric_add(METRIC_PREFETCHED, 1);
+	line_up(flight,
+		plan->kind == FLIGHT_BLOB ? crew->ahead : crew->manifests);
+	return flight;
+}
+
+void flight_ahead(struct mirror *mirror, const struct flight_plan *plan)
+{
+	hold_mutex(&mirror->lock);
+	struct flight *flight = find(mirror, plan);
+
+	if (mirror->stopped ||
+	    (!flight && count_lagging(mirror) >= LAGGING_MOST))
+		return;
+	if (!flight)
+		flight = start_ahead(mirror, plan);
+	flight->ahead = true;
 }
 
 static bool leave(struct flight *flight)

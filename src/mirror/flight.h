@@ -9,6 +9,8 @@
  *	ASKING → DONE or FAILED			(a manifest, a list)
  */
 #pragma once
+#include <stdatomic.h>
+
 #include "base/pool.h"
 #include "base/thread.h"
 #include "mirror/mirror.h"
@@ -51,7 +53,10 @@ struct flight {
 	enum flight_state state;
 	struct growing *growing;
 	struct err why;
-	unsigned holders;
+	unsigned holders;   /* those who wait, and its jobs */
+	unsigned jobs;	    /* of threads; the first one flies it */
+	bool begun;	    /* by one of them */
+	bool ahead;	    /* it is wanted though nobody waits */
 	int64_t flowing_ms; /* since when (clock_ms) */
 	int64_t first;	    /* what could be read then, bytes */
 	unsigned detours;   /* parts of it that go another way now */
@@ -68,6 +73,18 @@ struct crew {
 	struct pool *blobs;
 	struct pool *manifests;
 	struct pool *lists;
+	struct pool *ahead; /* blobs that nobody waits for yet */
+};
+
+/*
+ * Manifests that came, and that no client had yet: only to be asked for with
+ * HEAD, say. The last ones.
+ */
+enum { NEWS_MOST = 32 };
+struct news {
+	struct digest digest;
+	bool tagged; /* a tag led to it, and no index */
+	bool there;
 };
 
 struct mirror {
@@ -79,6 +96,10 @@ struct mirror {
 	struct flight *flights;	     /* not ended yet */
 	unsigned passages;	     /* places of pull_pass_begin */
 	struct upstream **upstreams; /* references, in the same order */
+	bool stopped;
+	struct news news[NEWS_MOST];
+	size_t news_next;	/* the oldest */
+	atomic_uint news_count; /* read without the lock: is there any? */
 };
 
 /* By its name or one of its other names; null if it is not configured. */
@@ -115,6 +136,18 @@ struct crew *mirror_crew_of(struct mirror *, const struct mirror_upstream *);
  */
 struct flight *flight_join(struct mirror *, const struct flight_plan *);
 void flight_leave(struct flight **);
+
+/*
+ * Starts it before anybody wants it, behind all that somebody waits for. A
+ * queue that is full takes no more.
+ */
+void flight_ahead(struct mirror *, const struct flight_plan *);
+
+/* That manifest came from upstream. */
+void news_add(struct mirror *, const struct digest *, const struct tag *);
+/* And it was fetched ahead: so is what it names. */
+void ahead_go_on(struct flight *) may_wait;
+
 DEFINE_AUTO(flight, flight_leave)
 
 /* Or null. Under mirror->lock. */

@@ -193,8 +193,10 @@ static int fetch(struct flight *flight, const struct digest *digest,
 
 	if (get(flight, digest, &manifest, e) < 0)
 		return -1;
-	if (store_put_manifest(flight->mirror->store, &put, e) == 0)
+	if (store_put_manifest(flight->mirror->store, &put, e) == 0) {
+		news_add(flight->mirror, digest, tag);
 		return 0;
+	}
 	if (e->kind != ERR_NO_SPACE)
 		return -1;
 	metric_add(METRIC_PASSED, 1);

@@ -8,7 +8,12 @@
 
 enum { VIA_MAX = 1024 };
 /* Of an upstream; a list may be large, and wait for a manifest. */
-enum { BLOBS_AT_ONCE = 64, MANIFESTS_AT_ONCE = 16, LISTS_AT_ONCE = 4 };
+enum {
+	BLOBS_AT_ONCE = 64,
+	MANIFESTS_AT_ONCE = 16,
+	LISTS_AT_ONCE = 4,
+	AHEAD_AT_ONCE = 8
+};
 
 struct mirror *mirror_open(const struct mirror_options *options)
 {
@@ -26,6 +31,7 @@ struct mirror *mirror_open(const struct mirror_options *options)
 			pool_open("blobs", BLOBS_AT_ONCE),
 			pool_open("manifests", MANIFESTS_AT_ONCE),
 			pool_open("lists", LISTS_AT_ONCE),
+			pool_open("ahead", AHEAD_AT_ONCE),
 		};
 		mirror->upstreams[i] =
 			upstream_keep(options->upstreams[i].upstream);
@@ -55,6 +61,7 @@ void mirror_replace(struct mirror *mirror, size_t index,
 void mirror_stop(struct mirror *mirror)
 {
 	hold_mutex(&mirror->lock);
+	mirror->stopped = true;
 	for (size_t i = 0; i < mirror->options.upstream_count; i++)
 		upstream_abort(mirror->upstreams[i]);
 	for (struct flight *flight = mirror->flights; flight;
@@ -71,6 +78,7 @@ void mirror_close(struct mirror **owned)
 		pool_close(&mirror->crews[i].lists);
 		pool_close(&mirror->crews[i].blobs);
 		pool_close(&mirror->crews[i].manifests);
+		pool_close(&mirror->crews[i].ahead);
 		upstream_close(&mirror->upstreams[i]);
 	}
 	free(mirror->crews);

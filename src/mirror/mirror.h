@@ -56,7 +56,9 @@ struct mirror_upstream_rules {
 	struct mirror_patterns allow; /* of repositories there; none: all */
 	struct mirror_patterns deny;
 	const struct mirror_reader *readers;
-	size_t reader_count; /* 0: everybody */
+	size_t reader_count;		  /* 0: everybody */
+	const struct platform *platforms; /* that are fetched ahead */
+	size_t platform_count;		  /* 0: those that a client fetches */
 };
 
 /*
@@ -273,3 +275,11 @@ int pull_peek_list(struct mirror *, const struct mirror_target *,
 int pull_list(struct mirror *, const struct mirror_target *,
 	      const struct digest *subject, struct arena *,
 	      struct list_view *out, struct err *) may_wait must_check;
+
+/*
+ * A client has that manifest now. If it has come from upstream since nobody had
+ * it, what it names starts to come before anybody asks: of an image its config
+ * and layers, of an index the platforms that the rules name. Never waits.
+ */
+void pull_ahead(struct mirror *, const struct mirror_target *,
+		const struct digest *);

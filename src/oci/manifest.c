@@ -270,6 +270,15 @@ static bool names_manifest(const struct json_value *value)
 	       span_has(type, "index");
 }
 
+static struct platform platform_read(const struct json_value *value)
+{
+	const struct json_value *platform = json_get(value, "platform");
+
+	return platform_make(json_text(json_get(platform, "os")),
+			     json_text(json_get(platform, "architecture")),
+			     json_text(json_get(platform, "variant")));
+}
+
 static int list_read(const struct json_value *list, const char *key,
 		     struct manifest *out, struct err *e)
 {
@@ -282,6 +291,7 @@ static int list_read(const struct json_value *list, const char *key,
 			item->role = DESCRIPTOR_MANIFEST;
 		if (descriptor_read(value, item, e) < 0)
 			return err_wrap(e, "%s[%zu]", key, i);
+		item->platform = platform_read(value);
 	}
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "oci/digest.h"
+#include "oci/platform.h"
 
 #define MANIFEST_MAX (4 * 1024 * 1024) /* bytes; a push above is refused */
 #define MEDIA_TYPE_MAX 127
@@ -19,8 +20,9 @@ struct descriptor {
 	/* an index names manifests, and in BuildKit's caches also layers */
 	enum { DESCRIPTOR_CONFIG, DESCRIPTOR_LAYER, DESCRIPTOR_MANIFEST } role;
 	struct digest digest;
-	int64_t size; /* bytes */
-	bool foreign; /* non-distributable: it may be missing */
+	int64_t size;		  /* bytes */
+	struct platform platform; /* that an index says of a manifest */
+	bool foreign;		  /* non-distributable: it may be missing */
 	bool missing; /* said by a store, not by the manifest: it is not here */
 };
 

@@ -73,6 +73,11 @@ void store_cache(struct store *store, const struct store_cache *cache)
 	collector_wake(&store->collector);
 }
 
+int64_t store_cache_limit(const struct store *store)
+{
+	return store->evictor.limit;
+}
+
 /* What has to go so that `more` fits beside what is cached. */
 static int64_t over_limit(struct store *store, int64_t more)
 {

@@ -216,6 +216,8 @@ struct store_cache {
 };
 /* From now on; without it there are no limits. May be said again. */
 void store_cache(struct store *, const struct store_cache *) may_wait;
+/* Bytes; 0: none. */
+int64_t store_cache_limit(const struct store *);
 
 /* ---------------------------------------------------------------- keeping */
 

@@ -98,7 +98,7 @@ def test_a_thousand_clients_on_one_growing_file_need_no_thread_each(
         mirror, upstream):
     blob = content("growing", 4 * MIB)
     upstream.add_image("library/app", "1", blob)
-    mirror.ask("GET", "/v2/library/app/manifests/1")
+    mirror.ask("HEAD", "/v2/library/app/manifests/1")
     upstream.always.stall_at = 2 * MIB
 
     with Swarm(mirror.address, f"/v2/library/app/blobs/{blob.digest}", blob,

@@ -21,12 +21,15 @@ def registry(start_registry, upstream):
 
 @pytest.fixture
 def announce(registry, upstream):
-    """announce(size): upstream has a blob, and its manifest is known here."""
+    """announce(size): upstream has a blob, and its manifest is known here.
+
+    By HEAD: whoever has the manifest makes the blob come.
+    """
     def announce(size):
         blob = content(f"fanout {size}", size)
         upstream.add_image(REPOSITORY, "1", blob)
         manifest = f"/v2/{REPOSITORY}/manifests/1"
-        assert registry.ask("GET", manifest).status == 200
+        assert registry.ask("HEAD", manifest).status == 200
         return blob
     return announce
 

@@ -289,7 +289,7 @@ def test_nothing_secret_crosses_a_redirect(scene, with_password, hub,
     layer = storage.add_blob(image.layers[-1])
     hub.challenge = Challenge(f"{hub.url}/token")
     hub.always.redirect = storage
-    with_password.ask("GET", "/v2/library/app/manifests/1")
+    with_password.ask("HEAD", "/v2/library/app/manifests/1")
     answer = with_password.ask("GET", f"/v2/library/app/blobs/{layer.digest}")
 
     assert answer.body == layer.bytes()

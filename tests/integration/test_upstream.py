@@ -50,7 +50,7 @@ def test_what_is_here_is_served_to_whoever_leads_back(scene, upstream,
     registry = start_registry({"ghcr.io": upstream.url})
     image = upstream.add_small_image("team/app")
     target = "/v2/ghcr.io/team/app/manifests/1"
-    assert registry.ask("GET", target).status == 200
+    assert registry.ask("HEAD", target).status == 200
     own = upstream.requests[0].headers["Via"]
     assert own.startswith("1.1 private-registry-")
     before = upstream.count()
@@ -96,7 +96,7 @@ def test_the_budget_is_read_and_shown(upstream, start_registry):
     upstream.manifest_headers = {"ratelimit-limit": "100;w=21600",
                                  "ratelimit-remaining": "76;w=21600"}
     assert metric(registry, "budget") == 0
-    assert registry.ask("GET", "/v2/team/app/manifests/1").status == 200
+    assert registry.ask("HEAD", "/v2/team/app/manifests/1").status == 200
     assert metric(registry, "budget") == 100
     assert metric(registry, "budget_remaining") == 76
     assert metric(registry, "paused_until_seconds") == 0
@@ -133,8 +133,9 @@ def test_each_request_is_logged_with_its_reason(scene, upstream,
     image = upstream.add_small_image("team/app", size=200_000)
     layer = image.layers[1].digest
     upstream.once(cut_at=100_000)
-    for target in ["manifests/1", "manifests/1", f"blobs/{layer}"]:
-        assert registry.ask("GET", f"/v2/team/app/{target}").status == 200
+    for method, target in [("HEAD", "manifests/1"), ("HEAD", "manifests/1"),
+                           ("GET", f"blobs/{layer}")]:
+        assert registry.ask(method, f"/v2/team/app/{target}").status == 200
     registry.stop()
     reasons = [(line["method"], line["path"].split("/")[4], line["reason"])
                for line in registry.log_lines("upstream")]

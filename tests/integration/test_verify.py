@@ -62,7 +62,7 @@ def push(registry, repository, tag, *blobs):
 
 def pull_cached(registry):
     """A manifest and its layer, through the mirror, until it is kept."""
-    assert registry.ask("GET", f"/v2/{REMOTE}/library/app/manifests/1"
+    assert registry.ask("HEAD", f"/v2/{REMOTE}/library/app/manifests/1"
                         ).status == 200
     answer = registry.ask(
         "GET", f"/v2/{REMOTE}/library/app/blobs/{LAYER.digest}")

@@ -229,6 +229,13 @@ static const char *tag_lifetime(const struct config *config)
 	return number_text(config->upstreams[0].tag_lifetime_ms);
 }
 
+static const char *platform(const struct config *config)
+{
+	const struct config_upstream *upstream = &config->upstreams[0];
+
+	return upstream->platform_count ? upstream->platforms[0] : NULL;
+}
+
 static const char *allow(const struct config *config)
 {
 	const struct config_upstream *upstream = &config->upstreams[0];

@@ -336,6 +336,14 @@ static const struct row {
 	  { { "10.0.0.0/8", "10.0.0.0/8" },
 	    { "cert:a.b", "cert:a.b" },
 	    { "cert:x", "cert:x" } } },
+	{ "mirror.upstreams[].platforms[]",
+	  { UPSTREAM_YAML "platforms: ['%s']}]}",
+	    UPSTREAM_ENV "NAME=docker.io " UPSTREAM_ENV "PLATFORMS_0=%s",
+	    "--upstream=docker.io --mirror.upstreams.0.platforms.0=%s" },
+	  platform, NULL,
+	  { { "linux/amd64", "linux/amd64" },
+	    { "linux/arm/v7", "linux/arm/v7" },
+	    { "a/b", "a/b" } } },
 };
 /* clang-format on */
 

@@ -27,6 +27,7 @@ class Fault:
     """What is strange about one answer with a blob; offsets are the blob's."""
     rate: int = 0               # bytes a second; 0: as fast as it goes
     cut_at: int = None          # the connection ends here …
+    cut_after: int = None       # … or when the answer has sent so many bytes
     reset: bool = False         # … by RST instead of FIN
     wrong_byte_at: int = None
     stall_at: int = None        # nothing more comes, but nothing ends
@@ -91,6 +92,10 @@ class FakeHub:
         """Holds it under its digest."""
         self._manifests[repository, manifest.digest] = manifest
 
+    def add_tagged(self, repository, tag, manifest):
+        for reference in (tag, manifest.digest):
+            self._manifests[repository, reference] = manifest
+
     def add_image(self, repository, tag, *layers):
         """An image of these layers (Content), its tag moved to it."""
         config = self.add_blob(encode({
@@ -104,8 +109,7 @@ class FakeHub:
             "layers": [descriptor(OCI["layer"],
                                   Blob(layer.digest, layer.size))
                        for layer in map(self.add_blob, layers)]}))
-        for reference in (tag, manifest.digest):
-            self._manifests[repository, reference] = manifest
+        self.add_tagged(repository, tag, manifest)
         return FakeImage(repository, tag, manifest, [config, *layers])
 
     def add_small_image(self, repository, tag="1", size=100_000):
@@ -129,10 +133,10 @@ class FakeHub:
     def stop(self):
         """Closes the port and every connection: upstream is down."""
         if self._server:
-            self._released.set()
             self._server.shutdown()
             self._server.server_close()
             self._server.cut_all()
+            self._released.set()
             self._server = None
 
     def start(self):
@@ -289,11 +293,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF,
                                        131072)
         began, first = time.monotonic(), offset
+        cuts = (fault.cut_at, first + fault.cut_after
+                if fault.cut_after else None)
         while offset < end:
             stop = min(end, *(mark for mark in (
-                fault.cut_at, fault.stall_at, fault.wrong_byte_at)
+                *cuts, fault.stall_at, fault.wrong_byte_at)
                 if mark is not None and mark > offset), end)
-            if offset == fault.cut_at:
+            if offset in cuts:
                 return self._cut(fault.reset)
             if offset == fault.stall_at:
                 self.server.hub._released.wait()
