@@ -1,0 +1,264 @@
+"""What a mirror has to reach, as figures: run with -s to see them."""
+
+import threading
+import time
+
+import pytest
+
+from lab.bare import BareServer
+from lab.content import content
+from lab.delay import Delay
+from lab.disk import fill, small_disk
+from lab.swarm import Reader, Swarm
+from lab.waiting import wait_until
+from lab.wire import Wire
+
+MIB, GIB = 1 << 20, 1 << 30
+MB = 1_000_000
+REPOSITORY = "library/app"
+ROUNDS = 3                  # the machine may be busy: the best one counts
+
+
+@pytest.fixture(scope="module")
+def large():
+    return content("a gibibyte", GIB)
+
+
+def start(start_registry, upstream, *blobs):
+    """A registry that knows the manifest of these, and has none of them."""
+    registry = start_registry({"docker.io": upstream.url},
+                              arguments=["--drain=0s"])
+    upstream.add_image(REPOSITORY, "1", *blobs)
+    answer = registry.ask("HEAD", f"/v2/{REPOSITORY}/manifests/1")
+    assert answer.status == 200
+    return registry
+
+
+def path(blob):
+    return f"/v2/{REPOSITORY}/blobs/{blob.digest}"
+
+
+def kept(registry, blob):
+    return list(registry.data.glob(f"blobs/**/{blob.digest[7:]}*"))
+
+
+class Most(threading.Thread):
+    """The most that look() ever was while the block ran."""
+
+    def __init__(self, look):
+        super().__init__(daemon=True)
+        self._look, self._over, self.value = look, threading.Event(), 0
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self._over.set()
+        self.join()
+
+    def run(self):
+        while not self._over.wait(0.05):
+            self.value = max(self.value, self._look())
+
+
+def crowd(address, blob, count):
+    """Seconds until the last of so many has it; one looks at every byte."""
+    began = time.monotonic()
+    with Swarm(address, path(blob), blob, 1) as clients:
+        for _ in range(count - 1):
+            clients.add(Reader(address, path(blob), blob, checked=False))
+        for each in clients.run(seconds=600):
+            assert each.finished and not each.wrong
+    return time.monotonic() - began
+
+
+@pytest.mark.heavy
+def test_a_hundred_cold_clients_cost_one_direct_download(
+        scene, start_registry, upstream, large):
+    upstream.always.rate = 100 * MB
+    bare = BareServer(scene, large)
+    ratios = []
+    while len(ratios) < ROUNDS and min(ratios, default=2) > 1.15:
+        registry = start(start_registry, upstream, large)
+        direct = crowd(upstream.address, large, 1)
+        served = crowd(bare.address, large, 100)
+        upstream.forget()
+        with Most(registry.anonymous_memory) as memory:
+            took = crowd(registry.address, large, 100)
+        wait_until(lambda: kept(registry, large), "it to be kept")
+        ratios.append(took / max(direct, served))
+        sent = upstream.blob_bytes() / large.size
+        print(f"direct {direct:.1f} s, 100 by sendfile {served:.1f} s, "
+              f"100 through the mirror {took:.1f} s: {ratios[-1]:.2f} x; "
+              f"{upstream.count('blob', 'GET')} GET, {sent:.3f} x the bytes, "
+              f"{memory.value / MB:.1f} MB")
+        assert upstream.count("blob", "GET") == 1 and sent == 1
+        assert memory.value < 64 * MB
+        registry.stop()
+    assert min(ratios) <= 1.15
+
+
+@pytest.mark.heavy
+def test_cuts_and_a_restart_cost_no_client_and_few_bytes(
+        start_registry, upstream, large):
+    registry = start(start_registry, upstream, large)
+    upstream.always.rate = 100 * MB
+    upstream.always.cut_after = 100 * MB
+    with Swarm(registry.address, path(large), large, 4) as clients:
+        clients.run(until=lambda: upstream.blob_bytes() > large.size // 2)
+        assert not any(each.ended or each.wrong for each in clients.readers)
+        registry.kill9()
+        registry.start()
+        clients.run()
+        offsets = [each.offset for each in clients.readers]
+    with Swarm(registry.address, path(large), large, 0) as clients:
+        for offset in offsets:
+            clients.add(Reader(registry.address, path(large), large, offset))
+        assert all(each.finished and not each.wrong for each in clients.run())
+    cuts = upstream.count("blob", "GET") - 1
+    sent = upstream.blob_bytes() / large.size
+    print(f"{cuts} cuts, one of them our restart: {sent:.4f} x the bytes")
+    assert cuts >= 10
+    assert sent <= 1.02
+
+
+class Slow:
+    """A client that takes 10 KB a second."""
+
+    def __init__(self, registry, blob):
+        self._reader = Reader(registry.address, path(blob), blob)
+        self._buffer = bytearray(1000)
+        self._next = time.monotonic()
+
+    def go_on(self):
+        while self._next < time.monotonic():
+            self._reader.read(self._buffer)
+            self._next += 0.1
+
+    def kill(self):
+        self._reader.kill()
+
+
+def test_a_slow_first_client_slows_nobody(start_registry, upstream):
+    blob = content("a slow client", 128 * MIB)
+    registry = start(start_registry, upstream, blob)
+    upstream.always.rate = 50 * MB
+    direct = crowd(upstream.address, blob, 1)
+    upstream.forget()
+    slow = Slow(registry, blob)
+    wait_until(lambda: upstream.blob_bytes() > MIB, "the first to be first")
+    began = time.monotonic()
+    with Swarm(registry.address, path(blob), blob, 1) as clients:
+        for _ in range(9):
+            clients.add(Reader(registry.address, path(blob), blob,
+                               checked=False))
+        clients.run(until=lambda: slow.go_on() or any(
+            each.offset > blob.size // 2 for each in clients.readers))
+        slow.kill()
+        assert all(each.finished and not each.wrong for each in clients.run())
+    took = time.monotonic() - began
+    print(f"direct {direct:.1f} s, ten beside a slow one {took:.1f} s")
+    assert took < 2 * direct
+    wait_until(lambda: kept(registry, blob), "it to be kept")
+    assert upstream.count("blob", "GET") == 1
+
+
+def test_wrong_bytes_are_never_finished_and_never_kept(start_registry,
+                                                       upstream):
+    blob = content("wrong bytes", 32 * MIB)
+    registry = start(start_registry, upstream, blob)
+    upstream.once(wrong_byte_at=blob.size // 3)
+    with Swarm(registry.address, path(blob), blob, 50) as clients:
+        seen = clients.run()
+    shown = max(each.offset for each in seen)
+    assert not any(each.finished for each in seen)
+    assert not kept(registry, blob)
+    with Swarm(registry.address, path(blob), blob, 50) as clients:
+        good = [each for each in clients.run()
+                if each.finished and not each.wrong]
+    wait_until(lambda: kept(registry, blob), "it to be kept")
+    print(f"0 of 50 finished, {shown / blob.size:.4f} of it shown; then "
+          f"{len(good)} of 50")
+    assert len(good) == 50
+
+
+def test_on_a_full_disk_pulls_go_on(scene, start_registry, upstream):
+    disk = small_disk(scene)
+    registry = start_registry({"docker.io": upstream.url}, data=disk / "data")
+    hit = upstream.add_small_image("library/hit")
+    misses = [upstream.add_small_image(f"library/miss{number}", size=MIB)
+              for number in range(20)]
+    pull(registry, hit)
+    fill(disk)
+    pulls = 0
+    for miss in misses:
+        for image in hit, miss, hit:
+            pull(registry, image)
+            pulls += 1
+    print(f"{pulls} of {3 * len(misses)} pulls on a full disk")
+
+
+def pull(registry, image):
+    with registry.connect() as wire:
+        target = f"/v2/{image.repository}/manifests/{image.tag}"
+        assert wire.ask("GET", target).body == image.manifest.body
+        for layer in image.layers:
+            target = f"/v2/{image.repository}/blobs/{layer.digest}"
+            assert wire.ask("GET", target).body == layer.bytes()
+
+
+# ------------------------------------------------------------- a long way
+
+def as_containerd(address, image):
+    """Seconds of a pull: a HEAD, the manifest, then blobs, three at once."""
+    began = time.monotonic()
+    left, failures = list(image.layers), []
+    with Wire(address) as first:
+        target = f"/v2/{image.repository}/manifests/"
+        assert first.ask("HEAD", target + image.tag,
+                         Accept=image.manifest.media_type).status == 200
+        assert first.ask("GET", target + image.manifest.digest,
+                         Accept=image.manifest.media_type
+                         ).body == image.manifest.body
+        wires = [first, Wire(address), Wire(address)]
+        threads = [threading.Thread(target=fetch, args=(
+            wire, image, left, failures)) for wire in wires]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+        for wire in wires:
+            wire.close()
+    assert not failures
+    return time.monotonic() - began
+
+
+def fetch(wire, image, left, failures):
+    while left:
+        layer = left.pop(0)
+        got = wire.ask("GET",
+                       f"/v2/{image.repository}/blobs/{layer.digest}")
+        if got.body != layer.bytes():
+            failures.append(got)
+
+
+@pytest.mark.heavy
+def test_a_cold_pull_is_as_fast_as_a_direct_one(scene, start_registry,
+                                                upstream):
+    """Ten layers, a round trip of 50 ms."""
+    far = Delay(scene, upstream.address, 0.025)
+    ratios = []
+    while len(ratios) < ROUNDS and min(ratios, default=2) > 1.05:
+        image = upstream.add_image(f"library/far{len(ratios)}", "1", *(
+            content(f"far {len(ratios)} {number}", MIB // 2)
+            for number in range(10)))
+        registry = start_registry({"docker.io": far.url})
+        direct = as_containerd(far.address, image)
+        cold = as_containerd(registry.address, image)
+        warm = as_containerd(registry.address, image)
+        ratios.append(cold / direct)
+        print(f"direct {direct * 1000:.0f} ms, cold {cold * 1000:.0f} ms: "
+              f"{ratios[-1]:.2f} x; warm {warm * 1000:.0f} ms")
+        registry.stop()
+    assert min(ratios) <= 1.05
