@@ -13,7 +13,8 @@ enum {
 	AHEAD = 1024 * 1024, /* bytes that are waited for in any case */
 	MOMENT_MS = 200,     /* what comes within is waited for, too */
 	DETOURS_A_BLOB = 4,
-	DETOURS = 32 /* of the threads that answer for what is not here */
+	PASSAGES_SHARED =
+		32 /* more are for what finds no room, and cannot wait */
 };
 
 /* How far it will have come in a moment, at its pace so far. */
@@ -40,16 +41,6 @@ bool pull_is_far(struct mirror *mirror, const struct digest *digest,
 	return is_far(flight_of_blob(mirror, digest), start);
 }
 
-static unsigned under_way(const struct mirror *mirror)
-{
-	unsigned count = 0;
-
-	for (const struct flight *flight = mirror->flights; flight;
-	     flight = flight->next)
-		count += flight->detours;
-	return count;
-}
-
 struct flight *pull_detour(struct mirror *mirror, const struct digest *digest,
 			   int64_t start)
 {
@@ -57,8 +48,9 @@ struct flight *pull_detour(struct mirror *mirror, const struct digest *digest,
 	struct flight *flight = flight_of_blob(mirror, digest);
 
 	if (!is_far(flight, start) || flight->detours == DETOURS_A_BLOB ||
-	    under_way(mirror) == DETOURS)
+	    mirror->passages >= PASSAGES_SHARED)
 		return NULL;
+	mirror->passages++;
 	flight->detours++;
 	flight->holders++;
 	return flight;
@@ -66,7 +58,10 @@ struct flight *pull_detour(struct mirror *mirror, const struct digest *digest,
 
 static void give_back(struct flight *flight)
 {
-	hold_mutex(&flight->mirror->lock);
+	struct mirror *mirror = flight->mirror;
+
+	hold_mutex(&mirror->lock);
+	mirror->passages--;
 	flight->detours--;
 }
 

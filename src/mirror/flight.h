@@ -56,7 +56,7 @@ struct flight {
 	unsigned holders;   /* those who wait, and its jobs */
 	unsigned jobs;	    /* of threads; the first one flies it */
 	bool begun;	    /* by one of them */
-	bool ahead;	    /* it is wanted though nobody waits */
+	atomic_bool ahead;  /* it is wanted though nobody waits */
 	int64_t flowing_ms; /* since when (clock_ms) */
 	int64_t first;	    /* what could be read then, bytes */
 	unsigned detours;   /* parts of it that go another way now */
@@ -94,7 +94,7 @@ struct mirror {
 	pthread_mutex_t lock;
 	/* Guarded by lock: */
 	struct flight *flights;	     /* not ended yet */
-	unsigned passages;	     /* places of pull_pass_begin */
+	unsigned passages;	     /* what pull_pass has, and may have */
 	struct upstream **upstreams; /* references, in the same order */
 	bool stopped;
 	struct news news[NEWS_MOST];
