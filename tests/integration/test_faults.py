@@ -11,6 +11,7 @@ import sqlite3
 import pytest
 
 from lab.content import content
+from lab.disk import small_disk
 from lab.disk_shim import DiskShim
 from lab.fakehub import FakeHub
 from lab.integrity import is_whole, verb
@@ -329,6 +330,51 @@ def test_descriptors_run_out(scene, upstream):
         wire.close()
     journal.check(registry)
     is_whole(registry)
+
+
+# ------------------------------------------------------------------- a backup
+
+@pytest.mark.parametrize("call, part, error", [
+    ("create", "/backup/blobs/copy$", errno.ENOSPC),
+    ("write", "/backup/blobs/copy$", errno.ENOSPC),
+    ("fsync", "/backup/blobs/copy$", errno.EIO),
+    ("rename", "/backup/blobs/copy$", errno.EIO),
+    ("mkdir", "/backup/blobs/sha256/", errno.ENOSPC),
+    ("fsync", "/backup/blobs/sha256/", errno.EIO),
+    ("write", "/backup/registry.db.new$", errno.ENOSPC),
+    ("fsync", "/backup/registry.db.new$", errno.EIO),
+    ("rename", "/backup/registry.db.new$", errno.ENOSPC),
+    ("fsync", "/backup$", errno.EIO),
+], ids=lambda value: str(value).strip("/$").replace("/", "-"))
+def test_a_backup_that_fails_leaves_the_one_before(scene, call, part, error):
+    """On a disk of its own, so that bytes are copied."""
+    place = small_disk(scene, "64m") / "backup"
+    shim = DiskShim(scene, scene.root)
+    registry = Registry(scene, before=shim.before).start()
+    journals = Journal(), Journal()
+    with registry.connect() as wire:
+        push(wire, journals[0], "team/old", image_of(
+            content("config", 99), content("layer", 9999)), "1")
+        verb(registry, "backup", place)
+        for number in range(3):
+            push(wire, journals[1], "team/new", image_of(
+                content(("c", number), 99), content(("l", number), 9999)))
+    with shim.fault(call, part, error):
+        verb(registry, "backup", place, status=1)
+        journals[1].check(registry)
+    are_in_the_backup(scene, place, journals[:1])
+    verb(registry, "backup", place)
+    are_in_the_backup(scene, place, journals)
+
+
+def are_in_the_backup(scene, place, journals):
+    restored = Registry(scene)
+    verb(restored, "restore", place)
+    restored.start()
+    for journal in journals:
+        journal.check(restored)
+    is_whole(restored)
+    restored.stop()
 
 
 # -------------------------------------------------------------------- a start
