@@ -44,19 +44,23 @@ static int other_open(struct lab *lab, void *arg, struct err *e)
 {
 	char other[96], database[96];
 	struct blob_store *blobs;
+	struct meta *meta;
 
 	(void)arg;
 	snprintf(database, sizeof(database), "%s/registry.db", lab->path);
 	if (lab->store)
 		return 0;
 	if (place_make(lab, other, sizeof(other), e) < 0 ||
-	    meta_open(database, &lab->meta, e) < 0)
+	    meta_open(database, &meta, e) < 0)
 		return -1;
 	if (blob_fs_open(lab->path, &blobs, e) < 0) {
-		meta_close(&lab->meta);
+		meta_close(&meta);
 		return -1;
 	}
-	return store_open_with(other, lab->meta, blobs, &lab->store, e);
+	if (store_open_with(other, meta, blobs, &lab->store, e) < 0)
+		return -1;
+	lab->meta = store_meta(lab->store);
+	return 0;
 }
 
 int lab_forget(struct lab *lab, struct err *e)

@@ -277,6 +277,7 @@ static void evict_and_fetch(struct lab *lab)
 	lab_fetch(lab, upstream("one"), "config-one");
 }
 
+/* Whether its manifest still names it or not, upstream is asked. */
 static void a_reader_who_came_too_late_has_it_fetched(void **state)
 {
 	struct lab *lab = *state;
