@@ -124,31 +124,37 @@ def is_whole(registry, pushed):
         assert answer.body == layer.bytes()
 
 
-def test_pulls_of_five_times_the_limit_never_exceed_it(start_registry,
-                                                       upstream):
-    limit, crowd, layer_size = 64 * MIB, 8, 4 * MIB
-    registry = start(start_registry, upstream, "64MiB")
+@pytest.mark.parametrize("limit,count,rounds", [
+    (64, 36, 1), pytest.param(1024, 12, 3, marks=pytest.mark.heavy)],
+    ids=["64 MiB", "1 GiB"])
+def test_pulls_of_five_times_the_limit_never_exceed_it(
+        start_registry, upstream, limit, count, rounds):
+    limit, crowd, ahead = limit * MIB, 8, 8
+    layer_size = limit // 16
+    registry = start(start_registry, upstream, f"{limit}B")
     images = [upstream.add_image(
         f"library/app{number}", "1",
         content(f"one {number}", layer_size),
         content(f"two {number}", layer_size),
-        content(f"shared {number % 7}", MIB)) for number in range(36)]
+        content(f"shared {number % 7}", layer_size // 4))
+        for number in range(count)]
+    pulls = images * rounds + images[:8]
     pushed = [push_image(registry, f"team/app{number}")
               for number in range(4)]
     local = sum(layer.size for _, layer, _ in pushed) + 1000
 
     with Watch(lambda: registry.metrics()[CACHED]) as known, \
             Watch(lambda: on_disk(registry)) as disk:
-        all_of(lambda image: pull(registry, image), images + images[:8],
-               crowd)
+        all_of(lambda image: pull(registry, image), pulls, crowd)
         pushed += [push_image(registry, f"team/late{number}")
                    for number in range(2)]
 
-    print(f"cached: at most {known.most / limit:.3f} of the limit; "
+    print(f"{len(pulls) * layer_size * 9 / 4 / limit:.1f} x the limit pulled; "
+          f"cached: at most {known.most / limit:.3f} of it; "
           f"on the disk: {(disk.most - local) / limit:.3f} of it")
     assert limit // 2 < known.most <= limit
     local += 2 * 3 * MIB
-    assert disk.most <= limit + local + crowd * layer_size
+    assert disk.most <= limit + local + (crowd + ahead) * layer_size
     for each in pushed:
         is_whole(registry, each)
     assert registry.metrics()["private_registry_evicted_blobs_total"] > 0
