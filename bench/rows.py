@@ -7,6 +7,7 @@ more is better for a rate, less for a cost, and 1.00 is always even.
 
 from dataclasses import dataclass, field
 
+import cold
 import crowd
 import evict
 import gets
@@ -108,6 +109,12 @@ ALL = [
     Row("catalog", "first page of a catalog of 100,000",
         (Figure("ms", most=2),),
         crowd.catalog, fill=crowd.names_fill, pushes=True),
+    Row("cold", "32 MiB that nobody has yet, through a mirror, 50 at once, "
+        "upstream at 100 MB/s",
+        (Figure("seconds until the last has it", times=EVEN),
+         Figure("bytes from upstream, times the blob", most=1),
+         Figure("anonymous MB", most=64)),
+        cold.cold, rounds=3),
     Row("evict", "eviction of 10,000 cached blobs, and pulls meanwhile",
         (Figure("seconds"),
          Figure("p99 of a pull, times that before", most=1.3),
