@@ -22,7 +22,8 @@ static const char *const *readers_of(const struct config_upstream *upstream,
 				     size_t *count_out)
 {
 	*count_out = upstream->reader_count;
-	if (*count_out > 0 || upstream->credential_count == 0)
+	if (*count_out > 0 ||
+	    (upstream->credential_count == 0 && !upstream->client_certificate))
 		return (const char *const *)upstream->readers;
 	*count_out = array_size(private_networks);
 	return private_networks;

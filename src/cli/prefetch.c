@@ -347,7 +347,8 @@ static int prefetch_prepare(struct prefetch *prefetch, char *const *args,
 		return -1;
 	if (server_check(&prefetch->server, e) < 0)
 		return -1;
-	return client_open(prefetch->ca, &prefetch->client, e);
+	return client_open(&(struct client_options){ .ca = prefetch->ca },
+			   &prefetch->client, e);
 }
 
 int cli_prefetch(const struct call *call, struct err *e)

@@ -15,10 +15,10 @@
 #include "base/mem.h"
 #include "base/thread.h"
 
-#define IDLE_MAX 32			 /* lines kept for later */
-#define HEAD_MAX ((size_t)64 * 1024)	 /* bytes */
-#define RECEIVE_BUFFER (256L * 1024)	 /* bytes */
-#define CA_MAX ((size_t)4 * 1024 * 1024) /* bytes */
+#define IDLE_MAX 32			  /* lines kept for later */
+#define HEAD_MAX ((size_t)64 * 1024)	  /* bytes */
+#define RECEIVE_BUFFER (256L * 1024)	  /* bytes */
+#define PEM_MAX ((size_t)4 * 1024 * 1024) /* bytes */
 
 struct line {
 	struct line *next;
@@ -28,7 +28,10 @@ struct line {
 };
 
 struct client {
-	char *ca;
+	char *ca; /* these four as of struct client_options */
+	char *certificate;
+	char *key;
+	char *proxy;
 	pthread_mutex_t mutex; /* for all below */
 	pthread_cond_t aborting;
 	struct line *lines;
@@ -50,6 +53,10 @@ struct exchange {
 	bool begun;	  /* the head of the answer is complete */
 	bool stopped;	  /* by ourselves; `e` says why */
 	int64_t heard_ms; /* when the last byte came */
+	struct pace {
+		int64_t waited_ms; /* for the other side */
+		int64_t bytes;	   /* of the body, before that */
+	} pace;
 	int64_t end_ms;
 	struct err *e;
 };
@@ -125,30 +132,41 @@ static void start_curl(void)
 		abort(); /* out of memory */
 }
 
-static int check_ca(const char *ca, struct err *e)
+/* Is there something like this in the file, if there is one? */
+static int check_pem(const char *path, const char *mark, const char *what,
+		     struct err *e)
 {
 	auto_buf struct buf pem = { 0 };
 
-	if (io_read_file(ca, CA_MAX, &pem, e) < 0) {
+	if (!path)
+		return 0;
+	if (io_read_file(path, PEM_MAX, &pem, e) < 0) {
 		e->kind = ERR_USAGE;
 		return -1;
 	}
-	if (!memmem(buf_span(&pem).at, pem.len, "-----BEGIN CERTIFICATE", 22))
-		return err_set(e, ERR_USAGE, "%s: no PEM certificate in it",
-			       ca);
+	if (!memmem(buf_span(&pem).at, pem.len, mark, strlen(mark)))
+		return err_set(e, ERR_USAGE, "%s: no PEM %s in it", path, what);
 	return 0;
 }
 
-int client_open(const char *ca, struct client **out, struct err *e)
+int client_open(const struct client_options *options, struct client **out,
+		struct err *e)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	static const char certificate[] = "-----BEGIN CERTIFICATE";
 
-	if (ca && check_ca(ca, e) < 0)
+	if (check_pem(options->ca, certificate, "certificate", e) < 0 ||
+	    check_pem(options->certificate, certificate, "certificate", e) <
+		    0 ||
+	    check_pem(options->key, "PRIVATE KEY-----", "private key", e) < 0)
 		return -1;
 	pthread_once(&once, start_curl);
 
 	struct client *client = mem_alloc(sizeof(*client));
-	client->ca = mem_text(ca);
+	client->ca = mem_text(options->ca);
+	client->certificate = mem_text(options->certificate);
+	client->key = mem_text(options->key);
+	client->proxy = mem_text(options->proxy);
 	pthread_mutex_init(&client->mutex, NULL);
 	cond_open(&client->aborting);
 	*out = client;
@@ -170,6 +188,9 @@ void client_close(struct client **at)
 	pthread_cond_destroy(&client->aborting);
 	pthread_mutex_destroy(&client->mutex);
 	free(client->ca);
+	free(client->certificate);
+	free(client->key);
+	free(client->proxy);
 	free(client);
 }
 
@@ -356,7 +377,7 @@ static void set_request(CURL *easy, const struct client_request *request)
 
 /* The same for every exchange; QUICK_EXIT: a dead resolver is not waited for.
  */
-static void set_manners(CURL *easy, const char *ca)
+static void set_manners(CURL *easy, const struct client *client)
 {
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
@@ -367,10 +388,22 @@ static void set_manners(CURL *easy, const char *ca)
 	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 5000L);
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER);
-	if (ca) {
-		curl_easy_setopt(easy, CURLOPT_CAINFO, ca);
+	if (client->ca) {
+		curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca);
 		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
 	}
+	if (client->proxy) {
+		curl_easy_setopt(easy, CURLOPT_PROXY, client->proxy);
+		curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+	}
+}
+
+static void set_identity(CURL *easy, const struct client *client)
+{
+	if (!client->certificate)
+		return;
+	curl_easy_setopt(easy, CURLOPT_SSLCERT, client->certificate);
+	curl_easy_setopt(easy, CURLOPT_SSLKEY, client->key);
 }
 
 static void set_callbacks(CURL *easy, struct exchange *x)
@@ -389,6 +422,8 @@ static enum err_kind kind_of(CURLcode code)
 	case CURLE_COULDNT_CONNECT:
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_PROXY:
 	case CURLE_PEER_FAILED_VERIFICATION:
 		return ERR_UNAVAILABLE;
 	case CURLE_OPERATION_TIMEDOUT:
@@ -425,6 +460,38 @@ static int64_t patience(const struct exchange *x)
 	return (until < x->end_ms ? until : x->end_ms) - clock_ms();
 }
 
+static int64_t pace_ms(const struct exchange *x)
+{
+	return x->request->pace_ms ? x->request->pace_ms : 30000;
+}
+
+/* Waits for the other side, and only that counts against it. */
+static void wait_for_it(struct line *line, struct exchange *x, int64_t ms)
+{
+	int64_t before = clock_ms();
+	int64_t paced = pace_ms(x) - x->pace.waited_ms;
+
+	if (x->begun && paced < ms)
+		ms = paced;
+	curl_multi_poll(line->multi, NULL, 0, ms < INT_MAX ? (int)ms : INT_MAX,
+			NULL);
+	if (x->begun)
+		x->pace.waited_ms += clock_ms() - before;
+}
+
+/* Each so many milliseconds of waiting have to bring as many bytes. */
+static bool is_too_slow(struct exchange *x)
+{
+	int64_t came = x->result->bytes - x->pace.bytes;
+
+	if (x->pace.waited_ms < pace_ms(x))
+		return false;
+	if (came < x->pace.waited_ms)
+		return true;
+	x->pace = (struct pace){ .bytes = x->result->bytes };
+	return false;
+}
+
 static int drive(struct client *client, struct line *line, struct exchange *x,
 		 const char *detail)
 {
@@ -440,8 +507,10 @@ static int drive(struct client *client, struct line *line, struct exchange *x,
 		int64_t left = patience(x);
 		if (left <= 0)
 			return err_set(x->e, ERR_TIMEOUT, "no answer in time");
-		curl_multi_poll(line->multi, NULL, 0,
-				left < INT_MAX ? (int)left : INT_MAX, NULL);
+		if (is_too_slow(x))
+			return err_set(x->e, ERR_TIMEOUT,
+				       "sends less than 1 KB/s");
+		wait_for_it(line, x, left);
 	}
 }
 
@@ -466,7 +535,9 @@ int client_perform(struct client *client, const struct client_request *request,
 	};
 
 	*out = (struct client_result){ 0 };
-	set_manners(line->easy, client->ca);
+	set_manners(line->easy, client);
+	if (request->identify)
+		set_identity(line->easy, client);
 	set_request(line->easy, request);
 	set_callbacks(line->easy, &x);
 	curl_easy_setopt(line->easy, CURLOPT_HTTPHEADER, headers);

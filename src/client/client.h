@@ -2,8 +2,7 @@
  * client/client.h: asking other servers over HTTP(S). The only libcurl.
  *
  * One call is one exchange: redirects are reported, never followed, and no
- * credential is ever added by itself. Connections are kept and used again;
- * proxies are those of the environment (http_proxy, https_proxy, no_proxy).
+ * credential is ever added by itself. Connections are kept and used again.
  * Safe from any thread that may wait. The process must ignore SIGPIPE.
  */
 #pragma once
@@ -15,12 +14,19 @@
 
 struct client;
 
-/*
- * `ca`: a PEM file to trust instead of the system's, or null. ERR_USAGE if it
- * cannot be read or has no certificate in it.
- */
-int client_open(const char *ca, struct client **out, struct err *)
-	may_wait must_check;
+/* All may be null. Files are PEM, and read again for each connection. */
+struct client_options {
+	const char *ca;		 /* to trust, instead of the system's */
+	const char *certificate; /* of ours, with its chain; see `identify` */
+	const char *key;	 /* the certificate's */
+	/* "socks5://user:password@host:1080", also http, https, socks5h; null:
+	   those of the environment (http_proxy, https_proxy, no_proxy) */
+	const char *proxy;
+};
+
+/* ERR_USAGE if a file cannot be read or has not in it what it should. */
+int client_open(const struct client_options *, struct client **out,
+		struct err *) may_wait must_check;
 /* No call may be under way. */
 void client_close(struct client **);
 DEFINE_AUTO(client, client_close)
@@ -55,8 +61,11 @@ struct client_request {
 	size_t header_count;
 	const char *username; /* null: no Authorization: Basic */
 	const char *password;
+	bool identify;	    /* shows our certificate to whoever asks for it */
 	int64_t connect_ms; /* 0: 5 s; too long: ERR_TIMEOUT */
 	int64_t silence_ms; /* no byte for so long: ERR_TIMEOUT; 0: 10 s */
+	int64_t pace_ms;    /* under 1 KB/s of the body in so long: ERR_TIMEOUT;
+			       0: 30 s */
 	int64_t total_ms;   /* the whole exchange; 0: no limit */
 
 	/*

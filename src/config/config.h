@@ -47,6 +47,9 @@ struct config_upstream {
 	char **urls;	  /* "https://host", no path, no slash at the end */
 	size_t url_count; /* at least 1 */
 	char *ca;	  /* PEM file; null: the system's */
+	char *client_certificate; /* PEM files; null */
+	char *client_key;
+	char *proxy; /* a URL, perhaps with a password; null */
 	struct config_credential *credentials;
 	size_t credential_count; /* 0: anonymous */
 	int64_t tag_lifetime_ms;

@@ -296,6 +296,17 @@ const struct key keys[] = {
 		  "and its name" },
 	{ "mirror.upstreams[].ca", FILE_PATH, IN_UPSTREAM(ca),
 	  .help = "authorities to trust there, and no others; PEM" },
+	{ "mirror.upstreams[].client_certificate", FILE_PATH,
+	  IN_UPSTREAM(client_certificate),
+	  .help = "shown there to whoever asks for one; PEM, with its chain",
+	  .needs = { "mirror.upstreams[].client_key" } },
+	{ "mirror.upstreams[].client_key", FILE_PATH, IN_UPSTREAM(client_key),
+	  .help = "that certificate's private key; PEM",
+	  .needs = { "mirror.upstreams[].client_certificate" } },
+	{ "mirror.upstreams[].proxy", PROXY, IN_UPSTREAM(proxy),
+	  .help = "the way there: http, https, socks5 or socks5h, perhaps with "
+		  "user:password@; without it, as http_proxy, https_proxy and "
+		  "no_proxy say" },
 	{ "mirror.upstreams[].credentials[].username", TEXT,
 	  IN_CREDENTIAL(username),
 	  .help = "who logs in there; nobody without it; of several that with "
@@ -470,6 +481,8 @@ bool key_print(const struct key *key, const void *slot, struct buf *out)
 				       *(const unsigned *)slot));
 	else if (types[key->type].print)
 		types[key->type].print(slot, out);
+	else if (*(char *const *)slot && key->type == PROXY)
+		proxy_show(span_of(*(char *const *)slot), out);
 	else if (*(char *const *)slot)
 		buf_addf(out, "%s", *(char *const *)slot);
 	else

@@ -264,6 +264,12 @@ static int refuse_value(const struct setting *setting, struct span value,
 {
 	const struct key *key = setting->key;
 
+	auto_buf struct buf shown = { 0 };
+
+	if (key->type == PROXY) {
+		proxy_show(value, &shown);
+		value = buf_span(&shown);
+	}
 	if (value.len > VALUE_SHOWN)
 		value.len = VALUE_SHOWN;
 	if (key->choices)

@@ -229,6 +229,48 @@ static bool url_parse(struct span value, void *slot)
 	return is_host_and_port(rest) && text_store(value, slot);
 }
 
+/* Where the host begins, behind a user and password. */
+static struct span proxy_host(struct span value)
+{
+	static const char *const schemes[] = { "http://", "https://",
+					       "socks5://", "socks5h://" };
+
+	for (size_t i = 0; i < array_size(schemes); i++) {
+		if (!span_starts(value, schemes[i]))
+			continue;
+		struct span rest = span_from(value, strlen(schemes[i]));
+		return span_from(rest, (size_t)(span_find_last(rest, '@') + 1));
+	}
+	return SPAN_NONE;
+}
+
+static bool is_printable(struct span text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.at[i] <= ' ' || text.at[i] > '~')
+			return false;
+	return true;
+}
+
+static bool proxy_parse(struct span value, void *slot)
+{
+	if (span_ends(value, "/"))
+		value.len--;
+	return is_printable(value) && is_host_and_port(proxy_host(value)) &&
+	       text_store(value, slot);
+}
+
+/* Also of one that is none: nothing in front of the last '@'. */
+void proxy_show(struct span value, struct buf *out)
+{
+	ptrdiff_t at = span_find_last(value, '@');
+	ptrdiff_t colon = span_find(value, ':');
+
+	if (at >= 0 && colon >= 0 && colon < at)
+		buf_addf(out, "%.*s://***", (int)colon, value.at);
+	buf_add(out, at < 0 ? value : span_from(value, (size_t)at));
+}
+
 static bool network_parse(struct span value, void *slot)
 {
 	struct ip_network network;
@@ -321,6 +363,9 @@ const struct type_row types[TYPE_COUNT] = {
 	[URL] = { "URL", "URL of a registry",
 		  "write scheme and host alone, like https://ghcr.io",
 		  .parse = url_parse },
+	[PROXY] = { "URL", "URL of a proxy",
+		    "write one like http://proxy:3128 or socks5://proxy:1080",
+		    .parse = proxy_parse },
 	[NETWORK] = { "NETWORK", "address or network",
 		      "write one like 10.0.0.7, 10.0.0.0/8 or fd00::/8",
 		      .parse = network_parse },

@@ -21,6 +21,7 @@ enum type {
 	UPSTREAM,
 	UPSTREAM_OR_NONE,
 	URL,
+	PROXY, /* may hold a password */
 	NETWORK,
 	PATTERN,  /* of base/glob.h */
 	PLATFORM, /* "linux/amd64", "linux/arm/v7" */
@@ -49,6 +50,8 @@ extern const struct type_row types[TYPE_COUNT];
 
 /* Its slot is a char *. */
 bool type_is_text(enum type);
+/* What may be shown of a PROXY: user and password become ***. */
+void proxy_show(struct span, struct buf *out);
 /* A path, which may be relative. */
 bool type_is_path(enum type);
 /* A quantity that is never 0: then it is not set. */

@@ -174,6 +174,8 @@ static int hop_perform(struct hop *hop, struct err *e)
 		.headers = headers,
 		.connect_ms = least(CONNECT_MS, hop->silence_ms),
 		.silence_ms = least(ask->upstream->silence_ms, hop->silence_ms),
+		.pace_ms = ask->upstream->pace_ms,
+		.identify = hop->home,
 		.on_head = hop_head,
 		.on_body = hop_body,
 		.arg = hop,

@@ -28,6 +28,7 @@ struct upstream {
 	struct accounts *accounts;
 	struct metric_owner *metrics;
 	int64_t silence_ms;
+	int64_t pace_ms;
 	int64_t answer_ms;
 	int64_t give_up_ms;
 };

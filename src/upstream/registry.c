@@ -55,6 +55,7 @@ int upstream_open(const struct upstream_options *options, struct upstream **out,
 	upstream->tokens = tokens_open();
 	upstream->metrics = metric_owner(options->name);
 	upstream->silence_ms = or_else(options->silence_ms, 10000);
+	upstream->pace_ms = or_else(options->pace_ms, 30000);
 	upstream->answer_ms = or_else(options->answer_ms, 9000);
 	upstream->give_up_ms = or_else(options->give_up_ms, 15000);
 	upstream->addresses =
@@ -64,7 +65,13 @@ int upstream_open(const struct upstream_options *options, struct upstream **out,
 			return -1;
 	if (accounts_open(options, &upstream->accounts, e) < 0)
 		return -1;
-	if (client_open(options->ca, &upstream->client, e) < 0)
+	struct client_options client = {
+		.ca = options->ca,
+		.certificate = options->certificate,
+		.key = options->key,
+		.proxy = options->proxy,
+	};
+	if (client_open(&client, &upstream->client, e) < 0)
 		return err_wrap(e, "upstream %s", options->name);
 	*out = steal_ptr(&upstream);
 	return 0;
@@ -216,6 +223,8 @@ static int manifest_head(const struct client_head *head, void *arg,
 	buf_clear(&answer->body);
 	answer->media_type =
 		arena_copy(answer->arena, span_trim(span_cut(&type, ';')));
+	if (span_is_nocase(answer->media_type, "text/html"))
+		return err_set(e, ERR_UPSTREAM, "sent a page of HTML");
 	return read_digest(head, &answer->digest, &answer->has_digest, e);
 }
 

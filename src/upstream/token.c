@@ -111,6 +111,7 @@ struct realm {
 	struct upstream *upstream;
 	struct account *account;
 	const char *url;
+	bool trusted;	      /* to be told who we are */
 	const char *password; /* null: it is asked anonymously */
 	int status;
 	struct buf body;
@@ -221,6 +222,7 @@ static int ask_realm(struct realm *realm, struct err *e)
 		.url = realm->url,
 		.username = realm->password ? account->username : NULL,
 		.password = realm->password,
+		.identify = realm->trusted,
 		.silence_ms = upstream->silence_ms,
 		.total_ms = upstream->answer_ms,
 		.on_head = answer_head,
@@ -251,9 +253,9 @@ int tokens_fetch(struct upstream *upstream, const struct token_key *key,
 		.upstream = upstream,
 		.account = key->account,
 		.url = url.at,
+		.trusted = challenge_trusts(&key->address->parsed, &parsed),
 	};
-	if (key->account->username &&
-	    challenge_trusts(&key->address->parsed, &parsed) &&
+	if (key->account->username && realm.trusted &&
 	    account_password(key->account, arena, &realm.password, e) < 0)
 		return -1;
 	if (ask_realm(&realm, e) < 0 ||

@@ -38,12 +38,16 @@ struct upstream_options {
 	const char *pseudonym;	 /* ours in Via, or null: none is sent */
 	const char *const *urls; /* tried in order; no path */
 	size_t url_count;
-	const char *ca; /* PEM file, or null */
+	const char *ca;		 /* these four as of struct client_options; */
+	const char *certificate; /* it is shown where passwords may be told */
+	const char *key;
+	const char *proxy;
 	const struct upstream_credential *credentials;
 	size_t credential_count; /* 0: anonymous */
 
 	/* How long to wait; 0 is the default. */
 	int64_t silence_ms; /* no byte: the connection broke; 10 s */
+	int64_t pace_ms;    /* nor at less than 1 KB/s for so long; 30 s */
 	int64_t answer_ms;  /* a whole answer, a blob's first byte; 9 s */
 	int64_t give_up_ms; /* a transfer without progress; 15 s */
 };

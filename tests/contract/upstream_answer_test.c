@@ -101,6 +101,43 @@ static void an_encoded_body_is_refused(void **state)
 	assert_not_asked(lab->server, 0, "Accept-Encoding");
 }
 
+static void a_page_is_no_manifest(void **state)
+{
+	struct lab *lab = *state;
+	struct upstream_manifest manifest;
+	struct digest digest;
+	auto_with(arena_close) struct arena *arena = arena_open();
+
+	lab_connect(lab, NULL, false);
+	for (int i = 0; i < 2; i++)
+		fake_answer(lab->server, FAKE_KEEP,
+			    OK "Content-Type: text/HTML; charset=utf-8\r\n"
+			       "Content-Length: 6\r\n\r\n%s",
+			    i == 0 ? "<html>" : "");
+	assert_fails(lab, lab_manifest(lab, "1", arena, &manifest),
+		     ERR_UPSTREAM);
+	assert_fails(lab, lab_head(lab, &digest), ERR_UPSTREAM);
+}
+
+/* ---------------------------------------------------------- along a proxy */
+
+static void a_proxy_is_asked_in_place_of_the_address(void **state)
+{
+	struct lab *lab = *state;
+	const char *own = fake_url(lab->elsewhere);
+	auto_buf struct buf proxy = { 0 };
+
+	buf_addf(&proxy, "http://me:pass%%40word@%s", own + strlen("http://"));
+	lab->proxy = proxy.at;
+	lab_connect(lab, "http://registry.invalid", false);
+	fake_answer(lab->elsewhere, FAKE_KEEP, WHOLE BLOB);
+	assert_fetched(lab);
+	assert_asked(lab->elsewhere, 0,
+		     "GET http://registry.invalid/v2/app/blobs/sha256:");
+	assert_asked(lab->elsewhere, 0, /* me:pass@word */
+		     "Proxy-Authorization: Basic bWU6cGFzc0B3b3Jk\r\n");
+}
+
 /* ------------------------------------------------------ several addresses */
 
 /* An address of this machine where nobody listens; the socket holds it. */
@@ -375,6 +412,14 @@ static void what_cannot_work_is_refused_at_once(void **state)
 	assert_fails(lab, upstream_open(&options, &lab->upstream, &lab->e),
 		     ERR_USAGE);
 	options.ca = NULL;
+	options.certificate = lab->password_file;
+	assert_fails(lab, upstream_open(&options, &lab->upstream, &lab->e),
+		     ERR_USAGE);
+	options.certificate = NULL;
+	options.key = lab->password_file;
+	assert_fails(lab, upstream_open(&options, &lab->upstream, &lab->e),
+		     ERR_USAGE);
+	options.key = NULL;
 	struct upstream_credential credential = { .username = "user" };
 	options.credentials = &credential;
 	options.credential_count = 1;
@@ -393,6 +438,8 @@ int main(void)
 		promise(what_is_no_http_is_upstreams_fault),
 		promise(a_head_has_a_limit),
 		promise(an_encoded_body_is_refused),
+		promise(a_page_is_no_manifest),
+		promise(a_proxy_is_asked_in_place_of_the_address),
 		promise(the_next_address_answers_for_a_dead_one),
 		promise(the_next_address_answers_for_a_silent_one),
 		promise(a_transfer_resumes_at_the_next_address),

@@ -51,7 +51,9 @@ void lab_connect(struct lab *lab, const char *first, bool credentials)
 			&(struct upstream_credential){ "user",
 						       lab->password_file },
 		.credential_count = credentials,
-		.silence_ms = 200,
+		.silence_ms = lab->pace_ms ? 10000 : 200,
+		.pace_ms = lab->pace_ms,
+		.proxy = lab->proxy,
 		.answer_ms = 2000,
 		.give_up_ms = 600,
 	};

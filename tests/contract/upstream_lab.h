@@ -35,6 +35,8 @@ struct lab {
 	struct fake_server *elsewhere; /* on 127.0.0.2 */
 	struct upstream *upstream;
 	char *password_file; /* "secret" */
+	const char *proxy;   /* for lab_connect; null: none */
+	int64_t pace_ms;     /* likewise; then silence is no break; 0: 30 s */
 	struct basket basket;
 	int64_t size; /* of the blob, as said to it; 0: -1 */
 	int64_t end;  /* of what is wanted of the blob; 0: all of it */

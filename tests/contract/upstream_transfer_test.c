@@ -220,6 +220,22 @@ static void silence_is_a_break(void **state)
 	assert_true(clock_ms() - start < 2000);
 }
 
+static void who_sends_too_slowly_makes_place_for_the_next(void **state)
+{
+	struct lab *lab = *state;
+	int64_t start = clock_ms();
+
+	lab->pace_ms = 300;
+	lab_connect(lab, fake_url(lab->elsewhere), false);
+	fake_answer(lab->elsewhere, FAKE_SILENCE, WHOLE "012");
+	fake_answer(lab->server, FAKE_KEEP,
+		    PART("3-9/10") "Content-Length: 7\r\n\r\n3456789");
+	assert_fetched(lab);
+	assert_true(clock_ms() - start >= 300);
+	assert_true(clock_ms() - start < 8000); /* silence is no break here */
+	assert_asked(lab->server, 0, "Range: bytes=3-\r\n");
+}
+
 static void without_progress_it_gives_up(void **state)
 {
 	struct lab *lab = *state;
@@ -315,6 +331,7 @@ int main(void)
 		promise(nothing_behind_the_last_byte_is_the_whole),
 		promise(more_than_upstream_has_starts_again),
 		promise(silence_is_a_break),
+		promise(who_sends_too_slowly_makes_place_for_the_next),
 		promise(without_progress_it_gives_up),
 		promise(more_bytes_than_the_size_are_refused),
 		promise(a_blob_of_unknown_size_ends_with_its_last_chunk),

@@ -102,6 +102,19 @@ def test_no_password_is_shown(call, file):
     assert str(call.home / "password") in out and "hunter2" not in out
 
 
+def test_no_password_of_a_proxy_is_shown(call, file):
+    text = "mirror: {upstreams: [{name: a.b, proxy: '%s'}]}\n"
+    file.write_text(text % "http://me:hunter2@proxy:3128")
+    status, out, _ = call("config", "show", "--config", file)
+    assert status == 0
+    assert "http://***@proxy:3128" in out and "hunter2" not in out
+    for wrong in "htp://me:hunter2@proxy", "socks5://me:hunter2@proxy/path":
+        file.write_text(text % wrong)
+        status, out, errors = call("config", "check", file)
+        assert status == 2
+        assert "no URL of a proxy" in errors and "hunter2" not in out + errors
+
+
 def test_a_wrong_variable_is_refused_with_the_right_one(call):
     status, out, err = call("config", "show", DRIAN="5s")
     assert (status, out) == (USAGE, "")

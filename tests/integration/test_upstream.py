@@ -1,7 +1,14 @@
 """How one upstream is talked to: loops, reasons, budgets, credentials."""
 
 import time
+from types import SimpleNamespace
 
+import pytest
+
+from lab.certificates import Authority, make_certificate
+from lab.content import digest_of
+from lab.fakehub import Fault
+from lab.pusher import push_blob
 from lab.registry import Registry
 
 ANYWHERE = "http://127.0.0.1:1"
@@ -122,6 +129,68 @@ def test_after_a_429_only_blobs_are_asked_for(upstream, start_registry):
     for layer in image.layers:
         answer = registry.ask("GET", f"/v2/team/app/blobs/{layer.digest}")
         assert answer.status == 200
+
+
+# ------------------------------------------------------- ways and identities
+
+@pytest.fixture
+def door(scene):
+    """A registry behind TLS that tells from certificates who asks."""
+    authority = Authority(scene, scene.directory("authority"))
+    pair = make_certificate(scene, scene.directory("certificate"), 1)
+    registry = Registry(scene, tls=(*pair, {
+        "client_ca": authority.path, "client": "optional"})).start()
+    identity = authority.client("/O=lab/CN=mirror")
+    return SimpleNamespace(
+        registry=registry, url=f"https://{registry.secure.host}",
+        ours={"ca": pair[0], "client_certificate": identity,
+              "client_key": identity})
+
+
+def subjects(door):
+    door.registry.stop()
+    return [line.get("subject") for line in door.registry.log_lines("request")
+            if line["agent"].startswith("private-registry/")]
+
+
+def test_a_client_certificate_is_shown(door, start_registry):
+    data = b"a blob"
+    with door.registry.connect() as wire:
+        push_blob(wire, "team/app", digest_of(data), data)
+    near = start_registry({"far.example": door.url},
+                          options={"far.example": door.ours})
+    answer = near.ask("GET", "/v2/far.example/team/app/manifests/1")
+    assert answer.status == 404
+    answer = near.ask("GET",
+                      f"/v2/far.example/team/app/blobs/{digest_of(data)}")
+    assert answer.status == 200 and answer.body == data
+    assert set(subjects(door)) == {"CN=mirror,O=lab"}
+
+
+def test_it_is_not_shown_along_a_redirect(door, upstream, start_registry):
+    image = upstream.add_small_image("team/app")
+    layer = image.layers[1]
+    with door.registry.connect() as wire:
+        push_blob(wire, "team/app", layer.digest, layer.bytes())
+    near = start_registry({"ghcr.io": upstream.url},
+                          options={"ghcr.io": door.ours})
+    upstream.always = Fault(redirect=door)
+    answer = near.ask("GET", f"/v2/team/app/blobs/{layer.digest}")
+    assert answer.status == 200 and answer.body == layer.bytes()
+    assert set(subjects(door)) == {None}
+
+
+def test_a_proxy_is_the_way(upstream, start_registry):
+    upstream.add_small_image("team/app")
+    host = upstream.url.removeprefix("http://")
+    registry = start_registry({"far.example": "http://far.invalid"}, options={
+        "far.example": {"proxy": f"http://me:hunter2@{host}"}})
+    answer = registry.ask("GET", "/v2/team/app/manifests/1")
+    assert answer.status == 200
+    assert all(seen.target.startswith("http://far.invalid/v2/")
+               for seen in upstream.requests)
+    registry.stop()
+    assert "hunter2" not in registry.log()
 
 
 # ------------------------------------------------------------------ reasons

@@ -207,6 +207,21 @@ static const char *ca(const struct config *config)
 	return config->upstreams[0].ca;
 }
 
+static const char *client_certificate(const struct config *config)
+{
+	return config->upstreams[0].client_certificate;
+}
+
+static const char *client_key(const struct config *config)
+{
+	return config->upstreams[0].client_key;
+}
+
+static const char *forward(const struct config *config)
+{
+	return config->upstreams[0].proxy;
+}
+
 static const char *username(const struct config *config)
 {
 	const struct config_upstream *upstream = &config->upstreams[0];

@@ -289,6 +289,29 @@ static const struct row {
 	    UPSTREAM_ENV "NAME=docker.io " UPSTREAM_ENV "CA=%s",
 	    "--upstream=docker.io --mirror.upstreams.0.ca=%s" },
 	  ca, NULL, DEVICES },
+	{ "mirror.upstreams[].client_certificate",
+	  { UPSTREAM_YAML "client_key: /dev/null, client_certificate: %s}]}",
+	    UPSTREAM_ENV "NAME=docker.io " UPSTREAM_ENV "CLIENT_KEY=/dev/null "
+	    UPSTREAM_ENV "CLIENT_CERTIFICATE=%s",
+	    "--upstream=docker.io --mirror.upstreams.0.client_key=/dev/null "
+	    "--mirror.upstreams.0.client_certificate=%s" },
+	  client_certificate, NULL, DEVICES },
+	{ "mirror.upstreams[].client_key",
+	  { UPSTREAM_YAML "client_certificate: /dev/null, client_key: %s}]}",
+	    UPSTREAM_ENV "NAME=docker.io " UPSTREAM_ENV
+	    "CLIENT_CERTIFICATE=/dev/null " UPSTREAM_ENV "CLIENT_KEY=%s",
+	    "--upstream=docker.io "
+	    "--mirror.upstreams.0.client_certificate=/dev/null "
+	    "--mirror.upstreams.0.client_key=%s" },
+	  client_key, NULL, DEVICES },
+	{ "mirror.upstreams[].proxy",
+	  { UPSTREAM_YAML "proxy: '%s'}]}",
+	    UPSTREAM_ENV "NAME=docker.io " UPSTREAM_ENV "PROXY=%s",
+	    "--upstream=docker.io --mirror.upstreams.0.proxy=%s" },
+	  forward, NULL,
+	  { { "http://a", "http://a" },
+	    { "socks5://u:p%40@b:1/", "socks5://u:p%40@b:1" },
+	    { "https://u@[::1]:2", "https://u@[::1]:2" } } },
 	{ "mirror.upstreams[].credentials[].username",
 	  { UPSTREAM_YAML "credentials: [{password_file: /dev/null, "
 	    "username: %s}]}]}",
