@@ -138,15 +138,14 @@ static int incarnation_missing(struct copying *copying,
 	return 0;
 }
 
-static bool incarnation_is_damaged(struct copying *copying,
-				   const struct meta_copy *copy)
+static int incarnation_is_damaged(struct copying *copying,
+				  const struct meta_copy *copy, struct err *e)
 {
 	struct meta_blob now;
-	struct err ignored;
 
-	return meta_blob_find(copying->store->meta, &copy->digest, &now,
-			      &ignored) == 0 &&
-	       now.id == copy->blob.id && now.damage == DAMAGE_BYTES;
+	if (meta_blob_find(copying->store->meta, &copy->digest, &now, e) < 0)
+		return e->kind == ERR_BLOB_UNKNOWN ? 0 : -1;
+	return now.id == copy->blob.id && now.damage == DAMAGE_BYTES;
 }
 
 /* While the registry serves, others get the disk for half of the time. */

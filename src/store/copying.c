@@ -141,7 +141,11 @@ static int blob_visited(const struct meta_copy *copy, void *arg, struct err *e)
 
 	if (!go_on(0, copying))
 		return err_set(e, ERR_CLOSED, "it was told to end");
-	if (copying->is_damaged && copying->is_damaged(copying, copy))
+	int damaged =
+		copying->is_damaged ? copying->is_damaged(copying, copy, e) : 0;
+	if (damaged < 0)
+		return -1;
+	if (damaged)
 		return damaged_visited(copying, copy, e);
 	if (size_there(copying->to, copy) != copy->blob.size)
 		return blob_bring(copying, copy, e);

@@ -18,8 +18,10 @@ struct copying {
 	/* It is in neither. Null: it is lost. */
 	int (*missing)(struct copying *, const struct meta_copy *,
 		       struct err *);
-	/* Is it known to be, where it comes from? Null: nothing is. */
-	bool (*is_damaged)(struct copying *, const struct meta_copy *);
+	/* Is it known to be, where it comes from? 1, 0, -1. Null: nothing is.
+	 */
+	int (*is_damaged)(struct copying *, const struct meta_copy *,
+			  struct err *);
 	struct store *store; /* for both */
 	bool vanished;	     /* for `missing` */
 };
