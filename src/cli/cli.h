@@ -49,6 +49,8 @@ void cli_keep_help(const struct call *, struct buf *);
 int cli_gc(const struct call *, struct err *) may_wait must_check;
 int cli_help(const struct call *, struct err *) may_wait must_check;
 int cli_prefetch(const struct call *, struct err *) may_wait must_check;
+int cli_explain(const struct call *, struct err *) may_wait must_check;
+int cli_status(const struct call *, struct err *) may_wait must_check;
 int cli_verify(const struct call *, struct err *) may_wait must_check;
 int cli_version(const struct call *, struct err *) may_wait must_check;
 
@@ -59,6 +61,8 @@ void cli_restore_help(const struct call *, struct buf *);
 void cli_gc_help(const struct call *, struct buf *);
 void cli_help_help(const struct call *, struct buf *);
 void cli_prefetch_help(const struct call *, struct buf *);
+void cli_explain_help(const struct call *, struct buf *);
+void cli_status_help(const struct call *, struct buf *);
 void cli_verify_help(const struct call *, struct buf *);
 void cli_version_help(const struct call *, struct buf *);
 

@@ -5,10 +5,12 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/backup.h"
+#include "cli/status.h"
 #include "cli/verify.h"
 
 /* Whoever leads back to this process is told from its name in Via. */
@@ -185,6 +187,8 @@ static int answer(const char *request, const struct saying *saying, void *arg,
 		{ "keep", keep_answer, house->store },
 		{ "verify", verify_answer, house->store },
 		{ "backup", backup_answer, house->store },
+		{ "status", status_answer, house },
+		{ "explain", explain_answer, house },
 	};
 	struct span rest = span_of(request);
 	struct span verb = span_cut(&rest, ' ');
@@ -228,7 +232,11 @@ static void open_sweeps(struct house *house)
 int house_open(struct house *house, struct config *config, char *const *args,
 	       struct err *e)
 {
-	*house = (struct house){ .config = config, .args = args };
+	*house = (struct house){
+		.config = config,
+		.args = args,
+		.began_ms = clock_ms(),
+	};
 	house->api.settings =
 		current_open(api_settings_open(config), api_settings_close);
 	choose_pseudonym(house);

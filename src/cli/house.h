@@ -22,6 +22,7 @@ struct house {
 	struct control *control; /* null: there is none */
 	struct mirror_upstream *upstreams;
 	struct mirror *mirror;
+	int64_t began_ms;   /* clock_ms */
 	struct doors doors; /* of the start */
 	struct doors now;   /* of the last reload */
 	struct http *http;

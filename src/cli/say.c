@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 
 #define SAY_MS 100	    /* between two steps of a bar */
@@ -26,6 +27,46 @@ struct size_text size_text(int64_t bytes)
 	else
 		snprintf(text.s, sizeof(text.s), "%.1f %s", size, units[unit]);
 	return text;
+}
+
+struct time_text time_text(int64_t ms)
+{
+	static const struct {
+		const char *name;
+		int64_t ms;
+	} units[] = {
+		{ "d", 86400000 },
+		{ "h", 3600000 },
+		{ "min", 60000 },
+		{ "s", 1000 },
+	};
+	struct time_text text = { "0 s" };
+	size_t at = 0;
+
+	while (at + 1 < array_size(units) && ms < units[at].ms)
+		at++;
+	if (ms <= 0)
+		return text;
+	int64_t rest = at + 1 < array_size(units) ?
+			       ms % units[at].ms / units[at + 1].ms :
+			       0;
+	int len = snprintf(text.s, sizeof(text.s), "%lld %s",
+			   (long long)(ms / units[at].ms), units[at].name);
+	if (rest > 0)
+		snprintf(text.s + len, sizeof(text.s) - (size_t)len, " %lld %s",
+			 (long long)rest, units[at + 1].name);
+	return text;
+}
+
+bool say_line(const struct saying *saying, const char *format, ...)
+{
+	auto_buf struct buf line = { 0 };
+	va_list args;
+
+	va_start(args, format);
+	buf_vaddf(&line, format, args);
+	va_end(args);
+	return saying->line(saying->arg, line.at);
 }
 
 bool progress_say(struct progress *progress, int64_t done, int64_t all)

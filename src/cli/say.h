@@ -16,6 +16,15 @@ struct size_text {
 };
 struct size_text size_text(int64_t bytes);
 
+/* "3 h 12 min": the two largest units of it. */
+struct time_text {
+	char s[32];
+};
+struct time_text time_text(int64_t ms);
+
+/* One line, without a newline; as `line` of the saying. */
+bool say_line(const struct saying *, const char *format, ...) printf_like(2, 3);
+
 /* How far something is. Zero but for `saying`. */
 struct progress {
 	const struct saying *saying;

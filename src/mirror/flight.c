@@ -84,6 +84,11 @@ static enum log_level level_of(const struct flight *flight,
 	return LOG_WARN;
 }
 
+const char *flight_kind_text(enum flight_kind kind)
+{
+	return kinds[kind].name;
+}
+
 /* Whoever asked may be gone, so the flight says by itself how it ended. */
 static void report(const struct flight *flight, int64_t ms,
 		   const struct err *why)

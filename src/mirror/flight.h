@@ -130,6 +130,9 @@ int mirror_may_ask(const struct mirror *, const char *via, struct err *)
 
 struct crew *mirror_crew_of(struct mirror *, const struct mirror_upstream *);
 
+/* "blob". Static. */
+const char *flight_kind_text(enum flight_kind);
+
 /*
  * Joins the flight of that plan, or starts it; it has failed at once if
  * mirror_may_ask says no. To be left.

@@ -283,3 +283,47 @@ int pull_list(struct mirror *, const struct mirror_target *,
  */
 void pull_ahead(struct mirror *, const struct mirror_target *,
 		const struct digest *);
+
+/* ------------------------------------------------------- looking on */
+
+/* None of these asks an upstream, changes anything, or waits. */
+
+/* Something that comes from an upstream. */
+struct mirror_transfer {
+	const char *kind; /* "blob"; static */
+	struct repository repository;
+	struct reference reference;
+	int64_t length; /* bytes that are here */
+	int64_t size;	/* of all of it, or -1 */
+};
+/* Fills in `room` of them at most; returns how many there are. */
+size_t mirror_transfers(struct mirror *, struct mirror_transfer *out,
+			size_t room);
+
+/* An upstream, by its place in the options. */
+struct mirror_upstream_state {
+	const char *name;
+	struct upstream_health health;
+	struct upstream_budget budget;
+};
+size_t mirror_upstream_count(const struct mirror *);
+void mirror_upstream_state(struct mirror *, size_t index,
+			   struct mirror_upstream_state *out);
+
+/* What pull_manifest would do now. */
+struct mirror_prospect {
+	enum {
+		PROSPECT_UNKNOWN, /* nothing: there is no such manifest here */
+		PROSPECT_HERE,	  /* answer, without asking anybody */
+		PROSPECT_FRESH,	  /* the same, of a tag within its lifetime */
+		PROSPECT_STALE,	  /* ask about the tag */
+		PROSPECT_MISS	  /* fetch it */
+	} kind;
+	struct meta_manifest
+		manifest;    /* in the arena; not of _UNKNOWN, _MISS */
+	int64_t age_ms;	     /* of a tag: since it was confirmed */
+	int64_t lifetime_ms; /* likewise: how long it is believed */
+};
+int mirror_foresee(struct mirror *, const struct mirror_target *,
+		   const struct reference *, struct arena *,
+		   struct mirror_prospect *out, struct err *) must_check;

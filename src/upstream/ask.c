@@ -341,8 +341,8 @@ static int say_busy(const struct ask *ask, const struct account_turn *turn,
 	return -1;
 }
 
-int ask_at(const struct ask *ask, size_t index, int64_t silence_ms,
-	   struct err *e)
+static int ask_accounts(const struct ask *ask, size_t index, int64_t silence_ms,
+			struct err *e)
 {
 	struct account_turn turn = { .counted = !ask->is_blob };
 
@@ -354,6 +354,15 @@ int ask_at(const struct ask *ask, size_t index, int64_t silence_ms,
 		turn.paused = turn.paused || e->kind == ERR_BUSY;
 	}
 	return say_busy(ask, &turn, e);
+}
+
+int ask_at(const struct ask *ask, size_t index, int64_t silence_ms,
+	   struct err *e)
+{
+	int failed = ask_accounts(ask, index, silence_ms, e);
+
+	health_note(&ask->upstream->health, failed ? e : NULL);
+	return failed;
 }
 
 int ask_each(struct ask *ask, struct err *e)

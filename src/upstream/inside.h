@@ -6,6 +6,7 @@
 
 #include "base/metrics.h"
 #include "client/client.h"
+#include "upstream/health.h"
 #include "upstream/upstream.h"
 
 struct accounts;
@@ -27,6 +28,7 @@ struct upstream {
 	struct tokens *tokens;
 	struct accounts *accounts;
 	struct metric_owner *metrics;
+	struct health health;
 	int64_t silence_ms;
 	int64_t pace_ms;
 	int64_t answer_ms;

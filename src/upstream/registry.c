@@ -53,6 +53,7 @@ int upstream_open(const struct upstream_options *options, struct upstream **out,
 	upstream->name = mem_text(options->name);
 	upstream->pseudonym = mem_text(options->pseudonym);
 	upstream->tokens = tokens_open();
+	health_open(&upstream->health);
 	upstream->metrics = metric_owner(options->name);
 	upstream->silence_ms = or_else(options->silence_ms, 10000);
 	upstream->pace_ms = or_else(options->pace_ms, 30000);
@@ -93,6 +94,7 @@ void upstream_close(struct upstream **at)
 		free(upstream->addresses[i].url);
 	free(upstream->addresses);
 	tokens_close(&upstream->tokens);
+	health_close(&upstream->health);
 	client_close(&upstream->client);
 	accounts_close(&upstream->accounts);
 	free(upstream->pseudonym);

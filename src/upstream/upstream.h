@@ -76,6 +76,14 @@ struct upstream_budget {
 };
 void upstream_budget(const struct upstream *, struct upstream_budget *out);
 
+/* Whether it answers. That it has not what was asked for is an answer, too. */
+struct upstream_health {
+	int64_t answered_ms; /* ago; -1: never */
+	int64_t failed_ms;   /* likewise; 401, 403 and 429 are failures */
+	char why[sizeof(((struct err *)0)->message)];
+};
+void upstream_health(struct upstream *, struct upstream_health *out);
+
 /*
  * How long a tag is to be believed that is believed for `ms` while there is
  * plenty: longer when less than half of the budget is left. Never waits.

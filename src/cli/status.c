@@ -1,0 +1,164 @@
+/*
+ * private-registry status: what the registry that serves is at.
+ */
+#include "cli/status.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "cli/inside.h"
+#include "cli/say.h"
+
+enum { TRANSFERS_MOST = 50 }; /* that are told one by one */
+
+/* ------------------------------------------------------------- in the server
+ */
+
+void upstream_tell(const struct mirror_upstream_state *state, struct buf *out)
+{
+	const struct upstream_health *health = &state->health;
+	const struct upstream_budget *budget = &state->budget;
+	bool failing = health->failed_ms >= 0 &&
+		       (health->answered_ms < 0 ||
+			health->failed_ms <= health->answered_ms);
+
+	if (failing)
+		buf_addf(out, "failed %s ago: %s%s",
+			 time_text(health->failed_ms).s, health->why,
+			 health->answered_ms < 0 ? "" : "; ");
+	if (health->answered_ms >= 0)
+		buf_addf(out, "answered %s ago",
+			 time_text(health->answered_ms).s);
+	if (health->failed_ms < 0 && health->answered_ms < 0)
+		buf_addf(out, "not asked so far");
+	if (!failing && health->failed_ms >= 0)
+		buf_addf(out, "; failed %s ago: %s",
+			 time_text(health->failed_ms).s, health->why);
+	if (budget->limit > 0)
+		buf_addf(out, "; %lld of %lld requests left",
+			 (long long)budget->left, (long long)budget->limit);
+	if (budget->limit > 0 && budget->window_s > 0)
+		buf_addf(out, " in %s", time_text(budget->window_s * 1000).s);
+	if (budget->paused_ms > 0)
+		buf_addf(out, "; asked again for manifests and lists in %s",
+			 time_text(budget->paused_ms).s);
+}
+
+static void tell_cache(const struct saying *saying)
+{
+	int64_t limit = metric_read(METRIC_CACHE_LIMIT);
+
+	say_line(saying, "cache: %s%s%s",
+		 size_text(metric_read(METRIC_CACHE_BYTES)).s,
+		 limit ? " of " : ", without a limit",
+		 limit ? size_text(limit).s : "");
+}
+
+static void tell_transfer(const struct mirror_transfer *transfer,
+			  const struct saying *saying)
+{
+	auto_buf struct buf line = { 0 };
+
+	buf_addf(&line, "  %s %s %s", transfer->kind,
+		 repository_text(&transfer->repository).s,
+		 reference_text(&transfer->reference).s);
+	if (transfer->length > 0)
+		buf_addf(&line, ": %s", size_text(transfer->length).s);
+	if (transfer->length > 0 && transfer->size > 0)
+		buf_addf(&line, " of %s", size_text(transfer->size).s);
+	saying->line(saying->arg, line.at);
+}
+
+static void tell_transfers(struct mirror *mirror, const struct saying *saying)
+{
+	auto_free struct mirror_transfer *at =
+		mem_array(TRANSFERS_MOST, sizeof(*at));
+	size_t count = mirror_transfers(mirror, at, TRANSFERS_MOST);
+
+	say_line(saying, "coming from upstreams: %zu", count);
+	for (size_t i = 0; i < count && i < TRANSFERS_MOST; i++)
+		tell_transfer(&at[i], saying);
+}
+
+static void tell_upstreams(struct mirror *mirror, const struct saying *saying)
+{
+	for (size_t i = 0; i < mirror_upstream_count(mirror); i++) {
+		auto_buf struct buf line = { 0 };
+		struct mirror_upstream_state state;
+
+		mirror_upstream_state(mirror, i, &state);
+		upstream_tell(&state, &line);
+		say_line(saying, "upstream %s: %s", state.name, line.at);
+	}
+}
+
+int status_answer(const char *request, const struct saying *saying, void *arg,
+		  struct err *e)
+{
+	const struct house *house = arg;
+
+	(void)request;
+	(void)e;
+	say_line(saying, "private-registry " VERSION ", up %s, data in %s",
+		 time_text(clock_ms() - house->began_ms).s,
+		 house->config->data);
+	tell_cache(saying);
+	say_line(saying, "connections: %lld",
+		 (long long)metric_read(METRIC_CONNECTIONS));
+	tell_transfers(house->mirror, saying);
+	tell_upstreams(house->mirror, saying);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- the verb */
+
+int status_ask(char *const *args, const char *request, struct err *e)
+{
+	auto_of(config) struct config *config = NULL;
+	auto_with(screen_close) struct screen screen;
+
+	screen_open(&screen);
+	if (options_load(args, &config, e) < 0)
+		return -1;
+	if (control_ask(config->data, request, &screen.saying, e) == 0)
+		return 0;
+	if (e->kind != ERR_UNAVAILABLE)
+		return -1;
+	return err_set(e, ERR_UNAVAILABLE,
+		       "no registry serves %s; is it another data directory, "
+		       "or is it not running?",
+		       config->data);
+}
+
+int cli_status(const struct call *call, struct err *e)
+{
+	return status_ask(call->args, "status", e);
+}
+
+void cli_status_help(const struct call *call, struct buf *out)
+{
+	(void)call;
+	buf_addf(out,
+		 "usage: private-registry status [--config FILE] "
+		 "[--KEY VALUE]...\n"
+		 "\n"
+		 "Tells what the registry that serves the data directory is "
+		 "at: since when, how\n"
+		 "much is cached, what is coming from upstreams, and of each "
+		 "upstream when it\n"
+		 "last answered or failed, why, and how much it may still be "
+		 "asked.\n"
+		 "\n"
+		 "Example\n"
+		 "  private-registry status --data /srv/images\n"
+		 "\n"
+		 "Options\n"
+		 "  --config FILE           YAML, as of serve; so are all "
+		 "other options,\n"
+		 "                          see private-registry serve --help\n"
+		 "  --help                  this text\n"
+		 "\n"
+		 "Exit status\n"
+		 "  0 it answered, 1 it did not, 2 the command line or the "
+		 "configuration is wrong\n");
+}
