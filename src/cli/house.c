@@ -241,12 +241,14 @@ int house_open(struct house *house, struct config *config, char *const *args,
 		current_open(api_settings_open(config), api_settings_close);
 	choose_pseudonym(house);
 	house->first = current_hold(house->api.settings);
-	if (store_open(config->data, &house->store, e) < 0 ||
+	if (fresh_check(config, e) < 0 ||
+	    store_open(config->data, &house->store, e) < 0 ||
 	    open_upstreams(house, e) < 0)
 		return -1;
 	set_cache(house->store, config);
 	set_rules(house->store, config);
 	open_mirror(house);
+	house->fresh = fresh_open(house->mirror, house->api.settings);
 	open_sweeps(house); /* before the doors: who finds it ready finds all */
 	return open_doors(house, e);
 }
@@ -262,6 +264,10 @@ void house_close(struct house *house)
 		control_close(&house->control);
 	if (house->http)
 		http_close(&house->http);
+	if (house->fresh) {
+		mirror_stop(house->mirror);
+		fresh_close(&house->fresh);
+	}
 	if (house->mirror)
 		mirror_close(&house->mirror);
 	for (size_t i = 0;

@@ -3,6 +3,7 @@
  */
 #pragma once
 #include "api/api.h"
+#include "cli/fresh.h"
 #include "cli/gc.h"
 #include "cli/keep.h"
 
@@ -22,6 +23,7 @@ struct house {
 	struct control *control; /* null: there is none */
 	struct mirror_upstream *upstreams;
 	struct mirror *mirror;
+	struct fresh *fresh;
 	int64_t began_ms;   /* clock_ms */
 	struct doors doors; /* of the start */
 	struct doors now;   /* of the last reload */

@@ -116,12 +116,23 @@ static int blob_note(struct crate *crate, const struct descriptor *blob,
 	return 0;
 }
 
+static bool is_wanted(const struct crate *crate, const struct descriptor *at)
+{
+	const struct image_fetch *fetch = crate->fetch;
+
+	for (size_t i = 0; i < fetch->platform_count; i++)
+		if (platform_eq(&fetch->platforms[i], &at->platform))
+			return true;
+	return fetch->platform_count == 0 || at->role != DESCRIPTOR_MANIFEST;
+}
+
 static int gather(struct crate *crate, const struct reference *reference,
 		  int depth, struct err *e)
 {
 	const struct image_source *source = crate->fetch->source;
 	auto_of(arena) struct arena *arena = arena_open();
 	struct manifest manifest;
+	size_t wanted = 0;
 
 	if (depth > DEPTH)
 		return err_set(e, ERR_TOO_MANY,
@@ -133,13 +144,18 @@ static int gather(struct crate *crate, const struct reference *reference,
 	for (size_t i = 0; i < manifest.count; i++) {
 		const struct descriptor *at = &manifest.descriptors[i];
 		struct reference child = reference_to_digest(&at->digest);
-		int failed = at->role == DESCRIPTOR_MANIFEST ?
-				     gather(crate, &child, depth + 1, e) :
-				     blob_note(crate, at, e);
 
-		if (failed)
+		if (!is_wanted(crate, at))
+			continue;
+		wanted++;
+		if ((at->role == DESCRIPTOR_MANIFEST ?
+			     gather(crate, &child, depth + 1, e) :
+			     blob_note(crate, at, e)) < 0)
 			return -1;
 	}
+	if (wanted == 0 && manifest.count > 0)
+		return err_set(e, ERR_NOT_FOUND,
+			       "it has nothing for that platform");
 	return 0;
 }
 

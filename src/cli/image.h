@@ -47,6 +47,8 @@ struct image_sum {
 
 struct image_fetch {
 	const struct image_source *source;
+	const struct platform *platforms; /* of what an index names */
+	size_t platform_count;		  /* 0: all of it */
 	/* Now and then, on the caller's thread; or null. */
 	void (*progress)(int64_t done, int64_t all, void *arg);
 	void *arg;
@@ -54,7 +56,8 @@ struct image_fetch {
 
 /*
  * Its manifest, those that an index names, and all their blobs, some at once.
- * What is not to be distributed is left out. The error is one of them.
+ * What is not to be distributed is left out. ERR_NOT_FOUND: an index has
+ * nothing for these platforms. The error is that of one of them.
  */
 int image_fetch(const struct image_fetch *, const struct image *,
 		struct image_sum *out, struct err *) may_wait must_check;

@@ -26,6 +26,8 @@ struct prefetch {
 	const char *file;  /* null: none */
 	struct image *images;
 	size_t image_count;
+	struct platform *platforms;
+	size_t platform_count;
 
 	struct client *client;
 };
@@ -34,6 +36,7 @@ static void prefetch_free(struct prefetch *prefetch)
 {
 	buf_free(&prefetch->server);
 	free(prefetch->images);
+	free(prefetch->platforms);
 	client_close(&prefetch->client);
 }
 
@@ -178,7 +181,13 @@ static int prefetch_one(struct prefetch *prefetch, const struct image *image,
 {
 	struct image_source source = { source_manifest, source_blob, prefetch };
 	struct progress progress = { .saying = saying };
-	struct image_fetch fetch = { &source, show, &progress };
+	struct image_fetch fetch = {
+		.source = &source,
+		.platforms = prefetch->platforms,
+		.platform_count = prefetch->platform_count,
+		.progress = show,
+		.arg = &progress,
+	};
 	auto_buf struct buf line = { 0 };
 	struct image_sum sum;
 
@@ -318,14 +327,38 @@ static int server_check(struct buf *server, struct err *e)
 	return 0;
 }
 
+/* "linux/amd64,linux/arm64"; null: none. */
+static int platforms_read(struct prefetch *prefetch, const char *typed,
+			  struct err *e)
+{
+	struct span rest = span_of(typed);
+
+	while (rest.at) {
+		struct span text = span_trim(span_cut(&rest, ','));
+		struct platform platform;
+
+		if (!platform_parse(text, &platform))
+			return err_set(e, ERR_USAGE,
+				       "\"%.*s\" is no platform; write "
+				       "linux/amd64, or linux/arm/v7",
+				       SPAN_ARG(text));
+		prefetch->platforms = mem_grow(prefetch->platforms,
+					       (prefetch->platform_count + 1) *
+						       sizeof(struct platform));
+		prefetch->platforms[prefetch->platform_count++] = platform;
+	}
+	return 0;
+}
+
 static int prefetch_prepare(struct prefetch *prefetch, char *const *args,
 			    struct err *e)
 {
 	auto_of(config) struct config *config = NULL;
 	auto_free char **rest = NULL;
-	const char *server = NULL;
+	const char *server = NULL, *platforms = NULL;
 	const struct own_option own[] = {
 		{ "--server", .text = &server },
+		{ "--platform", .text = &platforms },
 		{ "--ca", .text = &prefetch->ca },
 		{ "--from-file", .text = &prefetch->file },
 		{ 0 },
@@ -335,7 +368,8 @@ static int prefetch_prepare(struct prefetch *prefetch, char *const *args,
 	    own_options_take(args, own, &rest, e) < 0 ||
 	    options_load(rest, &config, e) < 0)
 		return -1;
-	if (prefetch->file && images_read(prefetch, e) < 0)
+	if (platforms_read(prefetch, platforms, e) < 0 ||
+	    (prefetch->file && images_read(prefetch, e) < 0))
 		return -1;
 	if (prefetch->image_count == 0)
 		return err_set(e, ERR_USAGE,
@@ -366,21 +400,26 @@ void cli_prefetch_help(const struct call *call, struct buf *out)
 	(void)call;
 	buf_addf(
 		out,
-		"usage: private-registry prefetch IMAGE... [--from-file FILE] "
-		"[--server URL]\n"
-		"                                 [--config FILE] "
-		"[--KEY VALUE]...\n"
+		"usage: private-registry prefetch IMAGE... [--platform P] "
+		"[--from-file FILE]\n"
+		"                                 [--server URL] "
+		"[--config FILE]\n"
+		"                                 [--KEY VALUE]...\n"
 		"\n"
 		"Asks a registry that runs for these images, so that they are "
 		"cached there\n"
 		"before somebody needs them.\n"
 		"\n"
 		"Examples\n"
-		"  private-registry prefetch nginx:1.27 ghcr.io/org/app:2\n"
+		"  private-registry prefetch nginx:1.27 --platform "
+		"linux/amd64,linux/arm64\n"
 		"  private-registry prefetch --from-file images.txt --server "
 		"http://registry:5000\n"
 		"\n"
 		"Options\n"
+		"  --platform P            linux/amd64, say; several with "
+		"commas. Without it: all\n"
+		"                          that an image is for\n"
 		"  --from-file FILE        more images, one a line; # begins a "
 		"comment; - is\n"
 		"                          the standard input\n"

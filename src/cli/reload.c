@@ -29,7 +29,8 @@ static void renewal_free(struct renewal *renewal)
 static int make(const struct house *house, struct renewal *out,
 		struct buf *kept, struct err *e)
 {
-	if (options_load(house->args, &out->config, e) < 0)
+	if (options_load(house->args, &out->config, e) < 0 ||
+	    fresh_check(out->config, e) < 0)
 		return -1;
 	config_keep(out->config, house->config, kept);
 	const struct config *config = out->config;
@@ -61,6 +62,7 @@ static void put_in_place(struct house *house, struct renewal *renewal)
 	http_limit(house->http, LANE_UPLOAD, (unsigned)config->upload_limit);
 	house->config = config;
 	current_replace(house->api.settings, api_settings_open(config));
+	fresh_wake(house->fresh);
 }
 
 int house_reload(struct house *house, struct err *e)

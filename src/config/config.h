@@ -75,6 +75,12 @@ struct config_immutable {
 	char *tags;
 };
 
+/* An image that is fetched by itself. */
+struct config_prefetch {
+	char *image;
+	int64_t every_ms; /* of uptime */
+};
+
 struct config_quota {
 	char *repositories; /* a pattern */
 	int64_t size;	    /* bytes of all of them together */
@@ -122,6 +128,8 @@ struct config {
 	enum config_access access;
 	struct config_immutable *immutable;
 	size_t immutable_count;
+	struct config_prefetch *prefetch;
+	size_t prefetch_count;
 	struct config_quota *quotas;
 	size_t quota_count;
 	struct config_keep *keep;

@@ -121,6 +121,13 @@ static const struct list quotas = {
 	.first = "quotas[].repositories",
 };
 
+static const struct list prefetch = {
+	.at = offsetof(struct config, prefetch),
+	.count_at = offsetof(struct config, prefetch_count),
+	.size = sizeof(struct config_prefetch),
+	.first = "mirror.prefetch[].image",
+};
+
 static const struct list keep = {
 	.at = offsetof(struct config, keep),
 	.count_at = offsetof(struct config, keep_count),
@@ -133,6 +140,7 @@ static const struct list keep = {
 #define IN_CERTIFICATE(field) \
 	&certificates, offsetof(struct config_certificate, field)
 #define IN_IMMUTABLE(field) &immutable, offsetof(struct config_immutable, field)
+#define IN_PREFETCH(field) &prefetch, offsetof(struct config_prefetch, field)
 #define IN_QUOTA(field) &quotas, offsetof(struct config_quota, field)
 #define IN_KEEP(field) &keep, offsetof(struct config_keep, field)
 #define IN_CREDENTIAL(field) \
@@ -282,6 +290,13 @@ const struct key keys[] = {
 		  "most a tenth of it; or none" },
 	{ "mirror.patience", DURATION, IN_CONFIG(patience_ms), .initial = "1s",
 	  .help = "how long a cached answer waits for a slow upstream" },
+	{ "mirror.prefetch[].image", TEXT, IN_PREFETCH(image),
+	  .help = "an image that is fetched before anybody asks for it, soon "
+		  "after the start; for the platforms of its upstream, or all" },
+	{ "mirror.prefetch[].every", AGE, IN_PREFETCH(every_ms),
+	  .initial = "1h",
+	  .help = "and how often it is looked at again; counted while the "
+		  "registry runs" },
 	{ "mirror.upstreams", LIST, IN_CONFIG(upstreams),
 	  .initial = "docker.io",
 	  .help = "a registry to mirror; docker.io always is; several: repeat "

@@ -8,7 +8,8 @@ import pytest
 
 from lab.content import content
 from lab.images import OCI_INDEX, Manifest, encode
-from lab.registry import BINARY
+from lab.registry import BINARY, Registry
+from lab.waiting import wait_until
 
 MIB = 1 << 20
 
@@ -59,21 +60,43 @@ def test_prefetching_again_asks_for_nothing(upstream, prefetch):
     assert upstream.requests == []
 
 
-def test_an_index_comes_with_all_its_images(registry, upstream, prefetch):
-    images = [upstream.add_image("team/app", f"{i}", content(f"{i}", 1000))
-              for i in range(2)]
+def add_index(upstream, *platforms):
+    """An index of small images, by its digest."""
+    images = [upstream.add_image("team/app", each.replace("/", "-"),
+                                 content(each, 1000)) for each in platforms]
     index = Manifest(OCI_INDEX, encode({
         "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [
             {"mediaType": image.manifest.media_type, "size":
-             len(image.manifest.body), "digest": image.manifest.digest}
-            for image in images]}))
+             len(image.manifest.body), "digest": image.manifest.digest,
+             "platform": dict(zip(("os", "architecture"), each.split("/")))}
+            for image, each in zip(images, platforms)]}))
+    index.images = images
     upstream.add_manifest("team/app", index)
+    return index
+
+
+def test_an_index_comes_with_all_its_images(registry, upstream, prefetch):
+    index = add_index(upstream, "linux/amd64", "linux/arm64")
     status, out, _ = prefetch(f"team/app@{index.digest}")
     assert status == 0 and ": 3 manifests, 4 blobs, " in out
     upstream.stop()
-    for image in images:
+    for image in index.images:
         image.tag = image.manifest.digest
         pull(registry, image)
+
+
+def test_of_an_index_only_the_platforms_that_are_wanted(upstream, prefetch):
+    """ARM in its other spelling; what an index says of itself counts."""
+    index = add_index(upstream, "linux/amd64", "linux/arm64")
+    status, out, _ = prefetch(f"team/app@{index.digest}",
+                              "--platform", "linux/aarch64")
+    assert status == 0 and ": 2 manifests, 2 blobs, " in out
+    status, _, err = prefetch(f"team/app@{index.digest}",
+                              "--platform=linux/s390x")
+    assert status == 1 and "nothing for that platform" in err
+    assert prefetch(f"team/app@{index.digest}", "--platform",
+                    "linux/amd64,linux/arm64")[1].count(": 3 manifests") == 1
+    assert "is no platform" in prefetch("app", "--platform=linux")[2]
 
 
 def test_what_does_not_come_is_told_and_the_rest_comes(registry, upstream,
@@ -144,3 +167,83 @@ def test_without_a_registry_it_says_where_it_looked(registry, prefetch):
     registry.stop()
     status, _, err = prefetch("app:1")
     assert status == 1 and f"http://{address}" in err
+
+
+# ------------------------------------------------------------ by itself
+
+@pytest.fixture
+def start_fresh(start_registry, upstream):
+    def start(*images, every="1s", **keys):
+        return start_registry(
+            {"docker.io": upstream.url}, mirror={"prefetch": [
+                {"image": image, "every": every} for image in images]},
+            options={"docker.io": {"tag_lifetime": "0s"} | keys})
+    return start
+
+
+def fetched(registry, image):
+    """How often all of it came, as the log says."""
+    return len([line for line in registry.log_lines("prefetch")
+                if line["image"] == image and "error" not in line])
+
+
+def test_a_list_is_kept_fresh(start_fresh, upstream):
+    upstream.add_small_image("library/app")
+    registry = start_fresh("app:1")
+    wait_until(lambda: fetched(registry, "app:1") > 0, "the first image")
+    image = upstream.add_image("library/app", "1", content("new", 2000))
+    wait_until(lambda: upstream.seen("blob", "GET") and any(
+        image.layers[1].digest in each.target
+        for each in upstream.seen("blob", "GET")), "the new layer")
+    before = fetched(registry, "app:1")
+    wait_until(lambda: fetched(registry, "app:1") > before, "all of it")
+    upstream.stop()
+    pull(registry, image)
+
+
+def test_what_fails_is_asked_for_the_next_time(start_fresh, upstream):
+    registry = start_fresh("none:1", "app:1")
+    wait_until(lambda: [line for line in registry.log_lines("prefetch")
+                        if line["image"] == "app:1"], "a failure")
+    upstream.add_small_image("library/app")
+    wait_until(lambda: fetched(registry, "app:1"), "the image")
+    assert fetched(registry, "none:1") == 0
+
+
+def test_it_is_not_asked_for_before_its_time(start_fresh, upstream):
+    upstream.add_small_image("library/app")
+    upstream.add_small_image("library/other")
+    registry = start_fresh("app:1", every="1h")
+    wait_until(lambda: fetched(registry, "app:1"), "the image")
+    text = registry.configuration.read_text()
+    registry.configuration.write_text(text.replace("app:1", "other:1"))
+    upstream.forget()
+    registry.signal()
+    wait_until(lambda: fetched(registry, "other:1"), "the other image")
+    assert not [each for each in upstream.requests if "/app/" in each.target]
+
+
+def test_only_the_platforms_of_the_upstream(start_fresh, upstream):
+    index = add_index(upstream, "linux/amd64", "linux/arm64")
+    name = f"team/app@{index.digest}"
+    registry = start_fresh(name, platforms=["linux/arm64"])
+    wait_until(lambda: fetched(registry, name), "the image")
+    asked = " ".join(each.target for each in upstream.seen("manifest"))
+    assert index.images[1].manifest.digest in asked
+    assert index.images[0].manifest.digest not in asked
+
+
+def test_a_list_with_what_is_no_image_is_refused(start_fresh, scene, upstream):
+    registry = Registry(scene, {"docker.io": upstream.url}, mirror={
+        "prefetch": [{"image": "No"}]}).start(wait=False)
+    assert registry.wait() == 2
+    assert 'mirror.prefetch[0].image: "No" is no image' in registry.log()
+
+
+def test_a_stop_does_not_wait_for_it(start_fresh, upstream):
+    upstream.add_image("library/app", "1", content("a", 3 * MIB))
+    upstream.always.stall_at = MIB
+    registry = start_fresh("app:1")
+    wait_until(lambda: upstream.count("blob", "GET"), "the layer to begin")
+    assert registry.stop() == 0
+    upstream.release()

@@ -139,6 +139,18 @@ static const char *quota_size(const struct config *config)
 	return config->quota_count ? number_text(config->quotas[0].size) : NULL;
 }
 
+static const char *prefetch_image(const struct config *config)
+{
+	return config->prefetch_count ? config->prefetch[0].image : NULL;
+}
+
+static const char *prefetch_every(const struct config *config)
+{
+	return config->prefetch_count ?
+		       number_text(config->prefetch[0].every_ms) :
+		       NULL;
+}
+
 static const char *keep(const struct config *config)
 {
 	return config->keep_count ? config->keep[0].repositories : NULL;
