@@ -34,6 +34,7 @@ void metrics_get(struct call *call)
 {
 	auto_buf struct buf text = { 0 };
 
+	mirror_count_saved(call->api->mirror);
 	metrics_print(&text);
 	say(call, arena_copy(call->request->arena, buf_span(&text)));
 }

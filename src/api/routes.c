@@ -243,6 +243,9 @@ void api_done(const struct request *req, const struct http_outcome *outcome)
 	log_request(req, outcome);
 	if (outcome->bad_file)
 		store_suspect(call->api->store, &call->digest);
-	if (call)
-		call_end(call);
+	if (!call)
+		return;
+	mirror_count(call->api->mirror, &call->target.repository, EACH_SENT,
+		     outcome->sent);
+	call_end(call);
 }

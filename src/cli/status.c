@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/version.h"
 #include "cli/inside.h"
 #include "cli/say.h"
 
@@ -80,6 +81,18 @@ static void tell_transfers(struct mirror *mirror, const struct saying *saying)
 		tell_transfer(&at[i], saying);
 }
 
+/* What its images were to clients, and to it. */
+static void traffic_tell(const char *name, struct buf *out)
+{
+	const struct metric_owner *counters = metric_owner(name);
+	int64_t sent = metric_read_for(counters, EACH_SENT);
+
+	if (sent > 0)
+		buf_addf(out, "; %s sent to clients, %s fetched",
+			 size_text(sent).s,
+			 size_text(metric_read_for(counters, EACH_BYTES)).s);
+}
+
 static void tell_upstreams(struct mirror *mirror, const struct saying *saying)
 {
 	for (size_t i = 0; i < mirror_upstream_count(mirror); i++) {
@@ -88,6 +101,7 @@ static void tell_upstreams(struct mirror *mirror, const struct saying *saying)
 
 		mirror_upstream_state(mirror, i, &state);
 		upstream_tell(&state, &line);
+		traffic_tell(state.name, &line);
 		say_line(saying, "upstream %s: %s", state.name, line.at);
 	}
 }
@@ -99,7 +113,7 @@ int status_answer(const char *request, const struct saying *saying, void *arg,
 
 	(void)request;
 	(void)e;
-	say_line(saying, "private-registry " VERSION ", up %s, data in %s",
+	say_line(saying, "%s, up %s, data in %s", program_text,
 		 time_text(clock_ms() - house->began_ms).s,
 		 house->config->data);
 	tell_cache(saying);

@@ -1,6 +1,7 @@
 /*
  * What each verb does with its words, and what it says about itself.
  */
+#include "base/version.h"
 #include "cli/inside.h"
 
 /* -------------------------------------------------------------------- serve */
@@ -105,7 +106,7 @@ int cli_version(const struct call *call, struct err *e)
 
 	if (args_end(call->args, e) < 0)
 		return -1;
-	buf_addf(&out, "private-registry " VERSION "\n");
+	buf_addf(&out, "%s\n", program_text);
 	return print_out(&out, e);
 }
 

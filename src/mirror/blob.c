@@ -32,12 +32,6 @@ static void view_growing(struct growing *growing, struct blob_view *out)
 	};
 }
 
-static void count_hit(const struct mirror_target *target)
-{
-	if (!repository_is_local(&target->repository))
-		metric_add(METRIC_HITS, 1);
-}
-
 int pull_peek_blob(struct mirror *mirror, const struct mirror_target *target,
 		   const struct digest *digest, struct blob_view *out,
 		   struct err *e)
@@ -47,7 +41,7 @@ int pull_peek_blob(struct mirror *mirror, const struct mirror_target *target,
 
 	if (store_peek_blob(mirror->store, repository, digest, &place, e) ==
 	    0) {
-		count_hit(target);
+		mirror_count(mirror, repository, EACH_HITS, 1);
 		view_place(&place, out);
 		return 0;
 	}
@@ -61,7 +55,7 @@ int pull_peek_blob(struct mirror *mirror, const struct mirror_target *target,
 	struct growing *growing = flight_peek_blob(mirror, digest);
 	if (!growing)
 		return -1;
-	metric_add(METRIC_JOINS, 1);
+	mirror_count(mirror, repository, EACH_JOINS, 1);
 	view_growing(growing, out);
 	return 0;
 }
@@ -75,7 +69,7 @@ int pull_peek_blob_size(struct mirror *mirror,
 
 	if (store_peek_size(mirror->store, repository, digest, size_out, e) ==
 	    0) {
-		count_hit(target);
+		mirror_count(mirror, repository, EACH_HITS, 1);
 		return 0;
 	}
 	if (!repository_is_local(repository) && e->kind == ERR_BLOB_UNKNOWN)

@@ -208,7 +208,7 @@ static struct flight *start_wanted(struct mirror *mirror,
 {
 	struct flight *flight = start(mirror, plan);
 
-	metric_add(METRIC_MISSES, 1);
+	mirror_count(mirror, &plan->repository, EACH_MISSES, 1);
 	line_up_first(flight);
 	return flight;
 }
@@ -234,7 +234,7 @@ struct flight *flight_join(struct mirror *mirror,
 	if (mirror_may_ask(mirror, plan->via, &why) < 0)
 		flight = refused(mirror, plan, &why);
 	else if (flight)
-		metric_add(METRIC_JOINS, 1);
+		mirror_count(mirror, &plan->repository, EACH_JOINS, 1);
 	else
 		flight = start_wanted(mirror, plan);
 	if (lags(flight) && flight->jobs == 1)

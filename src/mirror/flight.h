@@ -11,6 +11,7 @@
 #pragma once
 #include <stdatomic.h>
 
+#include "base/metrics.h"
 #include "base/pool.h"
 #include "base/thread.h"
 #include "mirror/mirror.h"
@@ -90,7 +91,8 @@ struct news {
 struct mirror {
 	struct mirror_options options;
 	struct store *store;
-	struct crew *crews; /* one an upstream, in their order */
+	struct crew *crews;		/* one an upstream, in their order */
+	struct metric_owner **counters; /* likewise */
 	pthread_mutex_t lock;
 	/* Guarded by lock: */
 	struct flight *flights;	     /* not ended yet */

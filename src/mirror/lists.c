@@ -29,7 +29,7 @@ int pull_peek_list(struct mirror *mirror, const struct mirror_target *target,
 	}
 	if (!mirror_believes(mirror, target, out->list.checked))
 		return err_set(e, ERR_NOT_HERE, "the list's lifetime is over");
-	metric_add(METRIC_HITS, 1);
+	mirror_count(mirror, &target->repository, EACH_HITS, 1);
 	return 0;
 }
 
@@ -89,7 +89,7 @@ int pull_list(struct mirror *mirror, const struct mirror_target *target,
 	if (!have)
 		return -1;
 	out->warning = stale_warning(out->list.checked, e, arena);
-	metric_add(METRIC_STALE, 1);
+	mirror_count(mirror, &target->repository, EACH_STALE, 1);
 	return 0;
 }
 

@@ -61,8 +61,7 @@ int pull_peek_manifest(struct mirror *mirror,
 	}
 	if (!is_fresh(mirror, target, reference, found.checked))
 		return err_set(e, ERR_NOT_HERE, "the tag's lifetime is over");
-	if (!local)
-		metric_add(METRIC_HITS, 1);
+	mirror_count(mirror, &target->repository, EACH_HITS, 1);
 	view_manifest(mirror, &found, out);
 	return 0;
 }
@@ -145,7 +144,7 @@ int pull_manifest(struct mirror *mirror, const struct mirror_target *target,
 	if (!have)
 		return -1;
 	out->warning = stale_warning(old.checked, e, arena);
-	metric_add(METRIC_STALE, 1);
+	mirror_count(mirror, &target->repository, EACH_STALE, 1);
 	return 0;
 }
 

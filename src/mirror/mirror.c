@@ -24,6 +24,8 @@ struct mirror *mirror_open(const struct mirror_options *options)
 	pthread_mutex_init(&mirror->lock, NULL);
 	mirror->crews =
 		mem_array(options->upstream_count, sizeof(*mirror->crews));
+	mirror->counters = mem_array(options->upstream_count,
+				     sizeof(struct metric_owner *));
 	mirror->upstreams =
 		mem_array(options->upstream_count, sizeof(struct upstream *));
 	for (size_t i = 0; i < options->upstream_count; i++) {
@@ -33,6 +35,7 @@ struct mirror *mirror_open(const struct mirror_options *options)
 			pool_open("lists", LISTS_AT_ONCE),
 			pool_open("ahead", AHEAD_AT_ONCE),
 		};
+		mirror->counters[i] = metric_owner(options->upstreams[i].name);
 		mirror->upstreams[i] =
 			upstream_keep(options->upstreams[i].upstream);
 	}
@@ -82,6 +85,7 @@ void mirror_close(struct mirror **owned)
 		upstream_close(&mirror->upstreams[i]);
 	}
 	free(mirror->crews);
+	free(mirror->counters);
 	free(mirror->upstreams);
 	pthread_mutex_destroy(&mirror->lock);
 	free(mirror);

@@ -11,6 +11,7 @@
 #pragma once
 #include "base/growing.h"
 #include "base/ip.h"
+#include "base/metrics.h"
 #include "store/store.h"
 #include "upstream/upstream.h"
 
@@ -283,6 +284,14 @@ int pull_list(struct mirror *, const struct mirror_target *,
  */
 void pull_ahead(struct mirror *, const struct mirror_target *,
 		const struct digest *);
+
+/* --------------------------------------------------------------- counters */
+
+/* Of the upstream whose repository it is; nothing, if it is local. */
+void mirror_count(struct mirror *, const struct repository *, enum metric_each,
+		  int64_t amount);
+/* Works out EACH_SAVED, before it is read. */
+void mirror_count_saved(struct mirror *);
 
 /* ------------------------------------------------------- looking on */
 

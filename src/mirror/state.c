@@ -82,3 +82,28 @@ int mirror_foresee(struct mirror *mirror, const struct mirror_target *target,
 			    PROSPECT_STALE;
 	return 0;
 }
+
+/* ---------------------------------------------------------------- counters */
+
+void mirror_count(struct mirror *mirror, const struct repository *repository,
+		  enum metric_each metric, int64_t amount)
+{
+	const struct mirror_upstream *upstream =
+		mirror_upstream_of(mirror, repository);
+
+	if (upstream)
+		metric_add_for(
+			mirror->counters[upstream - mirror->options.upstreams],
+			metric, amount);
+}
+
+void mirror_count_saved(struct mirror *mirror)
+{
+	for (size_t i = 0; i < mirror->options.upstream_count; i++) {
+		struct metric_owner *counters = mirror->counters[i];
+		int64_t saved = metric_read_for(counters, EACH_SENT) -
+				metric_read_for(counters, EACH_BYTES);
+
+		metric_put_for(counters, EACH_SAVED, saved > 0 ? saved : 0);
+	}
+}

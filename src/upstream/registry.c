@@ -5,13 +5,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/version.h"
 #include "oci/hash.h"
 #include "oci/range.h"
 #include "upstream/account.h"
 #include "upstream/ask.h"
 #include "upstream/token.h"
-
-#define USER_AGENT "private-registry/" VERSION
 
 /* --------------------------------------------------------- open and close */
 
@@ -164,7 +163,7 @@ int upstream_exchange(struct upstream *upstream,
 		      const struct client_request *request, const char *reason,
 		      struct client_result *out, struct err *e)
 {
-	struct client_header headers[5] = { { "User-Agent", USER_AGENT } };
+	struct client_header headers[5] = { { "User-Agent", program_agent } };
 	struct client_request named = *request;
 	int64_t start_ms = clock_ms();
 

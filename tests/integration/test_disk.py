@@ -35,7 +35,7 @@ def registry(start_registry, upstream, disk):
 
 def hits(registry, targets):
     """How many of them were answered from what is here."""
-    name = "private_registry_mirror_hits_total"
+    name = 'private_registry_mirror_hits_total{upstream="docker.io"}'
     before = registry.metrics()[name]
     for target in targets:
         assert registry.ask("GET", target).status == 200

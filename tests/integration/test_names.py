@@ -195,7 +195,8 @@ def test_what_is_cached_is_served_whatever_happens_upstream(start_registry,
     def old_tag_was_served():
         got = registry.ask("GET", tag)
         assert got.status == 200 and got.body == image.manifest.body
-        return registry.metrics()["private_registry_mirror_stale_total"] > 0
+        return registry.metrics()[
+            'private_registry_mirror_stale_total{upstream="docker.io"}'] > 0
 
     wait_until(old_tag_was_served, "the tag to grow old")
     assert registry.ask("GET", digest).body == image.manifest.body

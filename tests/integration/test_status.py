@@ -76,6 +76,43 @@ def test_status_tells_what_is_on_its_way(registry, upstream, tell):
         upstream.release()
 
 
+def counters(registry, name):
+    """Those of an upstream, without what is common to their names."""
+    begin, end = "private_registry_", f'{{upstream="{name}"}}'
+    return {key.removeprefix(begin).removesuffix(end): value
+            for key, value in registry.metrics().items() if end in key}
+
+
+def test_each_upstream_has_its_counters(registry, upstream, tell):
+    image = upstream.add_image("library/app", "1", content("a", MIB))
+    layer = f"/v2/app/blobs/{image.layers[1].digest}"
+    registry.ask("GET", "/v2/app/manifests/1")
+    registry.ask("GET", layer)
+    wait_until(lambda: registry.metrics()["private_registry_cache_bytes"] ==
+               sum(layer.size for layer in image.layers), "the image")
+    before = counters(registry, "docker.io")
+    for _ in range(3):
+        registry.ask("GET", "/v2/app/manifests/1")
+        registry.ask("GET", layer)
+    wait_until(lambda: counters(registry, "docker.io")["mirror_sent_bytes_total"]
+               >= 4 * MIB, "what was sent to be counted")
+    after = counters(registry, "docker.io")
+
+    def more(name):
+        return after[name] - before[name]
+
+    assert more("mirror_hits_total") == 6
+    assert more("mirror_misses_total") == 0
+    assert before["mirror_misses_total"] >= 1
+    assert more("upstream_bytes_total") == 0
+    assert after["mirror_saved_bytes"] == \
+        after["mirror_sent_bytes_total"] - after["upstream_bytes_total"]
+    assert after["mirror_saved_bytes"] > 2.9 * MIB
+    assert set(counters(registry, "dead.example").values()) == {0}
+    assert "4.2 MB sent to clients, 1.0 MB fetched" in \
+        line(tell("status"), "upstream docker.io:")
+
+
 def test_status_says_when_nobody_serves(registry, tell):
     registry.stop()
     assert "no registry serves" in tell("status", fails=True)

@@ -5,6 +5,7 @@ import errors
 import floors
 import formatting
 import libraries
+import metrics
 import sizes
 import waits
 import walk
@@ -12,5 +13,6 @@ import words
 
 RULES = {
     module.__name__: module
-    for module in (floors, libraries, sizes, words, waits, walk, errors, decisions, formatting)
+    for module in (floors, libraries, sizes, words, waits, walk, errors, decisions,
+                   metrics, formatting)
 }

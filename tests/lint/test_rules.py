@@ -12,6 +12,10 @@ HOUSE = pathlib.Path(__file__).resolve().parents[2]
 WAITING = "int pull_blob(struct mirror *,\n\t struct err *) may_wait must_check;\n"
 ROUTES = "static const struct route routes[] = {\n\t{ 1, \"/\", HERE, get },\n};\n"
 
+METRICS = 'METRIC(M_A, "gauge", "a", "", "A.")\n' \
+    'METRIC_EACH(EACH_B, "counter", "b_total", "B.")\n'
+TOLD = "| metric (`x`) | |\n|---|---|\n| `a`, `b_total{upstream}` | both |\n\n"
+
 BAD = [
     # rule, files, path:line, a word of the sentence
     ("floors", {"src/base/a.c": '#include "oci/digest.h"\n'},
@@ -50,6 +54,16 @@ BAD = [
     ("errors", {"src/api/fail.c": '[ERR_A_B] = { 400, "AB" },\n',
                 "docs/errors.md": "| `a-b` | 404 | `AB` | when |\n"},
      "docs/errors.md:1", "no row | `a-b` | 400 | `AB` |"),
+    ("metrics", {"src/base/metrics.def": METRICS,
+                 "docs/operations.md": TOLD.replace("`b_total{upstream}`",
+                                                    "")},
+     "docs/operations.md:1", "b_total is not in the table"),
+    ("metrics", {"src/base/metrics.def": METRICS,
+                 "docs/operations.md": TOLD.replace("{upstream}", "")},
+     "docs/operations.md:1", "b_total: one says {upstream}"),
+    ("metrics", {"src/base/metrics.def": METRICS,
+                 "docs/operations.md": TOLD.replace("`a`", "`a`, `c`")},
+     "docs/operations.md:1", "c is no metric"),
     ("decisions", {"docs/decisions/0001-a.md": "# 1. A\n",
                    "docs/decisions/0001-b.md": "# 1. B\n"},
      "docs/decisions/0001-b.md:1", "0001-a.md has this number"),
@@ -81,6 +95,8 @@ GOOD = [
               "src/base/a.c": "struct b *a(struct c *c,\n\t    int d)\n{\n}\n"}),
     ("errors", {"src/api/fail.c": '[ERR_A_B] = { 400, "AB" },\n',
                 "docs/errors.md": "| `a-b` | 400 | `AB` | when |\n"}),
+    ("metrics", {"src/base/metrics.def": METRICS,
+                 "docs/operations.md": TOLD}),
     ("waits", {"src/mirror/mirror.h": WAITING, "src/api/routes.c": ROUTES,
                "src/api/a.c": "static void later(void)\n{\n\tpull_blob();\n}\n"
                "\nvoid get(void)\n{\n\trespond_later(res, later);\n}\n"}),
