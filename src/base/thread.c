@@ -9,7 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
+
+#define NICER 5 /* a third of a share, where others want it */
 
 static _Thread_local bool serves;
 
@@ -50,6 +53,14 @@ void thread_start(struct thread *thread, const char *name, void (*run)(void *),
 void thread_join(struct thread *thread)
 {
 	pthread_join(thread->id, NULL);
+}
+
+/* On Linux that is a thread's own. Without it, it would work as well. */
+void thread_yields(void)
+{
+	int before = getpriority(PRIO_PROCESS, 0);
+
+	(void)!setpriority(PRIO_PROCESS, 0, before + NICER);
 }
 
 void thread_serves(void)

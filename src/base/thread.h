@@ -28,6 +28,12 @@ bool thread_try(struct thread *, const char *name, void (*run)(void *),
 		void *arg) must_check;
 void thread_join(struct thread *);
 
+/*
+ * This thread, and those that it starts, leave the processor to all others from
+ * here on. It shall hold no lock for long that these want.
+ */
+void thread_yields(void);
+
 /* This thread serves sockets from here on. */
 void thread_serves(void);
 

@@ -371,10 +371,11 @@ struct meta_dead {
 
 /*
  * A walk over one kind, begun with `kind` and `horizon` set and all else 0.
- * Each look fills the next page with what may go; `more` says whether there is
+ * Each look goes on from where the last one ended, a few milliseconds, and adds
+ * to the page what may go, until it is full; `more` says whether there is
  * anything behind it.
  */
-#define META_PAGE 256
+#define META_PAGE 1024
 struct meta_sweep {
 	enum meta_kind kind;
 	struct meta_horizon horizon;
@@ -390,7 +391,9 @@ int meta_sweep_look(struct meta *, struct meta_sweep *, struct err *)
 
 /*
  * Removes what is on the page and still may go; only that stays on the page.
- * Files of it may be removed afterwards.
+ * Of sessions and blobs that is durable, so files may be removed afterwards. If
+ * it fails, some may be gone, whose files a later sweep finds. The next page
+ * begins with `count` 0.
  */
 int meta_sweep_take(struct meta *, struct meta_sweep *, struct err *)
 	may_wait must_check;

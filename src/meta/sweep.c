@@ -2,12 +2,14 @@
  * What nobody needs any more, found and removed a page at a time.
  *
  * A look reads, and so holds nobody up; but what it found may be wanted again
- * by now. So each row is removed only if it still may go, in a transaction of
- * a few milliseconds: the writer is one for all, and pushes wait for it.
+ * by now. So each row is removed only if it still may go, a few of them in a
+ * transaction: the writer is one for all, and pushes wait for it. One sync, at
+ * the end of a page, is for all of its transactions.
  */
 #include "meta/inside.h"
 
 #define LOOK_ROWS 1024
+#define TAKE_ROWS 32 /* about half a millisecond */
 
 /* ---------------------------------------------------------------- epochs */
 
@@ -110,19 +112,24 @@ static int links_query(struct db *db, const struct meta_sweep *sweep,
 			out, e);
 }
 
+/* Of those that stay, which are most, only the index of digests is read. */
 static int blobs_query(struct db *db, const struct meta_sweep *sweep,
 		       const struct db_value *after, struct rows *out,
 		       struct err *e)
 {
 	return db_query(db,
-			"SELECT blob.digest, blob.id, blob.size, 0, '', '',"
-			" CASE WHEN " BLOB_CACHED " THEN 0 ELSE COALESCE("
-			"  (SELECT MIN(CASE WHEN " LINK_NAMED " THEN 0"
-			"   WHEN " LINK_OLD " THEN 2 ELSE 1 END)"
-			"   FROM link WHERE link.digest = blob.digest), 2) END"
-			" FROM blob"
-			" WHERE blob.digest > $3"
-			" ORDER BY blob.digest LIMIT $4",
+			"SELECT digest, id, CASE WHEN verdict = 0 THEN 0 ELSE"
+			" (SELECT size FROM blob WHERE blob.id = seen.id) END,"
+			" 0, '', '', verdict FROM"
+			" (SELECT blob.digest, blob.id,"
+			"  CASE WHEN " BLOB_CACHED " THEN 0 ELSE COALESCE("
+			"   (SELECT MIN(CASE WHEN " LINK_NAMED " THEN 0"
+			"    WHEN " LINK_OLD " THEN 2 ELSE 1 END)"
+			"    FROM link WHERE link.digest = blob.digest), 2)"
+			"  END AS verdict"
+			"  FROM blob WHERE blob.digest > $3"
+			"  ORDER BY blob.digest LIMIT $4) AS seen"
+			" ORDER BY digest",
 			DB_ARGS(db_number(sweep->horizon.promised),
 				db_number(sweep->horizon.released), *after,
 				db_number(LOOK_ROWS)),
@@ -180,7 +187,6 @@ static int look_read(struct rows *rows, struct meta_sweep *sweep, struct err *e)
 	size_t seen = 0;
 	int found = 1;
 
-	sweep->count = 0;
 	while (sweep->count < META_PAGE && (found = rows_next(rows, e)) > 0) {
 		if (dead_read(rows, &sweep->last, e) < 0)
 			return -1;
@@ -264,9 +270,12 @@ static int64_t dead_take(struct db *db, const struct meta_sweep *sweep,
 	return blob_take(db, dead, e);
 }
 
+/* A part of a page. */
 struct sweep_take {
 	const struct meta_sweep *sweep;
-	bool gone[META_PAGE];
+	size_t begin;
+	size_t end;
+	bool gone[META_PAGE]; /* of the page */
 };
 
 static int sweep_take(struct db *db, void *arg, struct err *e)
@@ -274,7 +283,7 @@ static int sweep_take(struct db *db, void *arg, struct err *e)
 	struct sweep_take *take = arg;
 	const struct meta_sweep *sweep = take->sweep;
 
-	for (size_t i = 0; i < sweep->count; i++) {
+	for (size_t i = take->begin; i < take->end; i++) {
 		int64_t gone = dead_take(db, sweep, &sweep->dead[i], e);
 
 		if (gone < 0)
@@ -284,6 +293,28 @@ static int sweep_take(struct db *db, void *arg, struct err *e)
 	return 0;
 }
 
+static int parts_take(struct meta *meta, struct sweep_take *take, struct err *e)
+{
+	size_t count = take->sweep->count;
+
+	for (; take->begin < count; take->begin = take->end) {
+		take->end = take->begin + TAKE_ROWS;
+		if (take->end > count)
+			take->end = count;
+		if (meta_write_soon(meta, sweep_take, take, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* What changes nothing is not synced: so it takes a number, for nobody. */
+static int settle(struct db *db, void *arg, struct err *e)
+{
+	(void)arg;
+	return db_do(db, "UPDATE state SET next_id = next_id + 1", DB_NO_ARGS,
+		     e);
+}
+
 int meta_sweep_take(struct meta *meta, struct meta_sweep *sweep, struct err *e)
 {
 	struct sweep_take take = { .sweep = sweep };
@@ -291,7 +322,9 @@ int meta_sweep_take(struct meta *meta, struct meta_sweep *sweep, struct err *e)
 
 	if (sweep->count == 0)
 		return 0;
-	if (meta_write(meta, sweep_take, &take, e) < 0)
+	if (parts_take(meta, &take, e) < 0 ||
+	    (sweep->kind != META_LINKS &&
+	     meta_write(meta, settle, NULL, e) < 0))
 		return -1;
 	for (size_t i = 0; i < sweep->count; i++) {
 		if (take.gone[i])
@@ -303,7 +336,11 @@ int meta_sweep_take(struct meta *meta, struct meta_sweep *sweep, struct err *e)
 
 /* ---------------------------------------------------------- incarnations */
 
-/* One statement sees one moment: an id goes from session to blob in one. */
+/*
+ * One statement sees one moment: an id goes from session to blob in one. Found
+ * by its digest, a blob is where those of the same directory are; by its id
+ * (without "+ 0"), each would be on another page.
+ */
 static int incarnation_find(struct db *db, const struct digest *digest,
 			    uint64_t id, struct err *e)
 {
@@ -311,10 +348,10 @@ static int incarnation_find(struct db *db, const struct digest *digest,
 	auto_rows struct rows row;
 
 	return db_find(db,
-		       "SELECT 1 WHERE EXISTS (SELECT 1 FROM session"
+		       "SELECT 1 WHERE EXISTS (SELECT 1 FROM blob"
+		       "  WHERE id + 0 = $1 AND digest = $2)"
+		       " OR EXISTS (SELECT 1 FROM session"
 		       "  WHERE id = $1)"
-		       " OR EXISTS (SELECT 1 FROM blob"
-		       "  WHERE id = $1 AND digest = $2)"
 		       " OR EXISTS (SELECT 1 FROM state"
 		       "  WHERE $1 < spared_below"
 		       "  AND epoch <= spared_until)",

@@ -8,7 +8,7 @@
  * between, it sweeps.
  *
  * It never hurries: after each piece of work it rests for as long as that
- * took.
+ * took, unless somebody asked for it and waits.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -254,6 +254,7 @@ static void sweep_quietly(struct store *store)
 	struct store_sweep sweep = {
 		.grace_ms = store->collector.grace_ms,
 		.released_ms = store->collector.grace_ms,
+		.gentle = true,
 	};
 	struct store_swept swept;
 	struct err e;

@@ -232,6 +232,18 @@ void collector_stamp(struct store *) may_wait;
 int collector_rest(struct collector *, int64_t *piece_us, struct err *)
 	may_wait must_check;
 
+/*
+ * Removes files of blobs on threads of its own, at most `limit` at once; its
+ * end waits for all of them, and tells why the first of those failed that did.
+ */
+struct removers;
+struct removers *removers_open(struct blob_store *, unsigned limit);
+void removers_run(struct removers *, const struct digest *, uint64_t id)
+	may_wait;
+/* Until all that were given are gone, or have failed. */
+void removers_await(struct removers *) may_wait;
+int removers_close(struct removers **, struct err *) may_wait must_check;
+
 /* Files in incoming/ that belong to no session. */
 int sweep_leftovers(struct store *, struct err *) may_wait must_check;
 

@@ -232,7 +232,8 @@ struct store_gone {
 struct store_keep {
 	const struct keep_rule *rules;
 	size_t count;
-	bool dry;					    /* only tell */
+	bool gentle; /* rests for as long as its work takes */
+	bool dry;    /* only tell */
 	void (*tell)(const struct store_gone *, void *arg); /* or null */
 	void *arg;
 };
@@ -281,7 +282,8 @@ struct store_sweep {
 	 */
 	int64_t released_ms;
 
-	bool dry;					    /* only tell */
+	bool gentle; /* rests for as long as its work takes */
+	bool dry;    /* only tell */
 	void (*tell)(const struct store_dead *, void *arg); /* or null */
 	void *arg;
 };

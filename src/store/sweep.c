@@ -16,12 +16,20 @@
 #include "base/mem.h"
 #include "store/inside.h"
 
+/* Who waits for it may have more of the disk. */
+#define REMOVERS_GENTLE 1
+#define REMOVERS 4
+
 struct pass {
 	struct store *store;
+	struct removers *removers; /* of blobs */
 	const struct store_sweep *how;
+	const struct meta_horizon *horizon;
 	struct store_swept *out;
 	int64_t piece_us; /* when the present piece of work began */
 	struct err first; /* what could not be removed, if anything */
+	int failed;	  /* the whole, and why */
+	struct err why;
 };
 
 static void add(const struct pass *pass, struct store_count *count,
@@ -74,17 +82,14 @@ static void link_gone(const struct pass *pass, const struct meta_dead *dead)
 	add(pass, &pass->out->links, &what);
 }
 
-static void file_remove(struct pass *pass, const struct digest *digest,
+static void file_remove(const struct pass *pass, const struct digest *digest,
 			uint64_t id)
 {
-	struct err e;
-
 	if (!pass->how->dry)
-		removed(pass, blob_delete(pass->store->blobs, digest, id, &e),
-			&e);
+		removers_run(pass->removers, digest, id);
 }
 
-static void blob_gone(struct pass *pass, const struct meta_dead *dead)
+static void blob_gone(const struct pass *pass, const struct meta_dead *dead)
 {
 	struct store_dead what = {
 		.kind = DEAD_BLOB,
@@ -111,27 +116,47 @@ static void gone(struct pass *pass, enum meta_kind kind,
 
 /* --------------------------------------------------------------- rows */
 
-static int page_sweep(struct pass *pass, struct meta_sweep *sweep,
-		      struct err *e)
+/* Whoever asked for it waits for it, and then it does not rest. */
+static int rest(struct pass *pass, struct err *e)
 {
-	struct meta *meta = pass->store->meta;
-
-	if (meta_sweep_look(meta, sweep, e) < 0)
-		return -1;
-	if (!pass->how->dry && meta_sweep_take(meta, sweep, e) < 0)
-		return -1;
-	for (size_t i = 0; i < sweep->count; i++)
-		gone(pass, sweep->kind, &sweep->dead[i]);
+	if (!pass->how->gentle)
+		pass->piece_us = clock_us();
 	return collector_rest(&pass->store->collector, &pass->piece_us, e);
 }
 
-static int rows_sweep(struct pass *pass, enum meta_kind kind,
-		      const struct meta_horizon *horizon, struct err *e)
+/* A page is one sync, so it is filled first. */
+static int page_fill(struct pass *pass, struct meta_sweep *sweep, struct err *e)
+{
+	sweep->count = 0;
+	do {
+		if (meta_sweep_look(pass->store->meta, sweep, e) < 0 ||
+		    rest(pass, e) < 0)
+			return -1;
+	} while (sweep->more && sweep->count < META_PAGE);
+	return 0;
+}
+
+static int page_sweep(struct pass *pass, struct meta_sweep *sweep,
+		      struct err *e)
+{
+	if (page_fill(pass, sweep, e) < 0)
+		return -1;
+	if (!pass->how->dry && meta_sweep_take(pass->store->meta, sweep, e) < 0)
+		return -1;
+	for (size_t i = 0; i < sweep->count; i++) {
+		gone(pass, sweep->kind, &sweep->dead[i]);
+		if (rest(pass, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int rows_sweep(struct pass *pass, enum meta_kind kind, struct err *e)
 {
 	auto_free struct meta_sweep *sweep = mem_alloc(sizeof(*sweep));
 
 	sweep->kind = kind;
-	sweep->horizon = *horizon;
+	sweep->horizon = *pass->horizon;
 	do {
 		if (page_sweep(pass, sweep, e) < 0)
 			return -1;
@@ -181,7 +206,7 @@ static int gathered_sweep(struct gathered *files, struct err *e)
 		file_remove(pass, &lost->digest, lost->id);
 	}
 	files->count = 0;
-	return collector_rest(&store->collector, &pass->piece_us, e);
+	return rest(pass, e);
 }
 
 static int blob_file_gather(const struct digest *digest, uint64_t id,
@@ -252,6 +277,35 @@ int sweep_leftovers(struct store *store, struct err *e)
 	return pass_end(&pass, e);
 }
 
+static int pass_run(struct pass *pass, struct err *e)
+{
+	if (held_touch(pass->store, e) < 0 ||
+	    rows_sweep(pass, META_SESSIONS, e) < 0 ||
+	    rows_sweep(pass, META_LINKS, e) < 0 ||
+	    rows_sweep(pass, META_BLOBS, e) < 0 ||
+	    arrival_files_sweep(pass, e) < 0)
+		return -1;
+	removers_await(pass->removers);
+	return blob_files_sweep(pass, e);
+}
+
+static void pass_main(void *arg)
+{
+	struct pass *pass = arg;
+	struct err e;
+
+	thread_yields();
+	pass->removers =
+		removers_open(pass->store->blobs,
+			      pass->how->gentle ? REMOVERS_GENTLE : REMOVERS);
+	pass->piece_us = clock_us();
+	pass->failed = pass_run(pass, &pass->why);
+	removed(pass, removers_close(&pass->removers, &e), &e);
+	if (!pass->failed)
+		pass->failed = pass_end(pass, &pass->why);
+}
+
+/* On a thread of its own, since no thread gets its priority back. */
 int sweep_pass(struct store *store, const struct store_sweep *how,
 	       const struct meta_horizon *horizon, struct store_swept *out,
 	       struct err *e)
@@ -259,15 +313,14 @@ int sweep_pass(struct store *store, const struct store_sweep *how,
 	struct pass pass = {
 		.store = store,
 		.how = how,
+		.horizon = horizon,
 		.out = out,
-		.piece_us = clock_us(),
 	};
+	struct thread thread;
 
-	if (held_touch(store, e) < 0 ||
-	    rows_sweep(&pass, META_SESSIONS, horizon, e) < 0 ||
-	    rows_sweep(&pass, META_LINKS, horizon, e) < 0 ||
-	    rows_sweep(&pass, META_BLOBS, horizon, e) < 0 ||
-	    arrival_files_sweep(&pass, e) < 0 || blob_files_sweep(&pass, e) < 0)
-		return -1;
-	return pass_end(&pass, e);
+	if (!thread_try(&thread, "sweep", pass_main, &pass))
+		return err_set(e, ERR_BUSY, "the system has no thread left");
+	thread_join(&thread);
+	*e = pass.why;
+	return pass.failed;
 }
