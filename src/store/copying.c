@@ -54,7 +54,7 @@ static int copy_judge(struct copying *copying, const struct meta_copy *copy,
 
 	if (blob_peek(copying->to, &copy->digest, copy->blob.id, &place, e) < 0)
 		return -1;
-	auto_of(reread) struct reread *reread = reread_open(store->hashers);
+	auto_of(reread) struct reread *reread = reread_open();
 	int failed = reread_digest(reread, &place, &pace, &found, e);
 	close(place.fd);
 	return failed ? -1 : digest_eq(&found, &copy->digest);

@@ -315,7 +315,7 @@ int scrub_pause(struct scrub_pace *, size_t bytes, struct err *)
 
 /* Room for reading files from the disk. */
 struct reread;
-struct reread *reread_open(struct pool *hashers);
+struct reread *reread_open(void);
 void reread_close(struct reread **) may_wait;
 DEFINE_AUTO(reread, reread_close)
 /*

@@ -4,8 +4,8 @@
  * that cannot do that reads as always, and what came into the page cache by it
  * goes again.
  *
- * While one piece is hashed on another thread, the next one is read: so it
- * goes as fast as the slower of disk and hash.
+ * While one piece is hashed, the next ones are read on other threads: so the
+ * disk never waits, and it goes as fast as the slower of disk and hash.
  */
 #include <errno.h>
 #include <semaphore.h>
@@ -14,33 +14,40 @@
 #include "base/mem.h"
 #include "store/inside.h"
 
-#define PIECE (1024 * 1024)
-#define SHORT (64 * 1024)
+#define PIECE ((int64_t)1024 * 1024)
+#define PIECES 3 /* one that is hashed, two that are read */
 #define ALIGNMENT                                                  \
 	4096 /* of memory and offsets; more than any disk asks for \
 	      */
 
+struct piece {
+	char *at; /* aligned */
+	int fd;
+	int64_t offset;
+	size_t wanted;
+	size_t len; /* less than wanted: the file ends there, or an error */
+	int sys;    /* errno, or 0 */
+	sem_t read;
+};
+
 struct reread {
 	struct pool *pool;
 	char *room;
-	char *pieces[2]; /* aligned, in `room` */
-	size_t next;	 /* of these, to be read into */
-	struct hash *hash;
-	struct span piece; /* that is being hashed; SPAN_NONE: none is */
-	sem_t hashed;
+	struct piece pieces[PIECES]; /* in `room` */
 };
 
-struct reread *reread_open(struct pool *hashers)
+struct reread *reread_open(void)
 {
 	struct reread *reread = mem_alloc(sizeof(*reread));
 
-	reread->pool = hashers;
-	reread->room = mem_alloc(2 * PIECE + ALIGNMENT);
+	reread->pool = pool_open("reread", PIECES);
+	reread->room = mem_alloc((size_t)PIECES * PIECE + ALIGNMENT);
 	uintptr_t at = (uintptr_t)reread->room;
 	at = (at + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-	reread->pieces[0] = (char *)at;
-	reread->pieces[1] = (char *)at + PIECE;
-	sem_init(&reread->hashed, 0, 0);
+	for (int i = 0; i < PIECES; i++) {
+		reread->pieces[i].at = (char *)at + i * PIECE;
+		sem_init(&reread->pieces[i].read, 0, 0);
+	}
 	return reread;
 }
 
@@ -48,46 +55,14 @@ void reread_close(struct reread **pointer)
 {
 	struct reread *reread = steal_ptr(pointer);
 
-	sem_destroy(&reread->hashed);
+	pool_close(&reread->pool);
+	for (int i = 0; i < PIECES; i++)
+		sem_destroy(&reread->pieces[i].read);
 	free(reread->room);
 	free(reread);
 }
 
-/* ---------------------------------------------------------------- hashing */
-
-static void hash_piece(void *arg)
-{
-	struct reread *reread = arg;
-
-	hash_add(reread->hash, reread->piece);
-	sem_post(&reread->hashed);
-}
-
-static void hash_await(struct reread *reread)
-{
-	if (!reread->piece.at)
-		return;
-	while (sem_wait(&reread->hashed) < 0)
-		continue; /* interrupted */
-	reread->piece = SPAN_NONE;
-}
-
-/* What is short is not worth another thread. */
-static void hash_begin(struct reread *reread, struct span piece)
-{
-	hash_await(reread);
-	if (piece.len <= SHORT)
-		return hash_add(reread->hash, piece);
-	reread->piece = piece;
-	pool_run(reread->pool, hash_piece, reread);
-}
-
 /* ---------------------------------------------------------------- reading */
-
-static bool is_direct(int fd)
-{
-	return fcntl(fd, F_GETFL) & O_DIRECT;
-}
 
 /* False if the file system has no such thing. */
 static bool direct_set(int fd, bool direct)
@@ -97,39 +72,118 @@ static bool direct_set(int fd, bool direct)
 	return fcntl(fd, F_SETFL, direct ? flags | O_DIRECT : flags) == 0;
 }
 
-/* At most a piece; 0: the file ends here. */
-static ssize_t piece_read(int fd, char *piece, int64_t offset)
+static bool is_direct(int fd)
 {
-	ssize_t done = pread(fd, piece, PIECE, offset);
+	return fcntl(fd, F_GETFL) & O_DIRECT;
+}
 
-	if (done < 0 && errno == EINVAL && is_direct(fd) &&
-	    direct_set(fd, false))
-		return piece_read(fd, piece, offset);
-	if (done < 0 && errno == EINTR)
-		return piece_read(fd, piece, offset);
-	if (done > 0 && !is_direct(fd))
-		posix_fadvise(fd, offset, done, POSIX_FADV_DONTNEED);
+/* Another piece of the same file may have found out at the same time. */
+static ssize_t part_read(const struct piece *piece)
+{
+	char *at = piece->at + piece->len;
+	size_t room = (size_t)PIECE - piece->len;
+	int64_t offset = piece->offset + (int64_t)piece->len;
+	ssize_t done = pread(piece->fd, at, room, offset);
+
+	if (done < 0 && errno == EINVAL && direct_set(piece->fd, false))
+		done = pread(piece->fd, at, room, offset);
+	if (done > 0 && !is_direct(piece->fd))
+		posix_fadvise(piece->fd, offset, done, POSIX_FADV_DONTNEED);
 	return done;
 }
 
-static int file_hash(struct reread *reread, const struct blob_place *place,
-		     struct scrub_pace *pace, struct err *e)
+static void piece_read(void *arg)
 {
-	int64_t offset = 0;
+	struct piece *piece = arg;
+	ssize_t done = 1;
 
-	while (offset < place->size) {
-		char *piece = reread->pieces[reread->next];
-		ssize_t done = piece_read(place->fd, piece, offset);
+	while (piece->len < piece->wanted && done != 0) {
+		done = part_read(piece);
+		if (done > 0)
+			piece->len += (size_t)done;
+		if (done < 0 && errno != EINTR) {
+			piece->sys = errno;
+			break;
+		}
+	}
+	sem_post(&piece->read);
+}
 
-		if (done < 0)
-			return err_sys(e, "read");
-		if (done == 0)
-			return err_set(e, ERR_CORRUPT, "file ends at %lld",
-				       (long long)offset);
-		hash_begin(reread, span_make(piece, (size_t)done));
-		reread->next ^= 1;
-		offset += done;
-		if (scrub_pause(pace, (size_t)done, e) < 0)
+static struct piece *piece_at(struct reread *reread, int64_t offset)
+{
+	return &reread->pieces[offset / PIECE % PIECES];
+}
+
+/* What is small is not worth another thread. */
+static void piece_begin(struct reread *reread, const struct blob_place *place,
+			int64_t offset)
+{
+	struct piece *piece = piece_at(reread, offset);
+	int64_t left = place->size - offset;
+
+	piece->fd = place->fd;
+	piece->offset = offset;
+	piece->wanted = (size_t)(left < PIECE ? left : PIECE);
+	piece->len = 0;
+	piece->sys = 0;
+	if (place->size <= PIECE)
+		piece_read(piece);
+	else
+		pool_run(reread->pool, piece_read, piece);
+}
+
+static struct piece *piece_await(struct reread *reread, int64_t offset)
+{
+	struct piece *piece = piece_at(reread, offset);
+
+	while (sem_wait(&piece->read) < 0)
+		continue; /* interrupted */
+	return piece;
+}
+
+/* ---------------------------------------------------------------- hashing */
+
+struct reading {
+	struct reread *reread;
+	const struct blob_place *place;
+	struct scrub_pace *pace;
+	struct hash *hash;
+	int64_t hashed; /* bytes */
+	int64_t begun;	/* bytes that are read, or being read */
+};
+
+static void pieces_begin(struct reading *reading)
+{
+	int64_t end = reading->hashed + PIECES * PIECE;
+
+	for (; reading->begun < reading->place->size && reading->begun < end;
+	     reading->begun += PIECE)
+		piece_begin(reading->reread, reading->place, reading->begun);
+}
+
+static int piece_hash(struct reading *reading, struct err *e)
+{
+	const struct piece *piece =
+		piece_await(reading->reread, reading->hashed);
+
+	reading->hashed += PIECE;
+	if (piece->sys) {
+		errno = piece->sys;
+		return err_sys(e, "read");
+	}
+	if (piece->len < piece->wanted)
+		return err_set(e, ERR_CORRUPT, "file ends at %lld",
+			       (long long)piece->offset +
+				       (long long)piece->len);
+	hash_add(reading->hash, span_make(piece->at, piece->wanted));
+	return scrub_pause(reading->pace, piece->wanted, e);
+}
+
+static int file_hash(struct reading *reading, struct err *e)
+{
+	while (reading->hashed < reading->place->size) {
+		pieces_begin(reading);
+		if (piece_hash(reading, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -138,12 +192,19 @@ static int file_hash(struct reread *reread, const struct blob_place *place,
 int reread_digest(struct reread *reread, const struct blob_place *place,
 		  struct scrub_pace *pace, struct digest *out, struct err *e)
 {
+	struct reading reading = {
+		.reread = reread,
+		.place = place,
+		.pace = pace,
+		.hash = hash_open(out->algorithm),
+	};
+
 	thread_may_wait("reread_digest");
-	reread->hash = hash_open(out->algorithm);
 	direct_set(place->fd, true);
-	int failed = file_hash(reread, place, pace, e);
-	hash_await(reread);
-	*out = hash_digest(reread->hash);
-	hash_close(&reread->hash);
+	int failed = file_hash(&reading, e);
+	for (; reading.hashed < reading.begun; reading.hashed += PIECE)
+		piece_await(reread, reading.hashed);
+	*out = hash_digest(reading.hash);
+	hash_close(&reading.hash);
 	return failed;
 }

@@ -31,7 +31,7 @@ static struct scrub scrub_make(struct store *store,
 			.began_us = clock_us(),
 			.due_us = clock_us(),
 		},
-		.reread = reread_open(store->hashers),
+		.reread = reread_open(),
 	};
 }
 
