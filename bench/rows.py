@@ -8,6 +8,7 @@ more is better for a rate, less for a cost, and 1.00 is always even.
 from dataclasses import dataclass, field
 
 import cold
+import collect
 import crowd
 import evict
 import gets
@@ -70,6 +71,11 @@ def answers(**times):
 BYTES = (Figure("GB/s", rate=True, times=EVEN),
          Figure("server CPU, s/GB", times=EVEN))
 
+MEANWHILE = (Figure("seconds"),
+             Figure("p99 of a pull, times that before", most=1.3),
+             Figure("p99 of a push, times that before", most=1.3),
+             Figure("anonymous MB more", most=16))
+
 ALL = [
     Row("manifest", "GET of a manifest by tag, 64 connections",
         answers(docker_registry=35), gets.manifest, gets.manifest_warm),
@@ -115,15 +121,16 @@ ALL = [
          Figure("bytes from upstream, times the blob", most=1),
          Figure("anonymous MB", most=64)),
         cold.cold, rounds=3),
-    Row("evict", "eviction of 10,000 cached blobs, and pulls meanwhile",
-        (Figure("seconds"),
-         Figure("p99 of a pull, times that before", most=1.3),
-         Figure("anonymous MB more", most=16)),
-        evict.evict, ours=True, rounds=3),
+    Row("evict", "eviction of 10,000 cached blobs, one client meanwhile",
+        MEANWHILE, evict.evict, ours=True, rounds=3),
+    Row("collect", "gc of 100,000 dead blobs among 1,000,000 live ones",
+        MEANWHILE, collect.collect, fill=collect.fill, ours=True, rounds=3),
+    Row("collect-quiet", "the same, as the registry does it by itself",
+        MEANWHILE, collect.quietly, fill=collect.fill, ours=True, rounds=1),
     Row("verify", "8 images of 64 MiB read back, beside sha256sum of nginx's "
         "files and dd of docker-registry's",
         (Figure("MB/s", rate=True, times={"nginx": 1,
-                                          "docker-registry": 0.8}),
+                                          "docker-registry": 0.9}),
          Figure("CPU, s/GB")),
         reading.read, reading.warm, fill=reading.fill),
 ]
