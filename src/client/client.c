@@ -17,7 +17,8 @@
 
 #define IDLE_MAX 32			  /* lines kept for later */
 #define HEAD_MAX ((size_t)64 * 1024)	  /* bytes */
-#define RECEIVE_BUFFER (256L * 1024)	  /* bytes */
+#define RECEIVE_BUFFER (64L * 1024)	  /* bytes; libcurl's */
+#define GATHERED ((size_t)256 * 1024)	  /* bytes, for one call of on_body */
 #define PEM_MAX ((size_t)4 * 1024 * 1024) /* bytes */
 
 struct line {
@@ -50,6 +51,8 @@ struct exchange {
 	struct client_head head;
 	struct client_result *result;
 	size_t head_bytes;
+	char *gathered; /* GATHERED bytes, or null; owned */
+	size_t gathered_len;
 	bool begun;	  /* the head of the answer is complete */
 	bool stopped;	  /* by ourselves; `e` says why */
 	int64_t heard_ms; /* when the last byte came */
@@ -319,18 +322,51 @@ static size_t on_header(char *at, size_t size, size_t count, void *arg)
 	return go_on(x, result, line.len);
 }
 
+/*
+ * Of what comes fast, large pieces go on: who writes them to a file has it in
+ * large pages then, which it costs less to send.
+ */
+static int hand_on(struct exchange *x)
+{
+	struct span piece = span_make(x->gathered, x->gathered_len);
+
+	if (piece.len == 0)
+		return 0;
+	x->gathered_len = 0;
+	int result = x->request->on_body(piece, x->request->arg, x->e);
+	x->heard_ms = clock_ms();
+	x->stopped = result < 0;
+	return result;
+}
+
+static int gather(struct exchange *x, struct span piece)
+{
+	if (!x->gathered)
+		x->gathered = mem_array(GATHERED, 1);
+	while (piece.len > 0) {
+		size_t room = GATHERED - x->gathered_len;
+		size_t count = piece.len < room ? piece.len : room;
+
+		memcpy(x->gathered + x->gathered_len, piece.at, count);
+		x->gathered_len += count;
+		piece = span_from(piece, count);
+		if (count == room && hand_on(x) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static size_t on_body(char *at, size_t size, size_t count, void *arg)
 {
 	struct exchange *x = arg;
-	const struct client_request *request = x->request;
 	struct span piece = span_make(at, size * count);
 	int result = 0;
 
 	if (!x->begun)
 		result =
 			err_set(x->e, ERR_UPSTREAM, "sent a body with no head");
-	else if (request->on_body && piece.len)
-		result = request->on_body(piece, request->arg, x->e);
+	else if (x->request->on_body)
+		result = gather(x, piece);
 	x->result->bytes += (int64_t)piece.len;
 	return go_on(x, result, piece.len);
 }
@@ -440,7 +476,7 @@ static int conclude(struct line *line, struct exchange *x, const char *detail)
 	CURLMsg *message = curl_multi_info_read(line->multi, &left);
 	CURLcode code = message ? message->data.result : CURLE_FAILED_INIT;
 
-	if (x->stopped)
+	if (x->stopped || hand_on(x) < 0)
 		return -1;
 	if (code != CURLE_OK)
 		return err_set(x->e, kind_of(code), "%s",
@@ -463,6 +499,14 @@ static int64_t patience(const struct exchange *x)
 static int64_t pace_ms(const struct exchange *x)
 {
 	return x->request->pace_ms ? x->request->pace_ms : 30000;
+}
+
+static bool has_more(struct line *line)
+{
+	int ready = 0;
+
+	curl_multi_poll(line->multi, NULL, 0, 0, &ready);
+	return ready > 0;
 }
 
 /* Waits for the other side, and only that counts against it. */
@@ -503,6 +547,8 @@ static int drive(struct client *client, struct line *line, struct exchange *x,
 		curl_multi_perform(line->multi, &running);
 		if (!running)
 			return conclude(line, x, detail);
+		if (x->gathered_len > 0 && !has_more(line) && hand_on(x) < 0)
+			return -1;
 
 		int64_t left = patience(x);
 		if (left <= 0)
@@ -546,5 +592,6 @@ int client_perform(struct client *client, const struct client_request *request,
 	int result = drive(client, line, &x, detail);
 	curl_multi_remove_handle(line->multi, line->easy);
 	line_give_back(client, line);
+	free(x.gathered);
 	return result;
 }

@@ -174,6 +174,22 @@ def test_who_asks_goes_before_what_nobody_asked_for(registry, upstream,
     assert upstream.count("blob", "GET") == len(image.layers)
 
 
+def test_a_queue_that_is_full_takes_no_more(registry, upstream):
+    """What found no place comes when it is asked for."""
+    upstream.always.stall_at = 0
+    image = upstream.add_image(REPOSITORY, "1", *(
+        content(f"small {number}", 1000) for number in range(300)))
+    ask(registry, "1")
+    wait_until(lambda: registry.metrics()[PREFETCHED] >= 256, "many in line")
+    upstream.release()
+    upstream.always.stall_at = None
+    for layer in image.layers:
+        got = registry.ask("GET", f"/v2/{REPOSITORY}/blobs/{layer.digest}")
+        assert got.body == layer.bytes()
+    assert 256 <= registry.metrics()[PREFETCHED] <= 256 + 8
+    assert upstream.count("blob", "GET") == len(image.layers)
+
+
 def test_an_image_larger_than_the_cache_is_not_begun(start_registry, upstream,
                                                      image):
     registry = start_registry({"docker.io": upstream.url}, mirror={

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from lab.bare import BareServer
 from lab.content import content
 from lab.delay import Delay
 from lab.disk import fill, small_disk
+from lab.pusher import push_blob, push_manifest
 from lab.swarm import Reader, Swarm
 from lab.waiting import wait_until
 from lab.wire import Wire
@@ -213,7 +215,7 @@ def pull(registry, image):
 def as_containerd(address, image):
     """Seconds of a pull: a HEAD, the manifest, then blobs, three at once."""
     began = time.monotonic()
-    left, failures = list(image.layers), []
+    left, failures = iter(image.layers), []
     with Wire(address) as first:
         target = f"/v2/{image.repository}/manifests/"
         assert first.ask("HEAD", target + image.tag,
@@ -235,12 +237,35 @@ def as_containerd(address, image):
 
 
 def fetch(wire, image, left, failures):
-    while left:
-        layer = left.pop(0)
+    for layer in left:
         got = wire.ask("GET",
                        f"/v2/{image.repository}/blobs/{layer.digest}")
         if got.body != layer.bytes():
             failures.append(got)
+
+
+@pytest.mark.heavy
+def test_a_warm_pull_is_as_fast_as_of_what_was_pushed(start_registry,
+                                                      upstream):
+    registry = start_registry({"docker.io": upstream.url})
+    cached, pushed = (upstream.add_image(f"library/{name}", "1", *(
+        content(f"{name} {number}", MIB) for number in range(10)))
+        for name in ("cached", "pushed"))
+    pushed = replace(pushed, repository="team/app")
+    with registry.connect() as wire:
+        for layer in pushed.layers:
+            push_blob(wire, "team/app", layer.digest, layer.bytes())
+        push_manifest(wire, "team/app", "1", pushed.manifest)
+    as_containerd(registry.address, cached)
+    took = {"cached": [], "pushed": []}
+    for _ in range(100):
+        took["cached"].append(as_containerd(registry.address, cached))
+        took["pushed"].append(as_containerd(registry.address, pushed))
+    best = {name: min(times) for name, times in took.items()}
+    print(f"pushed {best['pushed'] * 1000:.1f} ms, "
+          f"cached {best['cached'] * 1000:.1f} ms")
+    assert best["cached"] < 1.25 * best["pushed"]
+    assert upstream.count("blob", "GET") == len(cached.layers)
 
 
 @pytest.mark.heavy
