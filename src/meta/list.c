@@ -40,8 +40,12 @@ static int lists_trim(struct db *db, struct err *e)
 static int list_put(struct db *db, void *arg, struct err *e)
 {
 	const struct list_verb *verb = arg;
-	int64_t repository;
+	int64_t repository = 0;
+	int found = repository_find(db, verb->repository, &repository, e);
 
+	/* Whoever asks for names at random leaves nothing behind. */
+	if (found < 0 || (found == 0 && verb->lines.len == 0))
+		return found;
 	if (repository_need(db, verb->repository, &repository, e) < 0 ||
 	    db_do(db,
 		  "INSERT INTO list (repository, subject, checked, size, lines)"

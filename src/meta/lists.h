@@ -21,7 +21,8 @@ struct meta_list {
 void meta_list_free(struct meta_list *);
 
 /*
- * As of now; null `subject`: tags. A loss of power may take it, eviction takes
+ * As of now; null `subject`: tags. An empty list of a repository of which
+ * nothing else is here is not kept. A loss of power may take it, eviction takes
  * it with the subject, or the last image of the repository, and the oldest
  * lists go where all of them are more than 64 MiB.
  */

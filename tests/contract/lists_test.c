@@ -66,6 +66,20 @@ static void a_list_is_replaced_as_a_whole(void **state)
 	assert_string_equal(tags(lab, "app"), "");
 }
 
+static void names_at_random_leave_nothing_behind(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_open(lab);
+	put(lab, upstream("none"), NULL, SPAN(""));
+	put(lab, upstream("none"), "image", SPAN(""));
+	assert_null(tags(lab, "none"));
+	assert_int_equal(lab_number(lab, "SELECT COUNT(*) FROM repository"), 0);
+	lab_image(lab, upstream("app"), "1", "one", NULL);
+	put(lab, upstream("app"), "image", SPAN(""));
+	assert_string_equal(referrers(lab, "app", "image"), "");
+}
+
 static void lists_of_other_things_are_other_lists(void **state)
 {
 	struct lab *lab = *state;
@@ -177,6 +191,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LAB_TEST(a_list_is_replaced_as_a_whole),
+		LAB_TEST(names_at_random_leave_nothing_behind),
 		LAB_TEST(lists_of_other_things_are_other_lists),
 		LAB_TEST(a_list_goes_with_what_it_is_about),
 		LAB_TEST(the_oldest_lists_make_room_for_new_ones),

@@ -221,11 +221,12 @@ static void without_api_and_tag_nothing_refers_to_it(void **state)
 {
 	struct lab *lab = *state;
 
+	cache_image(lab);
 	answer_refusal(lab, "404 N");
 	answer_refusal(lab, "404 N");
 	assert_list(lab, &lab->digest, "", NULL);
 	assert_list(lab, &lab->digest, "", NULL);
-	assert_int_equal(fake_request_count(lab->server), 2);
+	assert_int_equal(fake_request_count(lab->server), 4);
 }
 
 /* That the API is there, and broken, says nothing of what refers. */
