@@ -61,6 +61,8 @@ static struct mirror_reader *upstream_take(const struct config_upstream *from,
 
 	*out = (struct mirror_upstream_rules){
 		.tag_lifetime_ms = from->tag_lifetime_ms,
+		.passes_not_found = from->not_found == NOT_FOUND_PASS,
+		.not_found_lifetime_ms = from->not_found_lifetime_ms,
 		.allow = { from->allow, from->allow_count },
 		.deny = { from->deny, from->deny_count },
 		.readers = next,

@@ -42,6 +42,9 @@ struct config_credential {
 
 #define READER_CERTIFICATE "cert:"
 
+/* What becomes of a cached tag that upstream has no more. */
+enum config_not_found { NOT_FOUND_STALE, NOT_FOUND_PASS };
+
 struct config_upstream {
 	char *name;	  /* "docker.io", in no other upstream */
 	char **urls;	  /* "https://host", no path, no slash at the end */
@@ -53,6 +56,8 @@ struct config_upstream {
 	struct config_credential *credentials;
 	size_t credential_count; /* 0: anonymous */
 	int64_t tag_lifetime_ms;
+	enum config_not_found not_found;
+	int64_t not_found_lifetime_ms;
 	char **allow; /* patterns of repositories there; none: all */
 	size_t allow_count;
 	char **deny; /* likewise; none: none */

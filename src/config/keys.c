@@ -335,6 +335,14 @@ const struct key keys[] = {
 	{ "mirror.upstreams[].tag_lifetime", DURATION,
 	  IN_UPSTREAM(tag_lifetime_ms), .initial = "5m",
 	  .help = "how long a tag is believed before asking again" },
+	{ "mirror.upstreams[].not_found", CHOICE, IN_UPSTREAM(not_found),
+	  .choices = "stale|pass", .initial = "stale",
+	  .help = "a cached tag that is there no more (404): whether it is "
+		  "served on, with a warning, or forgotten" },
+	{ "mirror.upstreams[].not_found_lifetime", MOMENT,
+	  IN_UPSTREAM(not_found_lifetime_ms), .initial = "10s",
+	  .help = "how long it is believed that something is not there (404) "
+		  "before asking again, at most 1m" },
 	{ "mirror.upstreams[].allow[]", PATTERN, &allow, 0,
 	  .help = "repositories to mirror, by their names there, and no "
 		  "others" },

@@ -13,6 +13,7 @@
 
 #define NUMBER_MAX 10000
 #define PATTERN_MAX 255
+#define MOMENT_MAX 60000		    /* ms */
 #define DURATION_MAX INT64_C(3153600000000) /* ms; a hundred years */
 
 static bool text_store(struct span value, void *slot)
@@ -95,6 +96,11 @@ static bool duration_parse(struct span value, void *slot)
 static bool age_parse(struct span value, void *slot)
 {
 	return duration_parse(value, slot) && *(int64_t *)slot > 0;
+}
+
+static bool moment_parse(struct span value, void *slot)
+{
+	return duration_parse(value, slot) && *(int64_t *)slot <= MOMENT_MAX;
 }
 
 static void duration_print(const void *slot, struct buf *out)
@@ -340,6 +346,9 @@ const struct type_row types[TYPE_COUNT] = {
 		       duration_parse, duration_print },
 	[AGE] = { "DURATION", "age", "write a number with a unit, like 30d",
 		  age_parse, duration_print },
+	[MOMENT] = { "DURATION", "duration of at most a minute",
+		     "write a number with a unit, like 10s", moment_parse,
+		     duration_print },
 	[SIZE] = { "SIZE", "size",
 		   "write a number with a unit, like 10GiB or 500MB",
 		   size_parse, size_print },

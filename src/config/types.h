@@ -11,7 +11,8 @@ enum type {
 	DIRECTORY,
 	FILE_PATH,
 	DURATION,
-	AGE, /* a duration that is not 0 */
+	AGE,	/* a duration that is not 0 */
+	MOMENT, /* a duration of at most a minute */
 	SIZE,
 	SIZE_OR_NONE,
 	NUMBER,
@@ -37,8 +38,8 @@ struct type_row {
 
 	/*
 	 * Stores the value at `slot`: char * (owned; what was there is freed),
-	 * int64_t (DURATION and AGE in milliseconds, SIZE in bytes, NUMBER;
-	 * none is 0). False if it is none of this type.
+	 * int64_t (DURATION, AGE and MOMENT in milliseconds, SIZE in bytes,
+	 * NUMBER; none is 0). False if it is none of this type.
 	 */
 	bool (*parse)(struct span, void *slot);
 

@@ -75,6 +75,8 @@ struct crew {
 	struct pool *manifests;
 	struct pool *lists;
 	struct pool *ahead; /* blobs that nobody waits for yet */
+	atomic_bool dark;   /* it could not be reached, or was silent, the last
+			       time that it was asked for a manifest */
 };
 
 /*
@@ -93,6 +95,7 @@ struct mirror {
 	struct store *store;
 	struct crew *crews;		/* one an upstream, in their order */
 	struct metric_owner **counters; /* likewise */
+	struct absent *absent;
 	pthread_mutex_t lock;
 	/* Guarded by lock: */
 	struct flight *flights;	     /* not ended yet */

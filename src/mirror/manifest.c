@@ -3,10 +3,15 @@
  * time that upstream confirmed them.
  */
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/metrics.h"
+#include "mirror/absent.h"
 #include "mirror/flight.h"
 
-enum { ANSWER_MS = 10000 };
+enum {
+	ANSWER_MS = 10000,
+	DARK_MS = 20 /* as long as it takes to begin asking behind */
+};
 
 bool mirror_believes(struct mirror *mirror, const struct mirror_target *target,
 		     int64_t checked)
@@ -45,19 +50,61 @@ static void view_manifest(const struct mirror *mirror,
 	};
 }
 
+static struct flight_plan plan_manifest(const struct mirror *mirror,
+					const struct mirror_target *target,
+					const struct reference *reference)
+{
+	return (struct flight_plan){
+		.kind = FLIGHT_MANIFEST,
+		.upstream = mirror_upstream_of(mirror, &target->repository),
+		.repository = target->repository,
+		.reference = *reference,
+		.reason = "miss",
+		.via = target->via,
+	};
+}
+
+static const struct mirror_upstream_rules *
+rules_of(const struct mirror *mirror, const struct mirror_target *target,
+	 const struct flight_plan *plan)
+{
+	return mirror_rules_of(mirror, target->rules, plan->upstream);
+}
+
+/* Upstream has said so a moment ago. */
+static bool is_absent(const struct mirror *mirror,
+		      const struct mirror_target *target,
+		      const struct flight_plan *plan)
+{
+	return absent_recall(
+		mirror->absent, plan,
+		rules_of(mirror, target, plan)->not_found_lifetime_ms);
+}
+
+/* It is not here: is there any use in asking? */
+static int look_further(const struct mirror *mirror,
+			const struct mirror_target *target,
+			const struct reference *reference, struct err *e)
+{
+	struct flight_plan plan = plan_manifest(mirror, target, reference);
+
+	if (!plan.upstream || is_absent(mirror, target, &plan))
+		return -1;
+	return err_set(e, ERR_NOT_HERE, "upstream has to be asked");
+}
+
 int pull_peek_manifest(struct mirror *mirror,
 		       const struct mirror_target *target,
 		       const struct reference *reference, struct arena *arena,
 		       struct manifest_view *out, struct err *e)
 {
-	bool local = repository_is_local(&target->repository);
 	struct meta_manifest found;
 
 	if (meta_manifest_peek(store_meta(mirror->store), &target->repository,
 			       reference, arena, &found, e) < 0) {
-		if (e->kind != ERR_MANIFEST_UNKNOWN || local)
+		if (e->kind != ERR_MANIFEST_UNKNOWN)
 			return -1;
-		return err_set(e, ERR_NOT_HERE, "upstream has to be asked");
+		return look_further(mirror, target, reference, e);
 	}
 	if (!is_fresh(mirror, target, reference, found.checked))
 		return err_set(e, ERR_NOT_HERE, "the tag's lifetime is over");
@@ -96,9 +143,10 @@ static int take(struct mirror *mirror, const struct flight *flight,
 	return 0;
 }
 
-int flight_manifest(struct mirror *mirror, const struct flight_plan *plan,
-		    int64_t patience_ms, struct arena *arena,
-		    struct meta_manifest *out, struct err *e)
+/* As upstream says it: see flight_refused. */
+static int ask(struct mirror *mirror, const struct flight_plan *plan,
+	       int64_t patience_ms, struct arena *arena,
+	       struct meta_manifest *out, struct err *e)
 {
 	auto_of(flight) struct flight *flight = flight_join(mirror, plan);
 
@@ -106,42 +154,91 @@ int flight_manifest(struct mirror *mirror, const struct flight_plan *plan,
 	case FLIGHT_DONE:
 		return take(mirror, flight, arena, out, e);
 	case FLIGHT_FAILED:
-		return flight_refused(e, ERR_MANIFEST_UNKNOWN);
+		return -1;
 	default:
+		mirror_crew_of(mirror, plan->upstream)->dark = true;
 		return flight_late(plan, patience_ms, e);
 	}
+}
+
+int flight_manifest(struct mirror *mirror, const struct flight_plan *plan,
+		    int64_t patience_ms, struct arena *arena,
+		    struct meta_manifest *out, struct err *e)
+{
+	if (ask(mirror, plan, patience_ms, arena, out, e) == 0)
+		return 0;
+	return flight_refused(e, ERR_MANIFEST_UNKNOWN);
+}
+
+/*
+ * How long what is cached waits for an answer. While upstream is dark, nobody
+ * waits, but it is asked on behind, and so seen when it is back.
+ */
+static int64_t patience_of(struct mirror *mirror,
+			   const struct mirror_target *target,
+			   const struct flight_plan *plan)
+{
+	int64_t patience_ms = target->rules->patience_ms;
+	bool dark = mirror_crew_of(mirror, plan->upstream)->dark;
+
+	return dark && patience_ms > DARK_MS ? DARK_MS : patience_ms;
+}
+
+/* Upstream has the tag no more: is that to be believed? */
+static bool forget(struct mirror *mirror, const struct mirror_target *target,
+		   const struct flight_plan *plan)
+{
+	struct err e;
+
+	if (!rules_of(mirror, target, plan)->passes_not_found)
+		return false;
+	if (store_drop_manifest(mirror->store, &plan->repository,
+				&plan->reference, NULL, &e) < 0 &&
+	    e.kind != ERR_MANIFEST_UNKNOWN)
+		log_say(LOG_WARN, "forget", "tag %s of %s: %s",
+			plan->reference.tag.s,
+			repository_text(&plan->repository).s, e.message);
+	return true;
+}
+
+/* Anew, or whether what is cached still holds. */
+static int renew(struct mirror *mirror, const struct mirror_target *target,
+		 const struct flight_plan *plan, int64_t patience_ms,
+		 struct arena *arena, struct meta_manifest *out, struct err *e)
+{
+	if (is_absent(mirror, target, plan))
+		return err_set(e, ERR_MANIFEST_UNKNOWN,
+			       "upstream %s: answered 404 a moment ago",
+			       plan->upstream->name);
+	return ask(mirror, plan, patience_ms, arena, out, e);
 }
 
 int pull_manifest(struct mirror *mirror, const struct mirror_target *target,
 		  const struct reference *reference, struct arena *arena,
 		  struct manifest_view *out, struct err *e)
 {
-	struct flight_plan plan = {
-		.upstream = mirror_upstream_of(mirror, &target->repository),
-		.repository = target->repository,
-		.reference = *reference,
-		.reason = "miss",
-		.via = target->via,
-	};
+	struct flight_plan plan = plan_manifest(mirror, target, reference);
 	struct meta_manifest old, found;
+	int64_t patience_ms = ANSWER_MS;
 	bool have = meta_manifest_peek(store_meta(mirror->store),
 				       &target->repository, reference, arena,
 				       &old, e) == 0;
 
 	if (have) {
 		plan.reason = "tag expired";
+		patience_ms = patience_of(mirror, target, &plan);
 		view_manifest(mirror, &old, out);
 	}
 	/* Somebody else may have asked since the peek. */
 	if (have && is_fresh(mirror, target, reference, old.checked))
 		return 0;
-	if (flight_manifest(mirror, &plan,
-			    have ? target->rules->patience_ms : ANSWER_MS,
-			    arena, &found, e) == 0) {
+	if (renew(mirror, target, &plan, patience_ms, arena, &found, e) == 0) {
 		view_manifest(mirror, &found, out);
 		return 0;
 	}
-	if (!have)
+	bool gone = e->kind == ERR_MANIFEST_UNKNOWN;
+	flight_refused(e, ERR_MANIFEST_UNKNOWN);
+	if (!have || (gone && forget(mirror, target, &plan)))
 		return -1;
 	out->warning = stale_warning(old.checked, e, arena);
 	mirror_count(mirror, &target->repository, EACH_STALE, 1);
@@ -206,7 +303,7 @@ static int fetch(struct flight *flight, const struct digest *digest,
  * A tag is asked for by HEAD, which registries do not count against a limit;
  * only what is not here yet is fetched, by its digest.
  */
-int fly_manifest(struct flight *flight, struct err *e)
+static int fly(struct flight *flight, struct err *e)
 {
 	const struct flight_plan *plan = &flight->plan;
 	const struct reference *reference = &plan->reference;
@@ -225,4 +322,18 @@ int fly_manifest(struct flight *flight, struct err *e)
 	if (e->kind != ERR_MANIFEST_UNKNOWN && e->kind != ERR_NO_SPACE)
 		return -1;
 	return fetch(flight, &digest, &reference->tag, e);
+}
+
+/* What this says of the upstream, for those who ask next. */
+int fly_manifest(struct flight *flight, struct err *e)
+{
+	struct mirror *mirror = flight->mirror;
+	int failed = fly(flight, e);
+
+	mirror_crew_of(mirror, flight->plan.upstream)->dark =
+		failed &&
+		(e->kind == ERR_UNAVAILABLE || e->kind == ERR_TIMEOUT);
+	if (failed && e->kind == ERR_MANIFEST_UNKNOWN)
+		absent_note(mirror->absent, &flight->plan);
+	return failed;
 }

@@ -4,6 +4,7 @@
 #include "mirror/mirror.h"
 
 #include "base/mem.h"
+#include "mirror/absent.h"
 #include "mirror/flight.h"
 
 enum { VIA_MAX = 1024 };
@@ -22,6 +23,7 @@ struct mirror *mirror_open(const struct mirror_options *options)
 	mirror->options = *options;
 	mirror->store = options->store;
 	pthread_mutex_init(&mirror->lock, NULL);
+	mirror->absent = absent_open();
 	mirror->crews =
 		mem_array(options->upstream_count, sizeof(*mirror->crews));
 	mirror->counters = mem_array(options->upstream_count,
@@ -30,10 +32,10 @@ struct mirror *mirror_open(const struct mirror_options *options)
 		mem_array(options->upstream_count, sizeof(struct upstream *));
 	for (size_t i = 0; i < options->upstream_count; i++) {
 		mirror->crews[i] = (struct crew){
-			pool_open("blobs", BLOBS_AT_ONCE),
-			pool_open("manifests", MANIFESTS_AT_ONCE),
-			pool_open("lists", LISTS_AT_ONCE),
-			pool_open("ahead", AHEAD_AT_ONCE),
+			.blobs = pool_open("blobs", BLOBS_AT_ONCE),
+			.manifests = pool_open("manifests", MANIFESTS_AT_ONCE),
+			.lists = pool_open("lists", LISTS_AT_ONCE),
+			.ahead = pool_open("ahead", AHEAD_AT_ONCE),
 		};
 		mirror->counters[i] = metric_owner(options->upstreams[i].name);
 		mirror->upstreams[i] =
@@ -84,6 +86,7 @@ void mirror_close(struct mirror **owned)
 		pool_close(&mirror->crews[i].ahead);
 		upstream_close(&mirror->upstreams[i]);
 	}
+	absent_close(&mirror->absent);
 	free(mirror->crews);
 	free(mirror->counters);
 	free(mirror->upstreams);

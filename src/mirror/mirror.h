@@ -54,6 +54,9 @@ struct mirror_asker {
 
 struct mirror_upstream_rules {
 	int64_t tag_lifetime_ms;
+	bool passes_not_found; /* a tag that upstream has no more is forgotten,
+				  and not served on */
+	int64_t not_found_lifetime_ms;
 	struct mirror_patterns allow; /* of repositories there; none: all */
 	struct mirror_patterns deny;
 	const struct mirror_reader *readers;
@@ -243,8 +246,9 @@ int pull_peek_manifest(struct mirror *, const struct mirror_target *,
 
 /*
  * A tag past its lifetime is asked for by HEAD, and fetched only when it
- * moved. When upstream does not answer within `patience_ms`, or refuses, what
- * is here is served, with a warning. Errors as of pull_blob.
+ * moved. When upstream does not answer within `patience_ms` (at once, if it did
+ * not the last time), or refuses, what is here is served, with a warning.
+ * Errors as of pull_blob.
  */
 int pull_manifest(struct mirror *, const struct mirror_target *,
 		  const struct reference *, struct arena *,

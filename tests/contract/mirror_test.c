@@ -335,6 +335,128 @@ static void a_silent_upstream_costs_no_more_than_the_patience(void **state)
 	assert_in_range(clock_ms() - began, 200, 2000);
 }
 
+static void nobody_waits_for_one_that_was_silent_before(void **state)
+{
+	struct lab *lab = *state;
+	struct manifest_view view;
+
+	cache_image(lab);
+	upstream_rules[0].tag_lifetime_ms = 0;
+	rules.patience_ms = 1000;
+	fake_answer(lab->server, FAKE_SILENCE, "HTTP/1.1 200 OK\r\n");
+	pull(lab, "1", &view);
+	int64_t began = clock_ms();
+	for (int i = 0; i < 5; i++) {
+		pull(lab, "1", &view);
+		assert_true(view.warning.at);
+	}
+	assert_in_range(clock_ms() - began, 0, 1000);
+
+	/* It was asked on behind, and so is seen when it answers again. */
+	for (int i = 0; i < 100; i++)
+		answer_head(lab, image(lab, "1"));
+	do
+		pull(lab, "1", &view);
+	while (view.warning.at && clock_ms() - began < 10000);
+	assert_false(view.warning.at);
+}
+
+static int look(struct lab *lab, const char *tag_name)
+{
+	struct mirror_target target = hub("library/app", false);
+	struct reference reference = tag(tag_name);
+	struct manifest_view view;
+	struct err e;
+
+	if (pull_peek_manifest(lab->mirror, &target, &reference, lab->arena,
+			       &view, &e) == 0)
+		return 0;
+	return (int)e.kind;
+}
+
+static int pull_in_vain(struct lab *lab, const char *tag_name)
+{
+	struct mirror_target target = hub("library/app", false);
+	struct reference reference = tag(tag_name);
+	struct manifest_view view;
+	struct err e;
+
+	assert_int_equal(pull_manifest(lab->mirror, &target, &reference,
+				       lab->arena, &view, &e),
+			 -1);
+	return (int)e.kind;
+}
+
+static void what_is_not_there_is_not_asked_for_again_at_once(void **state)
+{
+	struct lab *lab = *state;
+
+	upstream_rules[0].not_found_lifetime_ms = 60000;
+	answer_refusal(lab, "404 Not Found");
+	assert_int_equal(pull_in_vain(lab, "1"), ERR_MANIFEST_UNKNOWN);
+	assert_int_equal(look(lab, "1"), ERR_MANIFEST_UNKNOWN);
+	assert_int_equal(pull_in_vain(lab, "1"), ERR_MANIFEST_UNKNOWN);
+	assert_int_equal(fake_request_count(lab->server), 1);
+
+	/* But for this one question, and for so long. */
+	assert_int_equal(look(lab, "2"), ERR_NOT_HERE);
+	upstream_rules[0].not_found_lifetime_ms = 0;
+	assert_int_equal(look(lab, "1"), ERR_NOT_HERE);
+	cache_image(lab);
+	assert_int_equal(look(lab, "1"), 0);
+}
+
+static void only_a_404_says_that_something_is_not_there(void **state)
+{
+	static const char *const refusals[] = {
+		"401 Unauthorized",
+		"403 Forbidden",
+		"429 Too Many Requests",
+		"500 Internal Server Error",
+	};
+	struct lab *lab = *state;
+
+	upstream_rules[0].not_found_lifetime_ms = 60000;
+	for (size_t i = 0; i < array_size(refusals); i++) {
+		print_message("%s\n", refusals[i]);
+		answer_refusal(lab, refusals[i]);
+		pull_in_vain(lab, "1");
+		assert_int_equal(look(lab, "1"), ERR_NOT_HERE);
+	}
+}
+
+static void a_tag_that_is_there_no_more_is_served_on(void **state)
+{
+	struct lab *lab = *state;
+	struct manifest_view view;
+
+	cache_image(lab);
+	upstream_rules[0].tag_lifetime_ms = 0;
+	upstream_rules[0].not_found_lifetime_ms = 60000;
+	answer_refusal(lab, "404 Not Found");
+	for (int i = 0; i < 2; i++) {
+		pull(lab, "1", &view);
+		assert_true(span_is(view.bytes, image(lab, "1")));
+		assert_true(span_starts(view.warning, "299 - \""));
+	}
+	assert_int_equal(fake_request_count(lab->server), 3);
+}
+
+static void or_it_is_forgotten(void **state)
+{
+	struct lab *lab = *state;
+
+	cache_image(lab);
+	upstream_rules[0].tag_lifetime_ms = 0;
+	upstream_rules[0].passes_not_found = true;
+	answer_refusal(lab, "404 Not Found");
+	assert_int_equal(pull_in_vain(lab, "1"), ERR_MANIFEST_UNKNOWN);
+	upstream_rules[0].tag_lifetime_ms = 300000;
+	assert_int_equal(look(lab, "1"), ERR_NOT_HERE);
+	cache_image(lab);
+	assert_int_equal(look(lab, "1"), 0);
+}
+
 static void what_upstream_keeps_from_us_is_unknown(void **state)
 {
 	struct lab *lab = *state;
@@ -411,6 +533,11 @@ int main(void)
 		promise(another_upstream_is_asked_from_now_on),
 		promise(whatever_upstream_says_what_is_here_is_served),
 		promise(a_silent_upstream_costs_no_more_than_the_patience),
+		promise(nobody_waits_for_one_that_was_silent_before),
+		promise(what_is_not_there_is_not_asked_for_again_at_once),
+		promise(only_a_404_says_that_something_is_not_there),
+		promise(a_tag_that_is_there_no_more_is_served_on),
+		promise(or_it_is_forgotten),
 		promise(a_silent_upstream_holds_up_no_other),
 		promise(what_upstream_keeps_from_us_is_unknown),
 	};

@@ -288,3 +288,49 @@ def test_a_reader_may_be_known_by_a_certificate(scene, hub):
     assert status("alice") == 200
     assert status("alice", **FAR) == 404
     assert status("alice", X_Forwarded_For="unknown") == 404
+
+
+# ------------------------------------------------------------- what is gone
+
+def test_what_is_not_there_is_asked_for_once(start_registry, hub):
+    registry = start_registry({"docker.io": hub.url}, options={
+        "docker.io": {"not_found_lifetime": "1m"}})
+    for name in "app", "library/app", "docker.io/app":
+        for _ in range(3):
+            answer = registry.ask("GET", f"/v2/{name}/manifests/1")
+            assert answer.status == 404
+            assert answer.code == "MANIFEST_UNKNOWN"
+    assert hub.count("manifest") == 1
+
+    mine = push(registry, "app")        # a push is seen at once
+    assert registry.ask("GET", "/v2/app/manifests/1").body == mine.body
+    assert registry.ask("GET", "/v2/docker.io/app/manifests/1").status == 404
+    assert hub.count("manifest") == 1
+
+
+def test_what_was_not_there_is_found_a_moment_later(start_registry, hub):
+    registry = start_registry({"docker.io": hub.url}, options={
+        "docker.io": {"not_found_lifetime": "100ms"}})
+    assert registry.ask("GET", "/v2/app/manifests/1").status == 404
+    hub.add_small_image("library/app")
+    wait_until(lambda: registry.ask("GET", "/v2/app/manifests/1").status ==
+               200, "the image to be found")
+
+
+@pytest.mark.parametrize("policy", ["stale", "pass"])
+def test_a_tag_that_upstream_deleted_is_served_on_or_not(start_registry, hub,
+                                                         policy):
+    registry = start_registry({"docker.io": hub.url}, options={
+        "docker.io": {"tag_lifetime": "0s", "not_found": policy}})
+    image = hub.add_small_image("library/app")
+    assert registry.ask("GET", "/v2/app/manifests/1").status == 200
+    hub.refuse_manifests(404)
+
+    answer = registry.ask("GET", "/v2/app/manifests/1")
+    if policy == "stale":
+        assert answer.status == 200 and answer.body == image.manifest.body
+        assert answer["Warning"].startswith('299 - "')
+    else:
+        assert answer.status == 404 and answer.code == "MANIFEST_UNKNOWN"
+    by_digest = f"/v2/app/manifests/{image.manifest.digest}"
+    assert registry.ask("GET", by_digest).body == image.manifest.body

@@ -270,6 +270,16 @@ static const char *allow(const struct config *config)
 	return upstream->allow_count ? upstream->allow[0] : NULL;
 }
 
+static const char *not_found(const struct config *config)
+{
+	return number_text(config->upstreams[0].not_found);
+}
+
+static const char *not_found_lifetime(const struct config *config)
+{
+	return number_text(config->upstreams[0].not_found_lifetime_ms);
+}
+
 static const char *reader(const struct config *config)
 {
 	const struct config_upstream *upstream = &config->upstreams[0];

@@ -180,6 +180,10 @@ static const struct {
 	IN_FLAGS("--trusted_proxies=10.0.0.0/33", "--trusted_proxies is "
 		 "\"10.0.0.0/33\", which is no address or network; write one "
 		 "like 10.0.0.7, 10.0.0.0/8 or fd00::/8"),
+	IN_FLAGS("--upstream=a.b --mirror.upstreams.0.not_found_lifetime=61s",
+		 "--mirror.upstreams.0.not_found_lifetime is \"61s\", which is "
+		 "no duration of at most a minute; write a number with a "
+		 "unit, like 10s"),
 	IN_FLAGS("--upstream=a.b --mirror.upstreams.0.readers.0=cert:.b",
 		 "--mirror.upstreams.0.readers.0 is \"cert:.b\", which is no "
 		 "network or name in a certificate; write one like "
