@@ -169,6 +169,19 @@ static void put_answer(struct call *call, const struct meta_put *put)
 	respond_empty(res, 201);
 }
 
+/* What the client did not send because it saw it under this name. */
+static int adopt(struct call *call, const struct manifest *manifest,
+		 struct err *e)
+{
+	struct mirror *mirror = call->api->mirror;
+	struct mirror_target before;
+
+	if (mirror_resolve_before(mirror, &call->question, &before, e) < 0)
+		return 0;
+	return mirror_adopt(mirror, &before, &call->target.repository, manifest,
+			    e);
+}
+
 void manifest_put(struct call *call)
 {
 	struct manifest manifest;
@@ -183,7 +196,8 @@ void manifest_put(struct call *call)
 	struct err e;
 
 	if (tags_read(call, &put, &e) < 0 ||
-	    read_manifest(call, &manifest, &e) < 0)
+	    read_manifest(call, &manifest, &e) < 0 ||
+	    adopt(call, &manifest, &e) < 0)
 		return fail(call, &e);
 	if (store_put_manifest(call->api->store, &put, &e) == 0)
 		return put_answer(call, &put);

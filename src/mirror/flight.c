@@ -349,6 +349,19 @@ struct upstream_question flight_question(const struct flight *flight)
 	};
 }
 
+enum flight_state flight_wait_end(struct flight *flight, struct err *why)
+{
+	struct mirror *mirror = flight->mirror;
+
+	thread_may_wait("flight_wait_end");
+	hold_mutex(&mirror->lock);
+	while (flight->state < FLIGHT_DONE)
+		pthread_cond_wait(&flight->changed, &mirror->lock);
+	if (flight->state == FLIGHT_FAILED)
+		*why = flight->why;
+	return flight->state;
+}
+
 void flight_flow(struct flight *flight, struct growing *growing)
 {
 	hold_mutex(&flight->mirror->lock);

@@ -174,6 +174,9 @@ enum flight_state flight_wait(struct flight *, int64_t deadline_ms,
 			      struct growing **growing_out, struct err *why)
 	may_wait;
 
+/* Waits until it is done or has failed, and `why`. */
+enum flight_state flight_wait_end(struct flight *, struct err *why) may_wait;
+
 /* For the one who flies it. */
 struct upstream_question flight_question(const struct flight *);
 void flight_flow(struct flight *, struct growing *);

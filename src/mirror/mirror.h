@@ -131,6 +131,13 @@ int mirror_resolve(struct mirror *, const struct mirror_question *,
 		   struct mirror_target *out, struct err *) must_check;
 
 /*
+ * What the bare name of a push means as long as nothing was pushed under it.
+ * ERR_NAME_UNKNOWN: nothing.
+ */
+int mirror_resolve_before(struct mirror *, const struct mirror_question *,
+			  struct mirror_target *out, struct err *) must_check;
+
+/*
  * The same for a question about a registry as a whole, which has no name: the
  * upstream's, or "" for what is local. Static. ERR_NAME_UNKNOWN.
  */
@@ -288,6 +295,16 @@ int pull_list(struct mirror *, const struct mirror_target *,
  */
 void pull_ahead(struct mirror *, const struct mirror_target *,
 		const struct digest *);
+
+/*
+ * Before the manifest is pushed to the local repository `to`, whose name led to
+ * `from` before: what it names, is not in `to`, and could be seen there becomes
+ * pushed content, manifests with all they name. What is not here yet is
+ * fetched. Errors as of pull_blob; ERR_DENIED by a quota, ERR_NO_SPACE.
+ */
+int mirror_adopt(struct mirror *, const struct mirror_target *from,
+		 const struct repository *to, const struct manifest *,
+		 struct err *) may_wait must_check;
 
 /* --------------------------------------------------------------- counters */
 

@@ -214,6 +214,25 @@ int mirror_resolve(struct mirror *mirror, const struct mirror_question *q,
 			  -1;
 }
 
+int mirror_resolve_before(struct mirror *mirror,
+			  const struct mirror_question *q,
+			  struct mirror_target *out, struct err *e)
+{
+	struct span name = without_own(q);
+	const struct mirror_upstream *upstream = mirror_upstream_find(
+		mirror, span_of(q->rules->default_upstream));
+
+	*out = (struct mirror_target){
+		.rules = q->rules,
+		.via = q->via,
+		.bare = true,
+	};
+	if (!upstream || patterns_hold(&q->rules->local, name))
+		return err_set(e, ERR_NAME_UNKNOWN, "%.*s is only local",
+			       SPAN_ARG(name));
+	return resolve_upstream(mirror, q, upstream, name, &out->repository, e);
+}
+
 int mirror_resolve_registry(struct mirror *mirror,
 			    const struct mirror_question *q,
 			    const char **upstream_out, struct err *e)

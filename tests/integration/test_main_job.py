@@ -75,6 +75,24 @@ def test_docker_pushes_an_image_and_gets_it_back(docker, registry, hub,
         [f"{registry.host}/team/app@{pushed}"]
 
 
+def test_docker_pushes_under_the_name_that_it_pulled(docker, registry, hub,
+                                                     images):
+    """It sends no layer, since it sees them all there."""
+    busybox = images[0]
+    name = f"{registry.host}/{busybox.repository.removeprefix('library/')}"
+    docker.run("pull", "--quiet", f"{name}:{busybox.tag}")
+    docker.run("tag", f"{name}:{busybox.tag}", f"{name}:mine")
+    docker.push(f"{name}:mine")
+    assert not [line for line in registry.log_lines("request")
+                if line["method"] == "PATCH"]
+
+    docker.forget()
+    hub.stop()
+    registry.restart()
+    docker.run("pull", "--quiet", f"{name}:mine")
+    assert docker.inspect(f"{name}:mine")["Id"] == busybox.config
+
+
 def test_containerd_and_skopeo_push_what_docker_pulls(scene, registry, docker,
                                                       images):
     busybox, _, large = images

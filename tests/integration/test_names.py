@@ -113,7 +113,29 @@ def test_an_unlisted_upstream_is_404_and_never_dialled(scene, registry, hub,
 
     assert answer.status == 404
     assert evil.connections == 0
+    for method, other in [("HEAD", target), ("GET", target.replace(
+            "manifests/1", "tags/list")), ("HEAD", target.replace(
+                "manifests/1", f"blobs/{digest_of(b'x')}"))]:
+        assert registry.ask(method, other.format(name)).status == 404
+    assert evil.connections == 0
     assert hub.count() == 0
+
+
+def test_ns_is_answered_with_the_namespace(registry, hub, other):
+    image = other.add_small_image("team/tool")
+    layer = image.layers[-1].digest
+    for rest, status in [("manifests/1", 200), (f"blobs/{layer}", 200),
+                         ("manifests/2", 404), ("tags/list", 200),
+                         (f"blobs/{digest_of(b'none')}", 404)]:
+        for method in "GET", "HEAD":
+            answer = registry.ask(method, f"/v2/team/tool/{rest}?ns=ghcr.io")
+            if rest != "tags/list":
+                assert answer.status == status
+            assert answer["OCI-Namespace"] == "ghcr.io"
+    refused = registry.ask("GET", "/v2/a/b/manifests/1?ns=unlisted.example")
+    assert refused.status == 404
+    assert registry.ask("GET", "/v2/a/b/manifests/1")["OCI-Namespace"] is None
+    assert hub.count("manifest") <= 2     # of the last one
 
 
 # ------------------------------------------------------------- pushed names
@@ -152,6 +174,57 @@ def test_a_local_repository_hides_upstreams_whole_repository(registry, hub):
 
     explicit = registry.ask("GET", "/v2/docker.io/team/tool/manifests/2")
     assert explicit.status == 200
+
+
+def test_a_push_changes_only_what_the_bare_name_means(registry, hub):
+    image = hub.add_small_image("library/app")
+    assert registry.ask("GET", "/v2/app/manifests/1").body == \
+        image.manifest.body
+    mine = push(registry, "app", "1")
+    assert registry.ask("GET", "/v2/app/manifests/1").body == mine.body
+    for target in ("/v2/docker.io/app/manifests/1",
+                   "/v2/docker.io/library/app/manifests/1",
+                   "/v2/library/app/manifests/1",
+                   "/v2/library/app/manifests/1?ns=docker.io",
+                   "/v2/app/manifests/1?ns=docker.io",
+                   "/mirror/docker.io/v2/app/manifests/1"):
+        assert registry.ask("GET", target).body == image.manifest.body
+
+
+def test_what_is_seen_under_a_name_need_not_be_pushed_there(registry, hub):
+    image = hub.add_small_image("library/app")
+    by_tag = registry.ask("GET", "/v2/app/manifests/1")
+    for layer in image.layers[:1]:      # of the others only the names are here
+        registry.ask("GET", f"/v2/app/blobs/{layer.digest}")
+    for layer in image.layers:
+        seen = registry.ask("HEAD", f"/v2/app/blobs/{layer.digest}")
+        assert seen.status == 200
+        assert seen["Content-Length"] == str(layer.size)
+    with registry.connect() as wire:
+        push_manifest(wire, "app", "mine", image.manifest)
+    hub.stop()
+
+    text = registry.configuration.read_text()
+    registry.configuration.write_text(text.replace(
+        "mirror:\n", "mirror:\n  cache: {limit: 1B}\n"))
+    registry.restart()
+    wait_until(lambda: registry.metrics()["private_registry_cache_bytes"] == 0,
+               "everything that is only cached to be gone")
+    assert registry.ask("GET", "/v2/app/manifests/mine").body == by_tag.body
+    for layer in image.layers:
+        got = registry.ask("GET", f"/v2/app/blobs/{layer.digest}")
+        assert got.body == layer.bytes()
+
+
+def test_what_cannot_be_had_any_more_fails_the_push_that_relies_on_it(registry,
+                                                                      hub):
+    image = hub.add_small_image("library/app")
+    registry.ask("GET", "/v2/app/manifests/1")
+    hub.stop()
+    answer = registry.ask("PUT", "/v2/app/manifests/mine", image.manifest.body,
+                          Content_Type=image.manifest.media_type)
+    assert answer.status in (502, 503, 504)
+    assert "the push relies on sha256:" in answer.body.decode()
 
 
 def test_looking_for_a_blob_to_push_asks_no_upstream(registry, hub):

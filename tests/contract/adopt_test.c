@@ -1,0 +1,160 @@
+/*
+ * What a push relied on, since its name meant an upstream's repository before:
+ * it becomes pushed content, and no upstream hears of what was never seen.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "mirror_lab.h"
+#include "oci/hash.h"
+
+static const struct repository app = { .name = { "app" } };
+
+static void parse(struct lab *lab, const char *text, struct manifest *out)
+{
+	struct err e;
+
+	assert_int_equal(manifest_parse(span_of(text), SPAN_NONE, DIGEST_SHA256,
+					lab->arena, out, &e),
+			 0);
+}
+
+/* Adopts what it names, and pushes it as app:mine. 0, or an error's kind. */
+static int push(struct lab *lab, const char *text)
+{
+	struct mirror_target before = hub("library/app", true);
+	struct reference mine = tag("mine");
+	struct manifest manifest;
+	struct meta_put put = {
+		.repository = &app,
+		.manifest = &manifest,
+		.reference = &mine,
+	};
+	struct err e;
+
+	parse(lab, text, &manifest);
+	if (mirror_adopt(lab->mirror, &before, &app, &manifest, &e) < 0 ||
+	    store_put_manifest(lab->store, &put, &e) < 0)
+		return (int)e.kind;
+	return 0;
+}
+
+static bool is_pushed(struct lab *lab)
+{
+	struct meta *meta = store_meta(lab->store);
+	struct meta_blob blob;
+	int64_t cached;
+	struct err e;
+
+	assert_int_equal(meta_cached_peek(meta, &cached, &e), 0);
+	return meta_blob_peek(meta, &app, &lab->digest, &blob, &e) == 0 &&
+	       blob.id != 0 && cached == 0;
+}
+
+static void what_is_cached_becomes_pushed(void **state)
+{
+	struct lab *lab = *state;
+	int64_t length;
+
+	cache_image(lab);
+	answer_blob(lab, lab->blob);
+	assert_int_equal(pull_bytes(lab, &length), GROWING_WHOLE);
+	lab_stop(lab);
+	lab_start(lab); /* what arrives has arrived */
+	assert_false(is_pushed(lab));
+	assert_int_equal(push(lab, image(lab, "mine")), 0);
+	assert_true(is_pushed(lab));
+	assert_int_equal(fake_request_count(lab->server), 3);
+}
+
+static void what_was_only_named_is_fetched(void **state)
+{
+	struct lab *lab = *state;
+
+	cache_image(lab);
+	answer_blob(lab, lab->blob);
+	assert_int_equal(push(lab, image(lab, "mine")), 0);
+	assert_true(is_pushed(lab));
+	assert_int_equal(fake_request_count(lab->server), 3);
+}
+
+static void what_cannot_be_fetched_fails_the_push(void **state)
+{
+	struct lab *lab = *state;
+
+	cache_image(lab);
+	for (int i = 0; i < 8; i++)
+		answer_refusal(lab, "500 Internal Server Error");
+	assert_int_equal(push(lab, image(lab, "mine")), ERR_UPSTREAM);
+	assert_false(is_pushed(lab));
+}
+
+static void nobody_hears_of_what_was_never_seen(void **state)
+{
+	struct lab *lab = *state;
+
+	assert_int_equal(push(lab, image(lab, "mine")),
+			 ERR_MANIFEST_BLOB_UNKNOWN);
+	assert_int_equal(fake_connection_count(lab->server), 0);
+}
+
+static const char *index_of(struct lab *lab, const char *manifest)
+{
+	struct digest digest = hash_of(DIGEST_SHA256, span_of(manifest));
+
+	return arena_printf(
+		lab->arena,
+		"{\"schemaVersion\":2,\"mediaType\":"
+		"\"application/vnd.oci.image.index.v1+json\",\"manifests\":"
+		"[{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\""
+		",\"digest\":\"%s\",\"size\":%zu}]}",
+		digest_text(&digest).s, strlen(manifest));
+}
+
+static bool is_there(struct lab *lab, const char *manifest)
+{
+	struct digest digest = hash_of(DIGEST_SHA256, span_of(manifest));
+	struct reference reference = reference_to_digest(&digest);
+	struct meta_manifest found;
+	struct err e;
+
+	return meta_manifest_peek(store_meta(lab->store), &app, &reference,
+				  lab->arena, &found, &e) == 0;
+}
+
+static void an_index_brings_its_images(void **state)
+{
+	struct lab *lab = *state;
+
+	cache_image(lab);
+	answer_blob(lab, lab->blob);
+	assert_int_equal(push(lab, index_of(lab, image(lab, "1"))), 0);
+	assert_true(is_there(lab, image(lab, "1")));
+	assert_true(is_pushed(lab));
+
+	/* Of one that was never seen nobody is asked. */
+	assert_int_equal(push(lab, index_of(lab, image(lab, "2"))), 0);
+	assert_false(is_there(lab, image(lab, "2")));
+	assert_int_equal(fake_request_count(lab->server), 3);
+}
+
+#define promise(function) \
+	cmocka_unit_test_setup_teardown(function, lab_open, lab_close)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		promise(what_is_cached_becomes_pushed),
+		promise(what_was_only_named_is_fetched),
+		promise(what_cannot_be_fetched_fails_the_push),
+		promise(nobody_hears_of_what_was_never_seen),
+		promise(an_index_brings_its_images),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
