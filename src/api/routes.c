@@ -102,6 +102,7 @@ static void ask_whom(struct call *call, const struct path_parts *parts)
 					   span_of(req->door->arg),
 		.blob = parts->digest.at ? &call->digest : NULL,
 		.push = call->route->intent == CHANGES,
+		.looks = req->method == METHOD_HEAD,
 		.asker = &call->asker,
 	};
 	if (call->question.ns.at)

@@ -15,6 +15,29 @@ static int manifest_unknown(const struct repository *repository,
 
 /* --------------------------------------------------------------- reading */
 
+/* clang-format off */
+/* Is a blob not here that this manifest names? */
+#define A_BLOB_IS_MISSING(manifest)					\
+	" EXISTS (SELECT 1 FROM named AS part"				\
+	"  WHERE part.manifest = " manifest " AND part.kind = 1"	\
+	"  AND NOT EXISTS"						\
+	"   (SELECT 1 FROM blob WHERE blob.digest = part.digest))"
+
+/* meta_manifest.lacks */
+#define LACKS								\
+	" CASE WHEN repository.upstream = '' THEN 0"			\
+	" WHEN" A_BLOB_IS_MISSING("manifest.id") " THEN 1"		\
+	" WHEN NOT EXISTS (SELECT 1 FROM named"				\
+	"  WHERE named.manifest = manifest.id AND named.kind = 3)"	\
+	" THEN 0"							\
+	" WHEN EXISTS (SELECT 1 FROM named"				\
+	"  JOIN manifest AS image ON image.digest = named.digest"	\
+	"   AND image.repository = manifest.repository"			\
+	"  WHERE named.manifest = manifest.id AND named.kind = 3"	\
+	"  AND NOT" A_BLOB_IS_MISSING("image.id") ") THEN 0"		\
+	" ELSE 1 END"
+/* clang-format on */
+
 static int manifest_read(const struct rows *row, struct arena *arena,
 			 struct meta_manifest *out, struct err *e)
 {
@@ -22,6 +45,7 @@ static int manifest_read(const struct rows *row, struct arena *arena,
 	out->bytes = arena_copy(arena, row_bytes(row, 2));
 	out->checked = row_number(row, 3);
 	out->use = (uint64_t)row_number(row, 4);
+	out->lacks = row_number(row, 5) != 0;
 	return digest_from_row(row_bytes(row, 0), &out->digest, e);
 }
 
@@ -30,7 +54,7 @@ static int by_tag(struct db *db, const struct repository *repository,
 {
 	return db_find(db,
 		       "SELECT manifest.digest, manifest.media_type,"
-		       " manifest.bytes, tag.checked, tag.id * 2 + 1"
+		       " manifest.bytes, tag.checked, tag.id * 2 + 1," LACKS
 		       " FROM repository"
 		       " JOIN tag ON tag.repository = repository.id"
 		       " JOIN manifest ON manifest.id = tag.manifest"
@@ -50,7 +74,7 @@ static int by_digest(struct db *db, const struct repository *repository,
 
 	return db_find(db,
 		       "SELECT manifest.digest, manifest.media_type,"
-		       " manifest.bytes, 0, manifest.id * 2"
+		       " manifest.bytes, 0, manifest.id * 2," LACKS
 		       " FROM repository"
 		       " JOIN manifest ON manifest.repository = repository.id"
 		       " WHERE repository.upstream = $1"

@@ -161,6 +161,9 @@ struct meta_manifest {
 				   pushed, or last confirmed upstream;
 				   0 by digest */
 	uint64_t use;		/* for meta_use */
+	bool lacks;		/* it is an upstream's, and of what it names
+				   so much is not here that nobody can pull it:
+				   a blob of an image, each image of an index */
 };
 
 /* By tag or by digest. ERR_MANIFEST_UNKNOWN. */

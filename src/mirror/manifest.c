@@ -93,6 +93,21 @@ static int look_further(const struct mirror *mirror,
 	return err_set(e, ERR_NOT_HERE, "upstream has to be asked");
 }
 
+/*
+ * May it be given out? Some engines go nowhere else for its blobs once they
+ * hold a manifest: so if these are not here, upstream has to be within reach.
+ */
+static bool is_of_use(struct mirror *mirror, const struct mirror_target *target,
+		      const struct meta_manifest *found)
+{
+	if (!found->lacks || target->looks)
+		return true;
+	const struct crew *crew = mirror_crew_of(
+		mirror, mirror_upstream_of(mirror, &target->repository));
+	return !crew->dark &&
+	       clock_ms() - crew->answered_ms < target->rules->patience_ms;
+}
+
 int pull_peek_manifest(struct mirror *mirror,
 		       const struct mirror_target *target,
 		       const struct reference *reference, struct arena *arena,
@@ -108,6 +123,8 @@ int pull_peek_manifest(struct mirror *mirror,
 	}
 	if (!is_fresh(mirror, target, reference, found.checked))
 		return err_set(e, ERR_NOT_HERE, "the tag's lifetime is over");
+	if (!is_of_use(mirror, target, &found))
+		return err_set(e, ERR_NOT_HERE, "its blobs are upstream");
 	mirror_count(mirror, &target->repository, EACH_HITS, 1);
 	view_manifest(mirror, &found, out);
 	return 0;
@@ -196,9 +213,17 @@ static bool forget(struct mirror *mirror, const struct mirror_target *target,
 				&plan->reference, NULL, &e) < 0 &&
 	    e.kind != ERR_MANIFEST_UNKNOWN)
 		log_say(LOG_WARN, "forget", "tag %s of %s: %s",
-			plan->reference.tag.s,
+			reference_text(&plan->reference).s,
 			repository_text(&plan->repository).s, e.message);
 	return true;
+}
+
+/* See is_of_use. */
+static bool is_useless(const struct mirror_target *target,
+		       const struct meta_manifest *found, const struct err *why)
+{
+	return found->lacks && !target->looks &&
+	       (why->kind == ERR_UNAVAILABLE || why->kind == ERR_TIMEOUT);
 }
 
 /* Anew, or whether what is cached still holds. */
@@ -229,9 +254,12 @@ int pull_manifest(struct mirror *mirror, const struct mirror_target *target,
 		patience_ms = patience_of(mirror, target, &plan);
 		view_manifest(mirror, &old, out);
 	}
+	bool fresh = have && is_fresh(mirror, target, reference, old.checked);
 	/* Somebody else may have asked since the peek. */
-	if (have && is_fresh(mirror, target, reference, old.checked))
+	if (fresh && is_of_use(mirror, target, &old))
 		return 0;
+	if (fresh)
+		plan.reason = "blobs missing";
 	if (renew(mirror, target, &plan, patience_ms, arena, &found, e) == 0) {
 		view_manifest(mirror, &found, out);
 		return 0;
@@ -240,6 +268,12 @@ int pull_manifest(struct mirror *mirror, const struct mirror_target *target,
 	flight_refused(e, ERR_MANIFEST_UNKNOWN);
 	if (!have || (gone && forget(mirror, target, &plan)))
 		return -1;
+	if (is_useless(target, &old, e)) {
+		e->kind = ERR_MANIFEST_UNKNOWN;
+		return err_wrap(e, "what it names is not here");
+	}
+	if (fresh)
+		return 0;
 	out->warning = stale_warning(old.checked, e, arena);
 	mirror_count(mirror, &target->repository, EACH_STALE, 1);
 	return 0;
@@ -299,6 +333,19 @@ static int fetch(struct flight *flight, const struct digest *digest,
 	return 0;
 }
 
+/* Then it is asked for because its blobs are not. */
+static bool is_here(const struct flight *flight)
+{
+	const struct flight_plan *plan = &flight->plan;
+	auto_of(arena) struct arena *arena = arena_open();
+	struct meta_manifest found;
+	struct err e;
+
+	return meta_manifest_peek(store_meta(flight->mirror->store),
+				  &plan->repository, &plan->reference, arena,
+				  &found, &e) == 0;
+}
+
 /*
  * A tag is asked for by HEAD, which registries do not count against a limit;
  * only what is not here yet is fetched, by its digest.
@@ -311,11 +358,13 @@ static int fly(struct flight *flight, struct err *e)
 	struct upstream_question question = flight_question(flight);
 	struct digest digest;
 
-	if (reference->kind == REFERENCE_DIGEST)
+	if (reference->kind == REFERENCE_DIGEST && !is_here(flight))
 		return fetch(flight, &reference->digest, NULL, e);
 	if (upstream_head_manifest(flight->upstream, &question, reference,
 				   &digest, e) < 0)
 		return -1;
+	if (reference->kind == REFERENCE_DIGEST)
+		return 0;
 	if (meta_tag_confirm(meta, &plan->repository, &reference->tag, &digest,
 			     e) == 0)
 		return 0;
@@ -328,11 +377,13 @@ static int fly(struct flight *flight, struct err *e)
 int fly_manifest(struct flight *flight, struct err *e)
 {
 	struct mirror *mirror = flight->mirror;
+	struct crew *crew = mirror_crew_of(mirror, flight->plan.upstream);
 	int failed = fly(flight, e);
 
-	mirror_crew_of(mirror, flight->plan.upstream)->dark =
-		failed &&
-		(e->kind == ERR_UNAVAILABLE || e->kind == ERR_TIMEOUT);
+	crew->dark = failed &&
+		     (e->kind == ERR_UNAVAILABLE || e->kind == ERR_TIMEOUT);
+	if (!crew->dark)
+		crew->answered_ms = clock_ms();
 	if (failed && e->kind == ERR_MANIFEST_UNKNOWN)
 		absent_note(mirror->absent, &flight->plan);
 	return failed;

@@ -105,6 +105,7 @@ struct mirror_question {
 	const char *via;	   /* Via of the request, or null */
 	const struct digest *blob; /* what is asked for, or null */
 	bool push;		   /* something is to be changed */
+	bool looks;		   /* what it leads to is not sent */
 	const struct mirror_asker *asker;
 };
 
@@ -113,6 +114,7 @@ struct mirror_target {
 	struct repository repository;
 	const char *via; /* the question's */
 	bool bare;	 /* nothing said which registry is meant */
+	bool looks;	 /* the question's */
 };
 
 /*
@@ -244,8 +246,9 @@ struct manifest_view {
 };
 
 /*
- * ERR_NOT_HERE: not here, or a tag past its lifetime: ask pull_manifest, on a
- * worker. ERR_MANIFEST_UNKNOWN.
+ * ERR_NOT_HERE: not here, a tag past its lifetime, or nothing of what it names
+ * is here and upstream was not heard of for `patience_ms`: ask pull_manifest,
+ * on a worker. ERR_MANIFEST_UNKNOWN.
  */
 int pull_peek_manifest(struct mirror *, const struct mirror_target *,
 		       const struct reference *, struct arena *,
@@ -254,8 +257,10 @@ int pull_peek_manifest(struct mirror *, const struct mirror_target *,
 /*
  * A tag past its lifetime is asked for by HEAD, and fetched only when it
  * moved. When upstream does not answer within `patience_ms` (at once, if it did
- * not the last time), or refuses, what is here is served, with a warning.
- * Errors as of pull_blob.
+ * not the last time), or refuses, what is here is served, with a warning. But
+ * while upstream cannot be reached, nobody who would then pull it is given a
+ * manifest whose blobs are not here: ERR_MANIFEST_UNKNOWN. Errors as of
+ * pull_blob.
  */
 int pull_manifest(struct mirror *, const struct mirror_target *,
 		  const struct reference *, struct arena *,

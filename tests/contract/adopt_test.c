@@ -59,13 +59,8 @@ static bool is_pushed(struct lab *lab)
 static void what_is_cached_becomes_pushed(void **state)
 {
 	struct lab *lab = *state;
-	int64_t length;
 
-	cache_image(lab);
-	answer_blob(lab, lab->blob);
-	assert_int_equal(pull_bytes(lab, &length), GROWING_WHOLE);
-	lab_stop(lab);
-	lab_start(lab); /* what arrives has arrived */
+	cache_whole_image(lab);
 	assert_false(is_pushed(lab));
 	assert_int_equal(push(lab, image(lab, "mine")), 0);
 	assert_true(is_pushed(lab));
@@ -101,19 +96,6 @@ static void nobody_hears_of_what_was_never_seen(void **state)
 	assert_int_equal(push(lab, image(lab, "mine")),
 			 ERR_MANIFEST_BLOB_UNKNOWN);
 	assert_int_equal(fake_connection_count(lab->server), 0);
-}
-
-static const char *index_of(struct lab *lab, const char *manifest)
-{
-	struct digest digest = hash_of(DIGEST_SHA256, span_of(manifest));
-
-	return arena_printf(
-		lab->arena,
-		"{\"schemaVersion\":2,\"mediaType\":"
-		"\"application/vnd.oci.image.index.v1+json\",\"manifests\":"
-		"[{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\""
-		",\"digest\":\"%s\",\"size\":%zu}]}",
-		digest_text(&digest).s, strlen(manifest));
 }
 
 static bool is_there(struct lab *lab, const char *manifest)

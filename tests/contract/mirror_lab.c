@@ -147,6 +147,19 @@ const char *image(struct lab *lab, const char *note)
 		digest.s, BLOB_SIZE, note);
 }
 
+const char *index_of(struct lab *lab, const char *manifest)
+{
+	struct digest digest = hash_of(DIGEST_SHA256, span_of(manifest));
+
+	return arena_printf(
+		lab->arena,
+		"{\"schemaVersion\":2,\"mediaType\":"
+		"\"application/vnd.oci.image.index.v1+json\",\"manifests\":"
+		"[{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\""
+		",\"digest\":\"%s\",\"size\":%zu}]}",
+		digest_text(&digest).s, strlen(manifest));
+}
+
 void answer_head_at(struct fake_server *server, const char *manifest)
 {
 	struct digest digest = hash_of(DIGEST_SHA256, span_of(manifest));
@@ -239,4 +252,15 @@ enum growing_state pull_bytes(struct lab *lab, int64_t *length_out)
 	enum growing_state state = read_view(lab, &view, length_out);
 	blob_view_close(&view);
 	return state;
+}
+
+void cache_whole_image(struct lab *lab)
+{
+	int64_t length;
+
+	cache_image(lab);
+	answer_blob(lab, lab->blob);
+	assert_int_equal(pull_bytes(lab, &length), GROWING_WHOLE);
+	lab_stop(lab); /* with this, what arrives has arrived */
+	lab_start(lab);
 }

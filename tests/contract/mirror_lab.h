@@ -42,6 +42,9 @@ struct upstream *upstream_at(const char *name, const struct fake_server *);
 /* An image whose one blob is the lab's; other notes make other images. */
 const char *image(struct lab *, const char *note);
 
+/* An index of that one manifest. */
+const char *index_of(struct lab *, const char *manifest);
+
 /* The next answer of docker.io, or of that server. */
 void answer_head(struct lab *, const char *manifest);
 void answer_get(struct lab *, const char *manifest);
@@ -54,6 +57,8 @@ void answer_refusal(struct lab *, const char *status);
 void pull(struct lab *, const char *tag_name, struct manifest_view *out);
 /* Makes docker.io/library/app know an image that names the blob. */
 void cache_image(struct lab *);
+/* With its blob, which takes a restart. */
+void cache_whole_image(struct lab *);
 
 /* Reads a view to its end: how it ended, and how many bytes there were. */
 enum growing_state read_view(struct lab *, struct blob_view *,

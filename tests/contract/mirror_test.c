@@ -261,6 +261,7 @@ static void a_tag_lives_longer_when_little_may_be_asked(void **state)
 
 	upstream_rules[0].tag_lifetime_ms = 100;
 	upstream_rules[1].tag_lifetime_ms = 100;
+	little.looks = plenty.looks = true;
 	answer_head_at(lab->other, image(lab, "1"));
 	answer_get_at(lab->other, image(lab, "1"));
 	fake_answer(lab->server, FAKE_KEEP,
@@ -326,7 +327,7 @@ static void a_silent_upstream_costs_no_more_than_the_patience(void **state)
 	struct lab *lab = *state;
 	struct manifest_view view;
 
-	cache_image(lab);
+	cache_whole_image(lab);
 	upstream_rules[0].tag_lifetime_ms = 0;
 	fake_answer(lab->server, FAKE_SILENCE, "HTTP/1.1 200 OK\r\n");
 	int64_t began = clock_ms();
@@ -340,7 +341,7 @@ static void nobody_waits_for_one_that_was_silent_before(void **state)
 	struct lab *lab = *state;
 	struct manifest_view view;
 
-	cache_image(lab);
+	cache_whole_image(lab);
 	upstream_rules[0].tag_lifetime_ms = 0;
 	rules.patience_ms = 1000;
 	fake_answer(lab->server, FAKE_SILENCE, "HTTP/1.1 200 OK\r\n");

@@ -1,0 +1,171 @@
+/*
+ * Some engines go nowhere else for its blobs once they hold a manifest: what
+ * could not be pulled to its end is therefore not given out.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "mirror_lab.h"
+#include "oci/hash.h"
+
+static struct reference by_digest(const char *manifest)
+{
+	struct digest digest = hash_of(DIGEST_SHA256, span_of(manifest));
+
+	return reference_to_digest(&digest);
+}
+
+/* From now on nobody answers there. */
+static void take_down(struct lab *lab)
+{
+	struct fake_server *gone = fake_open("127.0.0.1");
+	struct upstream *next = upstream_at("docker.io", gone);
+
+	fake_close(&gone);
+	mirror_replace(lab->mirror, 0, next);
+	upstream_close(&next);
+}
+
+/* As a GET does, or a HEAD. 0, or an error's kind. */
+static int ask(struct lab *lab, const struct mirror_target *target,
+	       struct reference reference)
+{
+	struct manifest_view view;
+	struct err e;
+
+	if (pull_peek_manifest(lab->mirror, target, &reference, lab->arena,
+			       &view, &e) == 0 ||
+	    pull_manifest(lab->mirror, target, &reference, lab->arena, &view,
+			  &e) == 0)
+		return 0;
+	return (int)e.kind;
+}
+
+static int get(struct lab *lab, struct reference reference)
+{
+	struct mirror_target target = hub("library/app", false);
+
+	return ask(lab, &target, reference);
+}
+
+static int head(struct lab *lab, struct reference reference)
+{
+	struct mirror_target target = hub("library/app", false);
+
+	target.looks = true;
+	return ask(lab, &target, reference);
+}
+
+static void nobody_is_given_what_he_could_not_pull(void **state)
+{
+	struct lab *lab = *state;
+	struct reference references[] = { tag("1"),
+					  by_digest(image(lab, "1")) };
+
+	cache_image(lab);
+	take_down(lab);
+	rules.patience_ms = 0; /* that it answered is forgotten at once */
+	for (size_t i = 0; i < array_size(references); i++) {
+		assert_int_equal(get(lab, references[i]), ERR_MANIFEST_UNKNOWN);
+		assert_int_equal(head(lab, references[i]), 0);
+	}
+}
+
+static void what_is_whole_is_given_whatever_happens(void **state)
+{
+	struct lab *lab = *state;
+
+	cache_whole_image(lab);
+	take_down(lab);
+	rules.patience_ms = 0;
+	assert_int_equal(get(lab, by_digest(image(lab, "1"))), 0);
+	assert_int_equal(get(lab, tag("1")), 0);
+	upstream_rules[0].tag_lifetime_ms = 0;
+	assert_int_equal(get(lab, tag("1")), 0);
+}
+
+static void one_that_answers_is_asked_by_a_single_head(void **state)
+{
+	struct lab *lab = *state;
+
+	cache_image(lab);
+	lab_stop(lab);
+	lab_start(lab); /* nothing is known of the upstream */
+	rules.patience_ms = 60000;
+	answer_head(lab, image(lab, "1"));
+	assert_int_equal(get(lab, by_digest(image(lab, "1"))), 0);
+	assert_int_equal(fake_request_count(lab->server), 3);
+	assert_ptr_equal(strstr(fake_request(lab->server, 2), "HEAD "),
+			 fake_request(lab->server, 2));
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(get(lab, tag("1")), 0);
+		assert_int_equal(get(lab, by_digest(image(lab, "1"))), 0);
+	}
+	assert_int_equal(fake_request_count(lab->server), 3);
+}
+
+/* Then its blobs may be there. */
+static void one_that_refuses_is_within_reach(void **state)
+{
+	static const char *const refusals[] = {
+		"404 Not Found",
+		"429 Too Many Requests",
+		"500 Internal Server Error",
+	};
+	struct lab *lab = *state;
+
+	cache_image(lab);
+	rules.patience_ms = 5000;
+	upstream_rules[0].tag_lifetime_ms = 0;
+	for (size_t i = 0; i < array_size(refusals); i++) {
+		answer_refusal(lab, refusals[i]);
+		assert_int_equal(get(lab, tag("1")), 0);
+	}
+}
+
+static void answer_index(struct lab *lab, const char *index)
+{
+	answer_head(lab, index);
+	fake_answer(lab->server, FAKE_KEEP,
+		    "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nContent-Type: "
+		    "application/vnd.oci.image.index.v1+json\r\n\r\n%s",
+		    strlen(index), index);
+}
+
+static void an_index_is_of_use_by_any_of_its_images(void **state)
+{
+	struct lab *lab = *state;
+
+	answer_index(lab, index_of(lab, image(lab, "1")));
+	assert_int_equal(get(lab, tag("2")), 0);
+	rules.patience_ms = 0;
+	take_down(lab);
+	assert_int_equal(get(lab, tag("2")), ERR_MANIFEST_UNKNOWN);
+
+	lab_stop(lab);
+	lab_start(lab); /* it is back */
+	cache_whole_image(lab);
+	take_down(lab);
+	assert_int_equal(get(lab, tag("2")), 0);
+}
+
+#define promise(function) \
+	cmocka_unit_test_setup_teardown(function, lab_open, lab_close)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		promise(nobody_is_given_what_he_could_not_pull),
+		promise(what_is_whole_is_given_whatever_happens),
+		promise(one_that_answers_is_asked_by_a_single_head),
+		promise(one_that_refuses_is_within_reach),
+		promise(an_index_is_of_use_by_any_of_its_images),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,170 @@
+"""How old an answer may be, what it waits for, and when there is none."""
+
+import socket
+import time
+
+import pytest
+
+from lab.images import OCI, OCI_INDEX, Blob, Manifest, descriptor, encode
+from lab.ports import free_port
+from lab.registry import sanitized
+from lab.waiting import wait_until
+
+SLOW = 5 if sanitized() else 1
+
+
+def manifest(registry, reference="1", method="GET"):
+    return registry.ask(method, f"/v2/library/app/manifests/{reference}")
+
+
+def pull(registry, image):
+    """As an engine does: tag, config, layers."""
+    got = manifest(registry, image.tag)
+    assert got.status == 200 and got.body == image.manifest.body
+    for layer in image.layers:
+        answer = registry.ask(
+            "GET", f"/v2/{image.repository}/blobs/{layer.digest}")
+        assert answer.body == layer.bytes()
+
+
+def timed(registry, reference="1"):
+    began = time.monotonic()
+    answer = manifest(registry, reference)
+    return answer, time.monotonic() - began
+
+
+def point_at(registry, upstream, url):
+    """Its configuration, with another address of docker.io; a restart."""
+    text = registry.configuration.read_text()
+    assert upstream.url in text
+    registry.configuration.write_text(text.replace(upstream.url, url))
+    registry.restart()
+
+
+@pytest.fixture
+def black_hole(scene):
+    """The URL of somebody who lets connect, and never says a word."""
+    address = ("127.0.0.1", free_port())
+    with socket.socket() as listening:
+        listening.bind(address)
+        listening.listen(1024)
+        yield "http://%s:%d" % address
+
+
+# --------------------------------------------------------------- acceptance
+
+@pytest.mark.parametrize("lifetime", ["5m", "0s"])
+def test_a_start_without_upstream_serves_at_once(start_registry, upstream,
+                                                 lifetime):
+    image = upstream.add_small_image("library/app")
+    registry = start_registry({"docker.io": upstream.url}, options={
+        "docker.io": {"tag_lifetime": lifetime}})
+    pull(registry, image)
+    registry.stop()
+    upstream.stop()
+    registry.start()
+
+    answer, took = timed(registry)
+    print(f"D: upstream is down, a tag of {lifetime}: {took * 1000:.1f} ms")
+    assert answer.body == image.manifest.body
+    assert (answer["Warning"] is None) == (lifetime == "5m")
+    assert min(took, timed(registry)[1]) < 0.1 * SLOW
+
+
+def test_a_black_hole_costs_its_patience_once(start_registry, upstream,
+                                              black_hole):
+    image = upstream.add_small_image("library/app")
+    registry = start_registry({"docker.io": upstream.url}, options={
+        "docker.io": {"tag_lifetime": "0s"}})
+    pull(registry, image)
+    point_at(registry, upstream, black_hole)
+
+    answer, first = timed(registry)
+    assert answer.body == image.manifest.body
+    assert answer["Warning"].startswith('299 - "')
+    later = []
+    for _ in range(30):
+        answer, took = timed(registry)
+        assert answer.body == image.manifest.body and answer["Warning"]
+        later.append(took)
+    later.sort()
+    print(f"D: a black hole: {first:.2f} s, then {later[15] * 1000:.0f} ms, "
+          f"at most {later[-1] * 1000:.0f} ms")
+    assert 0.9 < first < 1.2 * SLOW + 0.3     # the machine may be busy
+    assert later[15] < 0.1 * SLOW
+
+
+def test_a_warm_tag_asks_for_nothing_and_an_old_one_for_a_head(start_registry,
+                                                               upstream):
+    images = [upstream.add_small_image("library/app", tag)
+              for tag in ("amd64", "arm64")]
+    upstream.add_tagged("library/app", "all", Manifest(OCI_INDEX, encode({
+        "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [
+            descriptor(OCI["manifest"], Blob(each.manifest.digest,
+                                             len(each.manifest.body)))
+            for each in images]})))
+    registry = start_registry({"docker.io": upstream.url}, options={
+        "docker.io": {"tag_lifetime": "1h"}})
+
+    def pull_platform():
+        assert manifest(registry, "all").status == 200
+        assert manifest(registry, images[0].manifest.digest).body == \
+            images[0].manifest.body
+        for layer in images[0].layers:
+            assert registry.ask("GET", "/v2/library/app/blobs/"
+                                       f"{layer.digest}").status == 200
+
+    pull_platform()
+    wait_until(lambda: not registry.metrics().get(
+        "private_registry_mirror_flights", 0), "what is fetched behind")
+    upstream.forget()
+    for _ in range(500):
+        pull_platform()
+    print(f"F: 500 pulls of a warm tag: {upstream.count()} requests")
+    assert upstream.count() == 0
+
+    text = registry.configuration.read_text()
+    registry.configuration.write_text(text.replace("1h", "2s"))
+    registry.restart()
+    began = time.monotonic()
+    for _ in range(100):
+        pull_platform()
+    lifetimes = (time.monotonic() - began) / 2 + 2
+    print(f"F: 100 pulls in {lifetimes - 2:.1f} lifetimes: "
+          f"{upstream.count()} requests")
+    assert upstream.count() == upstream.count("manifest", "HEAD")
+    assert upstream.count() <= lifetimes
+
+
+# ----------------------------------------------------- blobs that are not here
+
+def test_no_manifest_is_given_whose_blobs_nobody_has(start_registry, upstream):
+    image = upstream.add_small_image("library/app")
+    registry = start_registry({"docker.io": upstream.url})
+    assert manifest(registry, method="HEAD").status == 200
+    upstream.stop()
+
+    def withheld():
+        got = manifest(registry)
+        assert got.status in (200, 404)     # it was there a moment ago
+        return got.status == 404 and got.code == "MANIFEST_UNKNOWN"
+
+    wait_until(withheld, "the manifest to be withheld")
+    assert manifest(registry, image.manifest.digest).status == 404
+    assert manifest(registry, method="HEAD").status == 200
+
+    upstream.start()
+    pull(registry, image)
+    upstream.stop()
+    for reference in image.tag, image.manifest.digest:
+        assert manifest(registry, reference).body == image.manifest.body
+
+
+def test_a_silent_upstream_is_no_better(start_registry, upstream, black_hole):
+    upstream.add_small_image("library/app")
+    registry = start_registry({"docker.io": upstream.url})
+    assert manifest(registry, method="HEAD").status == 200
+    point_at(registry, upstream, black_hole)
+    answer, took = timed(registry)
+    assert answer.status == 404 and answer.code == "MANIFEST_UNKNOWN"
+    assert took < 1.2 * SLOW + 0.3
