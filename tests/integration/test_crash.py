@@ -125,10 +125,12 @@ def test_killed_at_any_moment_it_keeps_what_it_acknowledged(start_registry,
     registry = start_registry({"docker.io": upstream.url}, mirror={
         "cache": {"limit": "10MiB", "keep_free": "none"}})
     clients, chance = Clients(registry, far), random.Random(4)
+    evictions = 0
 
     for crash in range(CRASHES):
         threads = clients.start(crash)
         time.sleep(chance.uniform(0.02, 0.5))
+        evictions += evicted(registry)
         registry.kill9()
         for thread in threads:
             thread.join()
@@ -139,10 +141,15 @@ def test_killed_at_any_moment_it_keeps_what_it_acknowledged(start_registry,
 
     is_whole(registry)
     print(f"{clients.journal.certain()} kept, {clients.deleted} deletions, "
-          f"{clients.collections} collections")
+          f"{clients.collections} collections, {evictions} evictions")
     assert clients.journal.certain() > 20
-    assert min(clients.deleted, clients.collections) > CRASHES
+    assert min(clients.deleted, clients.collections, evictions) > CRASHES
     for image in far:
         got = registry.ask("GET", f"/v2/{image.repository}/blobs/"
                            f"{image.layers[-1].digest}")
         assert digest_of(got.body) == image.layers[-1].digest
+
+
+def evicted(registry):
+    """Blobs, in this life."""
+    return int(registry.metrics()["private_registry_evicted_blobs_total"])

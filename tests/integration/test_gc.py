@@ -44,12 +44,13 @@ def push_blobs(registry, repository, *blobs):
             push_blob(wire, repository, blob.digest, blob.bytes())
 
 
-def image_of(config, *layers):
+def image_of(config, *layers, **more):
     blobs = [Blob(blob.digest, blob.size) for blob in (config, *layers)]
     return Manifest(OCI["manifest"], encode({
         "schemaVersion": 2, "mediaType": OCI["manifest"],
         "config": descriptor(OCI["config"], blobs[0]),
-        "layers": [descriptor(OCI["layer"], blob) for blob in blobs[1:]]}))
+        "layers": [descriptor(OCI["layer"], blob) for blob in blobs[1:]]}
+        | more))
 
 
 def push_manifest_of(registry, repository, tag, *blobs):
@@ -113,6 +114,26 @@ def test_what_is_named_outlives_many_epochs(scene):
     push_manifest_of(registry, "app", "1", config)      # the tag moves
     wait_until(lambda: len(files(registry, "blobs")) == 2, "one to expire")
     assert pulls(registry, "app", "1", config, layer)
+
+
+def test_a_referrer_of_what_was_deleted_outlives_many_epochs(scene):
+    """It goes neither by itself nor when asked, and is pulled whole."""
+    registry = Registry(scene, settings={"gc": {"grace": "1s"}}).start()
+    config, sbom, doomed = (content(seed, 1000) for seed in "csd")
+    push_blobs(registry, "app", config, sbom)
+    subject = push_manifest_of(registry, "app", "1", config)
+    referrer = image_of(sbom, subject=descriptor(
+        subject.media_type, Blob(subject.digest, len(subject.body))))
+    with registry.connect() as wire:
+        push_manifest(wire, "app", referrer.digest, referrer)
+    delete(registry, "app", subject)
+    push_blobs(registry, "app", doomed)
+    wait_until(lambda: len(files(registry, "blobs")) == 1, "others to expire")
+    gc(registry, "--grace", "0s")
+    assert pulls(registry, "app", referrer.digest, sbom)
+    listed = registry.ask("GET", f"/v2/app/referrers/{subject.digest}").json
+    assert [each["digest"] for each in listed["manifests"]] == [
+        referrer.digest]
 
 
 # ----------------------------------------------------------------- when asked

@@ -21,12 +21,15 @@ from lab.journal import Journal, image_of
 from lab.powercut import (Bytes, Chance, Disk, Everything, Names, Nothing,
                           Sizes, read_log)
 from lab.registry import BINARY, Registry
+from lab.waiting import wait_until
 from lab.workload import fetch, push, work
 
 pytestmark = pytest.mark.heavy
 
 CUTS = int(os.environ.get("POWER_CUTS", 40))
 KILLS = int(os.environ.get("KILLS", 25))
+# Of what is fetched, the second makes the first go.
+ONE_IMAGE = {"cache": {"limit": "15KB", "keep_free": "none"}}
 
 
 def losses(seed):
@@ -45,10 +48,11 @@ def recorded(scene, upstream):
     """The log of a workload, what it was told, and where to start again."""
     home = scene.directory("recorded")
     shim = DiskShim(scene, home / "data", record=True)
-    registry = Registry(scene, {"docker.io": upstream.url},
+    registry = Registry(scene, {"docker.io": upstream.url}, mirror=ONE_IMAGE,
                         data=shim.root, before=shim.before).start()
     journal = Journal(lambda: shim.count)
     marks = work(registry, upstream, journal, lambda: shim.count)
+    wait_until(lambda: registry.log_lines("evict"), "an eviction")
     registry.kill9()
     return list(read_log(shim.log)), journal, marks, shim.root, upstream
 
@@ -214,15 +218,16 @@ def test_it_may_die_at_any_operation_on_its_files(scene, upstream):
     """Like a kill between any two of its system calls that change the disk."""
     chance = random.Random(7)
     first = DiskShim(scene, scene.directory("count") / "data")
-    live(Registry(scene, {"docker.io": upstream.url}, data=first.root,
-                  before=first.before),
-         upstream, Journal(), lambda: first.count)
+    whole = Registry(scene, {"docker.io": upstream.url}, mirror=ONE_IMAGE,
+                     data=first.root, before=first.before)
+    live(whole, upstream, Journal(), lambda: first.count)
+    assert whole.log_lines("evict")
     total = first.count
 
     for at in sorted(chance.sample(range(1, total + 1), min(KILLS, total))):
         shim = DiskShim(scene, scene.directory("killed") / "data")
         shim.kill_at(at)
-        dying = Registry(scene, {"docker.io": upstream.url},
+        dying = Registry(scene, {"docker.io": upstream.url}, mirror=ONE_IMAGE,
                          data=shim.root, before=shim.before)
         journal = Journal()
         print(f"killed at operation {at} of {total}")
