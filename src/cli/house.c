@@ -6,23 +6,19 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "base/hex.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/backup.h"
 #include "cli/status.h"
 #include "cli/verify.h"
 
-/* Whoever leads back to this process is told from its name in Via. */
 static void choose_pseudonym(struct house *house)
 {
-	uint8_t random[8];
-	char text[2 * sizeof(random) + 1];
+	struct meta_instance instance;
 
-	random_bytes(random, sizeof(random));
-	hex_print(random, sizeof(random), text);
+	meta_instance(store_meta(house->store), &instance);
 	snprintf(house->pseudonym, sizeof(house->pseudonym),
-		 "private-registry-%s", text);
+		 "private-registry-%s", instance.s);
 }
 
 int open_upstream(const struct house *house, const struct config_upstream *from,
@@ -239,11 +235,12 @@ int house_open(struct house *house, struct config *config, char *const *args,
 	};
 	house->api.settings =
 		current_open(api_settings_open(config), api_settings_close);
-	choose_pseudonym(house);
 	house->first = current_hold(house->api.settings);
 	if (fresh_check(config, e) < 0 ||
-	    store_open(config->data, &house->store, e) < 0 ||
-	    open_upstreams(house, e) < 0)
+	    store_open(config->data, &house->store, e) < 0)
+		return -1;
+	choose_pseudonym(house);
+	if (open_upstreams(house, e) < 0)
 		return -1;
 	set_cache(house->store, config);
 	set_rules(house->store, config);

@@ -13,7 +13,7 @@ struct meta_snapshot {
 
 /*
  * Rows that others refer to come last; what belongs to a manifest goes too.
- * What is known of damage is of other files.
+ * What is known of damage is of other files, and a copy is another registry.
  */
 static const char *const changes[] = {
 	"DELETE FROM session",
@@ -25,6 +25,7 @@ static const char *const changes[] = {
 	" (SELECT 1 FROM link WHERE link.digest = blob.digest)",
 	"DELETE FROM repository WHERE upstream <> ''",
 	"UPDATE blob SET damage = 0 WHERE damage > 0",
+	"UPDATE state SET instance = ''",
 };
 
 static int pushed_keep(struct db *db, struct err *e)

@@ -47,6 +47,36 @@ static void everything_is_there_after_a_restart(void **state)
 	assert_true(sees(lab->meta, "config"));
 }
 
+static bool go_on(void *arg)
+{
+	(void)arg;
+	return true;
+}
+
+static void
+a_registry_is_the_same_after_a_restart_and_not_in_a_copy(void **state)
+{
+	struct meta_instance first, again, copied;
+	struct lab *lab = *state;
+	auto_of(meta) struct meta *copy = NULL;
+	struct meta_snapshot *snapshot;
+	struct err e;
+
+	lab_open(lab);
+	meta_instance(lab->meta, &first);
+	assert_int_equal(strlen(first.s), 16);
+	lab_reopen(lab);
+	meta_instance(lab->meta, &again);
+	assert_string_equal(again.s, first.s);
+
+	const char *path = arena_printf(lab->arena, "%s/copy", lab->path);
+	OK(meta_snapshot_make(lab->meta, path, go_on, NULL, &snapshot, &e), e);
+	meta_snapshot_close(&snapshot);
+	OK(meta_open(path, &copy, &e), e);
+	meta_instance(copy, &copied);
+	assert_string_not_equal(copied.s, first.s);
+}
+
 static void database_path(struct lab *lab, char *out, size_t room)
 {
 	snprintf(out, room, "%s/registry.db", lab->path);
@@ -297,6 +327,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LAB_TEST(everything_is_there_after_a_restart),
+		LAB_TEST(
+			a_registry_is_the_same_after_a_restart_and_not_in_a_copy),
 		LAB_TEST(a_newer_schema_is_refused_with_a_sentence),
 		LAB_TEST(what_is_no_database_is_corrupt),
 		LAB_TEST(a_peek_does_not_wait_for_a_writer),

@@ -1,9 +1,10 @@
 /*
  * WWW-Authenticate, token realms and redirects: what another server says, to
- * be told whom we may tell what.
+ * be told whom we may tell what; and how much it will answer.
  */
 #include <stdlib.h>
 
+#include "upstream/budget.h"
 #include "upstream/challenge.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
@@ -60,11 +61,28 @@ static void try_redirect(struct span text)
 		try_url(span_of(url));
 }
 
+static void try_budget(struct span text)
+{
+	struct budget budget = { 0 };
+	struct budget_part part;
+
+	if (budget_parse(text, &part))
+		check(part.count >= 0 && part.count <= 1000000 &&
+		      part.window_s >= 0 && part.window_s <= 86400);
+	budget_hear(&budget, text, SPAN("1"), 0);
+	check(budget_left(&budget, 1000) >= -1);
+	check(budget_stretch(&budget, 1000, 1000) >= 1000);
+
+	int64_t ms = budget_retry_ms(text, 1800000000);
+	check(ms >= -1 && ms <= 6 * 3600 * 1000);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
 	struct span text = span_make((const char *)input, size);
 
 	try_challenge(text);
+	try_budget(text);
 	try_url(text);
 	try_redirect(text);
 	return 0;

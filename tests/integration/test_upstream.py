@@ -82,6 +82,16 @@ def test_the_way_of_a_question_is_passed_on(scene, upstream, start_registry):
         assert name.startswith("1.1 private-registry-")
 
 
+def test_a_registry_has_the_same_name_after_a_restart(upstream,
+                                                      start_registry):
+    registry = start_registry({"ghcr.io": upstream.url})
+    for tag in "1", "2":
+        upstream.add_small_image("team/app", tag)
+        registry.ask("GET", f"/v2/team/app/manifests/{tag}")
+        registry.restart()
+    assert len({seen.headers["Via"] for seen in upstream.requests}) == 1
+
+
 def test_a_way_without_an_end_is_a_loop(upstream, start_registry):
     registry = start_registry({"ghcr.io": upstream.url})
     way = ", ".join(f"1.1 proxy-{i}" for i in range(100))
