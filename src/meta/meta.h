@@ -20,6 +20,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "meta/instance.h"
 #include "meta/lists.h"
 #include "meta/rules.h"
 #include "oci/manifest.h"
@@ -36,16 +37,6 @@ int meta_open(const char *path, struct meta **out, struct err *)
 	may_wait must_check;
 void meta_close(struct meta **);
 DEFINE_AUTO(meta, meta_close)
-
-/*
- * What tells this registry from all others: digits that are the same after a
- * restart, and others in a backup. Where they cannot be kept, or read, they are
- * of this call alone.
- */
-struct meta_instance {
-	char s[17]; /* 16 hexadecimal digits */
-};
-void meta_instance(struct meta *, struct meta_instance *out) may_wait;
 
 /* ---------------------------------------------------------- repositories */
 

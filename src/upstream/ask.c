@@ -87,7 +87,7 @@ static int hop_head(const struct client_head *head, void *arg, struct err *e)
 	if (check_encoding(head, e) < 0 ||
 	    hop->ask->on_head(head, hop->ask->arg, e) < 0)
 		return -1;
-	hop->enough = hop->probing;
+	hop->enough = hop->probing && hop->status == 200;
 	return hop->enough ? err_set(e, ERR_CLOSED, "no more is needed") : 0;
 }
 
