@@ -1,6 +1,11 @@
 """Lists through the mirror: tags and referrers are upstream's, asked once."""
 
 import json
+import threading
+import time
+from bisect import bisect_right
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -9,7 +14,7 @@ from lab.copiers import Oras, Regctl, SkopeoCopier
 from lab.hub import Hub
 from lab.images import OCI, OCI_INDEX, Blob, Manifest, descriptor, encode
 from lab.pusher import push_blob, push_manifest
-from lab.registry import Registry
+from lab.registry import Registry, sanitized
 from lab.waiting import wait_until
 from lab.wire import Wire
 from test_clients_artifacts import (SBOM, SIGNATURE, attach, discover,
@@ -197,3 +202,61 @@ def test_what_was_attached_far_away_is_found_and_pulled(
                       "--filter-artifact-type", SBOM) == document.read_text()
     upstream.stop()
     assert sorted(discover(oras, here)) == [SBOM, SIGNATURE]
+
+
+# ---------------------------------------------------------------- a huge one
+
+HUGE = sorted(f"build-{i:06}-{digest_of(b'%d' % i)[7:15]}"
+              for i in range(100_000))
+
+
+class HugeHub(BaseHTTPRequestHandler):
+    """100,000 tags, 1,000 at once, as its Link says."""
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        query = parse_qs(urlsplit(self.path).query)
+        start = bisect_right(HUGE, query.get("last", [""])[0])
+        page = HUGE[start:start + 1000]
+        body = encode({"name": "app", "tags": page})
+        self.send_response(200)
+        if start + 1000 < len(HUGE):
+            self.send_header("Link", f"</v2/app/tags/list?n=1000&last="
+                                     f"{page[-1]}>; rel=\"next\"")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def huge_hub():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), HugeHub)
+    server.daemon_threads = True
+    server.url = "http://127.0.0.1:%d" % server.server_port
+    threading.Thread(target=server.serve_forever, args=(0.01,),
+                     daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_hundred_thousand_tags_take_little_memory(huge_hub, start_mirror):
+    mirror = start_mirror(huge_hub)
+    before = mirror.anonymous_memory()
+    with mirror.connect(timeout=60) as wire:
+        def first():
+            answer = wire.ask("GET", "/v2/app/tags/list?n=10")
+            return answer.status == 200 and answer.json["tags"]
+
+        wait_until(first, "the whole list")
+        assert first() == HUGE[:10]
+        began = time.monotonic()
+        assert sum(walk(wire, "/v2/app/tags/list", "tags"), []) == HUGE
+        took = time.monotonic() - began
+    grown = mirror.anonymous_memory() - before
+    print(f"100 pages in {took:.2f} s, {grown / 1e6:.0f} MB more in memory")
+    if not sanitized():
+        assert grown < 64e6
