@@ -76,6 +76,16 @@ def test_status_tells_what_is_on_its_way(registry, upstream, tell):
         upstream.release()
 
 
+def test_status_tells_what_an_upstream_still_allows(registry, upstream, tell):
+    upstream.add_small_image("library/app")
+    upstream.manifest_headers = {"ratelimit-limit": "100;w=21600",
+                                 "ratelimit-remaining": "76;w=21600"}
+    registry.ask("GET", "/v2/app/manifests/1")
+    for lines in tell("status"), tell("explain", "app:1"):
+        assert "; 76 of 100 requests left in 6 h" in \
+            line(lines, "upstream docker.io:")
+
+
 def counters(registry, name):
     """Those of an upstream, without what is common to their names."""
     begin, end = "private_registry_", f'{{upstream="{name}"}}'
