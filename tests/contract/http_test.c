@@ -379,6 +379,23 @@ static void a_growing_file_is_sent_as_it_grows(void **state)
 	assert_true(answer_is_pattern(&answer, LARGE));
 }
 
+/* A byte a call, too often for a bell each: then nothing more is written. */
+static void what_came_before_a_silence_is_sent(void **state)
+{
+	struct lab *lab = *state;
+	auto_client struct client client = client_open(lab, PLAIN);
+
+	client_say(&client, "GET /growing HTTP/1.1\r\nHost: a\r\n\r\n");
+	assert_true(client_receives(&client, 20));
+	size_t head = client.in.len;
+	for (int i = 1; i <= 1000; i++)
+		lab_grow(lab, i);
+	assert_true(client_receives(&client, head + 1000));
+	lab_grow(lab, LARGE);
+	auto_answer struct answer answer = client_answer(&client, false);
+	assert_true(answer_is_pattern(&answer, LARGE));
+}
+
 static void a_file_of_unknown_size_comes_in_chunks(void **state)
 {
 	struct lab *lab = *state;
@@ -557,6 +574,7 @@ int main(void)
 		promise(a_peer_is_shown_as_ipv4),
 		promise(connections_are_spread_evenly),
 		promise(a_growing_file_is_sent_as_it_grows),
+		promise(what_came_before_a_silence_is_sent),
 		promise(a_file_of_unknown_size_comes_in_chunks),
 		promise(a_file_that_breaks_ends_by_fin_before_the_last_byte),
 		promise(an_http_1_0_client_sees_a_reset_when_a_file_breaks),
