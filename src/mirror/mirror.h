@@ -145,6 +145,9 @@ int mirror_resolve_before(struct mirror *, const struct mirror_question *,
  */
 int mirror_resolve_registry(struct mirror *, const struct mirror_question *,
 			    const char **upstream_out, struct err *) must_check;
+/* Is that repository of it, "library/nginx", there for whoever asks? */
+bool mirror_may_list(const struct mirror *, const struct mirror_question *,
+		     const char *upstream, const char *name);
 
 /* ----------------------------------------------------------------- blobs */
 

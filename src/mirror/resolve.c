@@ -253,3 +253,18 @@ int mirror_resolve_registry(struct mirror *mirror,
 	return policy_allows(mirror_rules_of(mirror, q->rules, upstream),
 			     q->asker, upstream->name, NULL, e);
 }
+
+bool mirror_may_list(const struct mirror *mirror,
+		     const struct mirror_question *q, const char *upstream,
+		     const char *name)
+{
+	const struct mirror_upstream *found =
+		mirror_upstream_find(mirror, span_of(upstream));
+	struct name there;
+	struct err e;
+
+	return !found ||
+	       (name_parse(span_of(name), &there, &e) == 0 &&
+		policy_allows(mirror_rules_of(mirror, q->rules, found),
+			      q->asker, upstream, &there, &e) == 0);
+}

@@ -153,6 +153,10 @@ def test_what_was_cached_is_not_served_once_it_is_denied(start_registry, hub):
     assert mount.status == 202
     assert hub.count() == 0
     assert statuses(registry, kept) == {200}
+    listed = registry.ask("GET", "/v2/_catalog?ns=docker.io&n=1")
+    assert listed.json["repositories"] == []
+    following = listed["Link"].partition("<")[2].partition(">")[0]
+    assert registry.ask("GET", following).json["repositories"] == ["team/kept"]
     reload_with(registry, "- team/app", "- none")
     assert statuses(registry, image) == {200}
 
