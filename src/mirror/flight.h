@@ -187,6 +187,16 @@ int fly_blob(struct flight *, struct err *) may_wait must_check;
 int fly_manifest(struct flight *, struct err *) may_wait must_check;
 int fly_list(struct flight *, struct err *) may_wait must_check;
 
+/*
+ * How long what is cached waits for an answer. While upstream is dark, nobody
+ * waits, but it is asked on behind, and so seen when it is back.
+ */
+int64_t mirror_patience(struct mirror *, const struct mirror_target *,
+			const struct flight_plan *);
+/* Has upstream just said that it has no such thing? */
+bool mirror_lacks(const struct mirror *, const struct mirror_target *,
+		  const struct flight_plan *);
+
 /* Asks for a manifest, and waits for so long. */
 int flight_manifest(struct mirror *, const struct flight_plan *,
 		    int64_t patience_ms, struct arena *,

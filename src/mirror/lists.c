@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "mirror/absent.h"
 #include "mirror/flight.h"
 #include "oci/listing.h"
 
@@ -74,6 +75,7 @@ int pull_list(struct mirror *mirror, const struct mirror_target *target,
 	      struct list_view *out, struct err *e)
 {
 	struct flight_plan plan = plan_list(mirror, target, subject);
+	int64_t patience_ms = mirror_patience(mirror, target, &plan);
 	bool have = meta_list_peek(store_meta(mirror->store),
 				   &target->repository, subject, &out->list,
 				   e) == 0;
@@ -83,8 +85,13 @@ int pull_list(struct mirror *mirror, const struct mirror_target *target,
 		return 0;
 	if (have)
 		plan.reason = "list expired";
-	if (ask(mirror, &plan, have ? target->rules->patience_ms : ANSWER_MS,
-		&out->list.lines, e) == 0)
+	else if (patience_ms == target->rules->patience_ms) /* not dark */
+		patience_ms = ANSWER_MS;
+	if (mirror_lacks(mirror, target, &plan))
+		err_set(e, ERR_NAME_UNKNOWN,
+			"upstream %s: answered 404 a moment ago",
+			plan.upstream->name);
+	else if (ask(mirror, &plan, patience_ms, &out->list.lines, e) == 0)
 		return 0;
 	if (!have)
 		return -1;
@@ -157,8 +164,12 @@ int fly_list(struct flight *flight, struct err *e)
 	bool of_tags = plan->kind == FLIGHT_TAGS;
 	auto_buf struct buf lines = { 0 };
 
-	if ((of_tags ? tags : referrers)(flight, &lines, e) < 0)
+	if ((of_tags ? tags : referrers)(flight, &lines, e) < 0) {
+		if (e->kind == ERR_NAME_UNKNOWN)
+			absent_note(flight->mirror->absent, plan);
 		return -1;
+	}
+	mirror_crew_of(flight->mirror, plan->upstream)->dark = false;
 	flight->arena = arena_open();
 	flight->list = arena_copy(flight->arena, buf_span(&lines));
 	if (meta_list_put(store_meta(flight->mirror->store), &plan->repository,

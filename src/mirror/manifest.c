@@ -72,9 +72,9 @@ rules_of(const struct mirror *mirror, const struct mirror_target *target,
 }
 
 /* Upstream has said so a moment ago. */
-static bool is_absent(const struct mirror *mirror,
-		      const struct mirror_target *target,
-		      const struct flight_plan *plan)
+bool mirror_lacks(const struct mirror *mirror,
+		  const struct mirror_target *target,
+		  const struct flight_plan *plan)
 {
 	return absent_recall(
 		mirror->absent, plan,
@@ -88,7 +88,7 @@ static int look_further(const struct mirror *mirror,
 {
 	struct flight_plan plan = plan_manifest(mirror, target, reference);
 
-	if (!plan.upstream || is_absent(mirror, target, &plan))
+	if (!plan.upstream || mirror_lacks(mirror, target, &plan))
 		return -1;
 	return err_set(e, ERR_NOT_HERE, "upstream has to be asked");
 }
@@ -187,13 +187,9 @@ int flight_manifest(struct mirror *mirror, const struct flight_plan *plan,
 	return flight_refused(e, ERR_MANIFEST_UNKNOWN);
 }
 
-/*
- * How long what is cached waits for an answer. While upstream is dark, nobody
- * waits, but it is asked on behind, and so seen when it is back.
- */
-static int64_t patience_of(struct mirror *mirror,
-			   const struct mirror_target *target,
-			   const struct flight_plan *plan)
+int64_t mirror_patience(struct mirror *mirror,
+			const struct mirror_target *target,
+			const struct flight_plan *plan)
 {
 	int64_t patience_ms = target->rules->patience_ms;
 	bool dark = mirror_crew_of(mirror, plan->upstream)->dark;
@@ -231,7 +227,7 @@ static int renew(struct mirror *mirror, const struct mirror_target *target,
 		 const struct flight_plan *plan, int64_t patience_ms,
 		 struct arena *arena, struct meta_manifest *out, struct err *e)
 {
-	if (is_absent(mirror, target, plan))
+	if (mirror_lacks(mirror, target, plan))
 		return err_set(e, ERR_MANIFEST_UNKNOWN,
 			       "upstream %s: answered 404 a moment ago",
 			       plan->upstream->name);
@@ -251,7 +247,7 @@ int pull_manifest(struct mirror *mirror, const struct mirror_target *target,
 
 	if (have) {
 		plan.reason = "tag expired";
-		patience_ms = patience_of(mirror, target, &plan);
+		patience_ms = mirror_patience(mirror, target, &plan);
 		view_manifest(mirror, &old, out);
 	}
 	bool fresh = have && is_fresh(mirror, target, reference, old.checked);

@@ -166,6 +166,20 @@ static void without_a_list_a_refusal_is_nothing_to_stop_at(void **state)
 	}
 }
 
+static void what_upstream_lacks_is_not_asked_for_at_once_again(void **state)
+{
+	struct lab *lab = *state;
+
+	upstream_rules[0].not_found_lifetime_ms = 60000;
+	answer_refusal(lab, "404 N");
+	assert_no_list(lab, ERR_NAME_UNKNOWN);
+	assert_no_list(lab, ERR_NAME_UNKNOWN);
+	assert_int_equal(fake_request_count(lab->server), 1);
+	upstream_rules[0].not_found_lifetime_ms = 0;
+	answer_tags(lab, "\"1\"");
+	assert_list(lab, NULL, "1\n", NULL);
+}
+
 static void list_along(void *arg)
 {
 	assert_list(arg, NULL, "1\n", NULL);
@@ -250,6 +264,7 @@ int main(void)
 		promise(when_upstream_fails_the_list_is_as_it_was),
 		promise(while_upstream_is_silent_the_list_is_as_it_was),
 		promise(without_a_list_a_refusal_is_nothing_to_stop_at),
+		promise(what_upstream_lacks_is_not_asked_for_at_once_again),
 		promise(however_many_ask_there_is_one_question),
 		promise(referrers_come_from_the_api_where_there_is_one),
 		promise(referrers_come_from_a_tag_where_there_is_no_api),
