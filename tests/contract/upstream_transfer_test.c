@@ -233,6 +233,7 @@ static void who_sends_too_slowly_makes_place_for_the_next(void **state)
 	assert_fetched(lab);
 	assert_true(clock_ms() - start >= 300);
 	assert_true(clock_ms() - start < 8000); /* silence is no break here */
+	assert_int_equal(fake_request_count(lab->elsewhere), 1);
 	assert_asked(lab->server, 0, "Range: bytes=3-\r\n");
 }
 
