@@ -99,17 +99,18 @@ static struct worker *worker_new(struct pool *pool)
 }
 
 /* If the system has no thread left, the job waits for one of ours. */
-static void add_thread(struct pool *pool)
+static bool add_thread(struct pool *pool)
 {
 	struct worker *worker = worker_new(pool);
 
 	if (thread_try(&worker->thread, pool->name, work, worker))
-		return;
+		return true;
 	pool->threads--;
 	free(worker);
+	return false;
 }
 
-struct pool *pool_open(const char *name, unsigned limit)
+static struct pool *pool_make(const char *name, unsigned limit)
 {
 	struct pool *pool = mem_alloc(sizeof(*pool));
 
@@ -118,8 +119,27 @@ struct pool *pool_open(const char *name, unsigned limit)
 	pool->last = &pool->first;
 	pthread_mutex_init(&pool->lock, NULL);
 	cond_open(&pool->changed);
+	return pool;
+}
+
+struct pool *pool_open(const char *name, unsigned limit)
+{
+	struct pool *pool = pool_make(name, limit);
 	struct worker *first = worker_new(pool);
+
 	thread_start(&first->thread, name, work, first);
+	return pool;
+}
+
+struct pool *pool_try(const char *name, unsigned limit)
+{
+	struct pool *pool = pool_make(name, limit);
+
+	pthread_mutex_lock(&pool->lock);
+	bool started = add_thread(pool);
+	pthread_mutex_unlock(&pool->lock);
+	if (!started)
+		pool_close(&pool);
 	return pool;
 }
 
@@ -151,6 +171,8 @@ void pool_close(struct pool **owned)
 	struct pool *pool = steal_ptr(owned);
 
 	thread_may_wait("pool_close");
+	if (!pool)
+		return;
 	pthread_mutex_lock(&pool->lock);
 	pool->closing = true;
 	pthread_cond_broadcast(&pool->changed);

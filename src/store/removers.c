@@ -9,7 +9,7 @@
 
 struct removers {
 	struct blob_store *blobs;
-	struct pool *pool;
+	struct pool *pool; /* null: there is no thread for it */
 	unsigned limit;
 	sem_t free;	      /* of so many, those that nobody uses */
 	pthread_mutex_t lock; /* guards first */
@@ -28,7 +28,7 @@ struct removers *removers_open(struct blob_store *blobs, unsigned limit)
 
 	removers->blobs = blobs;
 	removers->limit = limit;
-	removers->pool = pool_open("remove", limit);
+	removers->pool = pool_try("remove", limit);
 	sem_init(&removers->free, 0, limit);
 	pthread_mutex_init(&removers->lock, NULL);
 	return removers;
@@ -65,7 +65,10 @@ void removers_run(struct removers *removers, const struct digest *digest,
 
 	*removal = (struct removal){ removers, *digest, id };
 	free_take(removers);
-	pool_run(removers->pool, remove_one, removal);
+	if (removers->pool)
+		pool_run(removers->pool, remove_one, removal);
+	else
+		remove_one(removal);
 }
 
 void removers_await(struct removers *removers)

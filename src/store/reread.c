@@ -31,7 +31,7 @@ struct piece {
 };
 
 struct reread {
-	struct pool *pool;
+	struct pool *pool; /* null: there is no thread for it */
 	char *room;
 	struct piece pieces[PIECES]; /* in `room` */
 };
@@ -40,7 +40,7 @@ struct reread *reread_open(void)
 {
 	struct reread *reread = mem_alloc(sizeof(*reread));
 
-	reread->pool = pool_open("reread", PIECES);
+	reread->pool = pool_try("reread", PIECES);
 	reread->room = mem_alloc((size_t)PIECES * PIECE + ALIGNMENT);
 	uintptr_t at = (uintptr_t)reread->room;
 	at = (at + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -126,7 +126,7 @@ static void piece_begin(struct reread *reread, const struct blob_place *place,
 	piece->wanted = (size_t)(left < PIECE ? left : PIECE);
 	piece->len = 0;
 	piece->sys = 0;
-	if (place->size <= PIECE)
+	if (!reread->pool || place->size <= PIECE)
 		piece_read(piece);
 	else
 		pool_run(reread->pool, piece_read, piece);

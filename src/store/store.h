@@ -232,8 +232,7 @@ struct store_gone {
 struct store_keep {
 	const struct keep_rule *rules;
 	size_t count;
-	bool gentle; /* rests for as long as its work takes */
-	bool dry;    /* only tell */
+	bool dry;					    /* only tell */
 	void (*tell)(const struct store_gone *, void *arg); /* or null */
 	void *arg;
 };
