@@ -199,6 +199,8 @@ def test_on_a_full_disk_pulls_go_on(scene, start_registry, upstream):
             pull(registry, image)
             pulls += 1
     print(f"{pulls} of {3 * len(misses)} pulls on a full disk")
+    assert [line for line in registry.log_lines("fetch")
+            if line["reason"] == "prefetch" and line["level"] != "info"] == []
 
 
 def pull(registry, image):
