@@ -39,6 +39,7 @@ struct flight_plan {
 	struct repository repository;
 	struct reference reference;
 	int64_t size;	    /* of a blob, bytes */
+	int64_t known;	    /* of a list: when what is here was confirmed */
 	const char *reason; /* for the log: "miss"; static */
 	const char *via;    /* Via of whoever asks, or null */
 };

@@ -83,6 +83,7 @@ int pull_list(struct mirror *mirror, const struct mirror_target *target,
 	/* Somebody else may have asked since the peek. */
 	if (have && mirror_believes(mirror, target, out->list.checked))
 		return 0;
+	plan.known = have ? out->list.checked : 0;
 	if (have)
 		plan.reason = "list expired";
 	else if (patience_ms == target->rules->patience_ms) /* not dark */
@@ -157,25 +158,52 @@ static int tags(struct flight *flight, struct buf *lines, struct err *e)
 	return upstream_list_tags(flight->upstream, &question, lines, e);
 }
 
+static int ask_upstream(struct flight *flight, struct buf *lines, struct err *e)
+{
+	const struct flight_plan *plan = &flight->plan;
+	bool of_tags = plan->kind == FLIGHT_TAGS;
+
+	buf_clear(lines);
+	if ((of_tags ? tags : referrers)(flight, lines, e) == 0) {
+		mirror_crew_of(flight->mirror, plan->upstream)->dark = false;
+		return 0;
+	}
+	if (e->kind == ERR_NAME_UNKNOWN)
+		absent_note(flight->mirror->absent, plan);
+	return -1;
+}
+
+/* Another flight may have ended between a look and the start of this one. */
+static bool came_meanwhile(const struct flight *flight,
+			   const struct digest *subject, struct buf *lines)
+{
+	struct meta_list list = { .lines = *lines };
+	struct err ignored;
+	bool came = meta_list_peek(store_meta(flight->mirror->store),
+				   &flight->plan.repository, subject, &list,
+				   &ignored) == 0 &&
+		    list.checked > flight->plan.known;
+
+	*lines = list.lines;
+	return came;
+}
+
 /* What finds no room is given to those who wait, and no others. */
 int fly_list(struct flight *flight, struct err *e)
 {
 	const struct flight_plan *plan = &flight->plan;
 	bool of_tags = plan->kind == FLIGHT_TAGS;
+	const struct digest *subject = of_tags ? NULL : &plan->reference.digest;
 	auto_buf struct buf lines = { 0 };
 
-	if ((of_tags ? tags : referrers)(flight, &lines, e) < 0) {
-		if (e->kind == ERR_NAME_UNKNOWN)
-			absent_note(flight->mirror->absent, plan);
+	bool came = came_meanwhile(flight, subject, &lines);
+	if (!came && ask_upstream(flight, &lines, e) < 0)
 		return -1;
-	}
-	mirror_crew_of(flight->mirror, plan->upstream)->dark = false;
 	flight->arena = arena_open();
 	flight->list = arena_copy(flight->arena, buf_span(&lines));
-	if (meta_list_put(store_meta(flight->mirror->store), &plan->repository,
-			  of_tags ? NULL : &plan->reference.digest,
-			  flight->list, e) == 0 ||
-	    e->kind == ERR_NO_SPACE)
+	if (came ||
+	    meta_list_put(store_meta(flight->mirror->store), &plan->repository,
+			  subject, flight->list, e) == 0)
 		return 0;
-	return -1;
+	return e->kind == ERR_NO_SPACE ? 0 : -1;
 }
