@@ -182,6 +182,17 @@ static enum flight_state join_until(struct mirror *mirror,
 	return state;
 }
 
+/* By somebody else, after we had looked. */
+static int pull_brought(struct mirror *mirror, struct flight_plan *plan,
+			struct blob_view *out, struct err *e)
+{
+	if (pull_here(mirror, plan, out, e) == 0)
+		return 0;
+	if (e->kind == ERR_NOT_HERE)
+		e->kind = ERR_UNAVAILABLE; /* and it is gone again */
+	return -1;
+}
+
 static int pull_flight(struct mirror *mirror, struct flight_plan *plan,
 		       struct blob_view *out, struct err *e)
 {
@@ -191,6 +202,8 @@ static int pull_flight(struct mirror *mirror, struct flight_plan *plan,
 	switch (join_until(mirror, plan, deadline_ms, &growing, e)) {
 	case FLIGHT_FLOWING:
 	case FLIGHT_DONE:
+		if (!growing)
+			return pull_brought(mirror, plan, out, e);
 		view_growing(growing, out);
 		return 0;
 	case FLIGHT_FAILED:
@@ -309,12 +322,28 @@ static int arrival_complete(struct arrival *arrival, struct err *e)
 				 &sink, e);
 }
 
+/* A flight may have ended between a look and a join: nothing is left to do. */
+static bool was_brought(const struct flight *flight)
+{
+	const struct flight_plan *plan = &flight->plan;
+	struct blob_place place;
+	struct err e;
+
+	if (store_pull_blob(flight->mirror->store, &plan->repository,
+			    &plan->reference.digest, &place, &e) < 0)
+		return false;
+	close(place.fd);
+	return true;
+}
+
 int fly_blob(struct flight *flight, struct err *e)
 {
 	const struct flight_plan *plan = &flight->plan;
 	const struct digest *digest = &plan->reference.digest;
 	struct arrival arrival = { .flight = flight };
 
+	if (was_brought(flight))
+		return 0;
 	if (incoming_open_fetch(flight->mirror->store, &plan->repository,
 				digest, plan->size, &arrival.incoming, e) < 0)
 		return -1;

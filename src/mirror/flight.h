@@ -20,7 +20,7 @@ enum flight_state {
 	FLIGHT_ASKING,
 	FLIGHT_FLOWING, /* `growing` can be read */
 	FLIGHT_DONE,	/* it came; a blob may be gone again, but for
-			   `growing` */
+			   `growing`. Without that it was here already */
 	FLIGHT_FAILED	/* `why` says it */
 };
 
@@ -39,7 +39,8 @@ struct flight_plan {
 	struct repository repository;
 	struct reference reference;
 	int64_t size;	    /* of a blob, bytes */
-	int64_t known;	    /* of a list: when what is here was confirmed */
+	int64_t known;	    /* a tag or a list that was confirmed later than
+			       this will do: wall clock, s */
 	const char *reason; /* for the log: "miss"; static */
 	const char *via;    /* Via of whoever asks, or null */
 };

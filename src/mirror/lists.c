@@ -127,6 +127,7 @@ static int referrers_by_tag(struct flight *flight, struct buf *lines,
 		.upstream = plan->upstream,
 		.repository = plan->repository,
 		.reference = schema_tag(&plan->reference.digest),
+		.known = clock_wall_s(),
 		.reason = "referrers",
 		.via = flight->via,
 	};

@@ -247,6 +247,7 @@ int pull_manifest(struct mirror *mirror, const struct mirror_target *target,
 
 	if (have) {
 		plan.reason = "tag expired";
+		plan.known = old.checked;
 		patience_ms = mirror_patience(mirror, target, &plan);
 		view_manifest(mirror, &old, out);
 	}
@@ -329,8 +330,8 @@ static int fetch(struct flight *flight, const struct digest *digest,
 	return 0;
 }
 
-/* Then it is asked for because its blobs are not. */
-static bool is_here(const struct flight *flight)
+/* When what is here was confirmed; -1 if it is not. */
+static int64_t checked(const struct flight *flight)
 {
 	const struct flight_plan *plan = &flight->plan;
 	auto_of(arena) struct arena *arena = arena_open();
@@ -339,7 +340,9 @@ static bool is_here(const struct flight *flight)
 
 	return meta_manifest_peek(store_meta(flight->mirror->store),
 				  &plan->repository, &plan->reference, arena,
-				  &found, &e) == 0;
+				  &found, &e) == 0 ?
+		       found.checked :
+		       -1;
 }
 
 /*
@@ -352,9 +355,14 @@ static int fly(struct flight *flight, struct err *e)
 	const struct reference *reference = &plan->reference;
 	struct meta *meta = store_meta(flight->mirror->store);
 	struct upstream_question question = flight_question(flight);
+	int64_t here = checked(flight);
 	struct digest digest;
 
-	if (reference->kind == REFERENCE_DIGEST && !is_here(flight))
+	/* A flight may have ended between a look and a join. */
+	if (reference->kind == REFERENCE_TAG && here > plan->known)
+		return 0;
+	/* What is here is asked for when its blobs are not. */
+	if (reference->kind == REFERENCE_DIGEST && here < 0)
 		return fetch(flight, &reference->digest, NULL, e);
 	if (upstream_head_manifest(flight->upstream, &question, reference,
 				   &digest, e) < 0)
