@@ -207,8 +207,10 @@ static bool look(struct crate *crate)
 static int blobs_fetch(struct crate *crate, struct err *e)
 {
 	const struct image_fetch *fetch = crate->fetch;
-	struct pool *pool = pool_open("fetch", AT_ONCE);
+	struct pool *pool = pool_try("fetch", AT_ONCE);
 
+	if (!pool)
+		return err_set(e, ERR_BUSY, "no thread is left for its blobs");
 	for (int i = 0; i < AT_ONCE; i++)
 		pool_run(pool, carry, crate);
 	while (!look(crate))
