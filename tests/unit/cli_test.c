@@ -48,7 +48,7 @@ static const struct verb verbs[] = {
 /* What a call ended with and wrote. */
 static struct {
 	int status;
-	char out[8192];
+	char out[16384];
 	char err[1024];
 } said;
 
