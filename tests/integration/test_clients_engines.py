@@ -129,15 +129,24 @@ def test_podman_fetches_only_what_it_lacks(podman, scene, endpoint, two_doors):
         podman.push(theirs, f"{name}:{image.tag}",
                     "--compression-format=zstd:chunked")
         podman.forget()
-    for image in images:
-        assert podman.pull(f"{name}:{image.tag}") == image.config
-
     whole = two_doors.ask("GET", f"/v2/{name}/manifests/large",
                           Accept=OCI["manifest"]).json["layers"][0]
-    parts = [int(line["sent"]) for line in two_doors.log_lines("request")
-             if whole["digest"] in line["path"] and line["method"] == "GET"
-             and line["status"] == "206"]
-    assert len(parts) > 1 and sum(parts) < 0.7 * whole["size"]
+
+    def parts():
+        return [int(line["sent"]) for line in two_doors.log_lines("request")
+                if whole["digest"] in line["path"]
+                and line["method"] == "GET" and line["status"] == "206"]
+
+    # Now and then it only looks at the layer's index, and takes the whole.
+    for _ in range(6):
+        before = len(parts())
+        for image in images:
+            assert podman.pull(f"{name}:{image.tag}") == image.config
+        taken = parts()[before:]
+        if len(taken) > 1:
+            break
+        podman.forget()
+    assert len(taken) > 1 and sum(taken) < 0.7 * whole["size"]
     assert podman.run(
         "run", "--rm", podman.name(f"{name}:large"), "/bin/busybox",
         "sha256sum", "/data/0", "/data/7").split()[::2] == [
