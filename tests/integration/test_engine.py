@@ -110,7 +110,7 @@ def test_a_thousand_clients_on_one_growing_file_need_no_thread_each(
         crowd.run()
 
     print(f"{threads} threads for 1000 readers")
-    assert threads < 100
+    assert threads < 160    # the lane for misses has up to 96
     assert all(reader.finished and not reader.wrong
                for reader in crowd.readers)
     assert upstream.count("blob", "GET") == 1
