@@ -36,6 +36,13 @@ struct own_option {
 int own_options_take(char *const *args, const struct own_option *own,
 		     char ***rest_out, struct err *) must_check;
 
+/* What the help of a verb that takes a configuration says of it. */
+#define COMMON_OPTIONS                                                   \
+	"  --config FILE           YAML, as of serve; so are all other " \
+	"options,\n"                                                     \
+	"                          see private-registry serve --help\n"  \
+	"  --help                  this text\n"
+
 /*
  * The configuration that file, environment and options make: --config FILE
  * and any key of the configuration, as --key VALUE or --key=VALUE.

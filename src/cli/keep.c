@@ -186,11 +186,7 @@ void cli_keep_help(const struct call *call, struct buf *out)
 		"'ci/**' --keep.0.last 10\n"
 		"\n"
 		"Options\n"
-		"  --dry-run               only tell what would go, and why\n"
-		"  --config FILE           YAML, as of serve; so are all other "
-		"options,\n"
-		"                          see private-registry serve --help\n"
-		"  --help                  this text\n"
+		"  --dry-run               only tell what would go, and why\n" COMMON_OPTIONS
 		"\n"
 		"Exit status\n"
 		"  0 it is done, 1 it failed, 2 the command line or the "

@@ -166,12 +166,7 @@ void cli_status_help(const struct call *call, struct buf *out)
 		 "Example\n"
 		 "  private-registry status --data /srv/images\n"
 		 "\n"
-		 "Options\n"
-		 "  --config FILE           YAML, as of serve; so are all "
-		 "other options,\n"
-		 "                          see private-registry serve --help\n"
-		 "  --help                  this text\n"
-		 "\n"
+		 "Options\n" COMMON_OPTIONS "\n"
 		 "Exit status\n"
 		 "  0 it answered, 1 it did not, 2 the command line or the "
 		 "configuration is wrong\n");

@@ -241,27 +241,6 @@ static void a_push_of_what_is_cached_keeps_it(void **state)
 	assert_int_equal(cached(lab), 20);
 }
 
-static void a_reader_keeps_what_it_has_open(void **state)
-{
-	struct lab *lab = *state;
-	struct repository one = upstream("one");
-	struct digest digest = digest_of("config-one");
-	struct blob_place place;
-	char bytes[10];
-	struct err e;
-
-	lab_open(lab);
-	limit(lab, 10);
-	cache(lab, "one", "v1", "config-one", NULL);
-	OK(store_peek_blob(lab->store, &one, &digest, &place, &e), e);
-	minute_passes(lab);
-	cache(lab, "two", "v1", "config-two", NULL);
-	assert_false(is_here(lab, "config-one"));
-	assert_int_equal(pread(place.fd, bytes, 10, 0), 10);
-	assert_memory_equal(bytes, "config-one", 10);
-	close(place.fd);
-}
-
 static void what_was_evicted_can_come_again(void **state)
 {
 	struct lab *lab = *state;
@@ -455,7 +434,6 @@ int main(void)
 		EACH_PARTY(ages_survive_a_restart),
 		ALSO_CLIENTS(what_was_pushed_neither_counts_nor_goes),
 		ALSO_CLIENTS(a_push_of_what_is_cached_keeps_it),
-		ALSO_CLIENTS(a_reader_keeps_what_it_has_open),
 		ALSO_CLIENTS(what_was_evicted_can_come_again),
 		LAB_TEST(room_is_made_before_a_fetch_begins),
 		LAB_TEST(what_is_larger_than_the_limit_is_read_and_not_kept),

@@ -4,8 +4,8 @@ import pytest
 
 from lab.content import digest_of
 from lab.fakehub import Challenge, FakeHub
-from lab.images import OCI, Manifest, encode
-from lab.pusher import push_blob, push_manifest
+from lab.images import OCI
+from lab.pusher import push_manifest, push_small
 from lab.waiting import wait_until
 from lab.wire import ask
 
@@ -28,19 +28,6 @@ def other(scene):
 def registry(start_registry, hub, other):
     return start_registry({"docker.io": hub.url, "ghcr.io": other.url,
                            PORT_NAME: other.url}, bound="ghcr.io")
-
-
-def push(registry, repository, tag):
-    """A local image: one blob, one manifest."""
-    with registry.connect() as wire:
-        config = b'{"architecture":"amd64","os":"linux"}'
-        push_blob(wire, repository, digest_of(config), config)
-        manifest = Manifest(OCI["manifest"], encode({
-            "schemaVersion": 2, "mediaType": OCI["manifest"],
-            "config": {"mediaType": OCI["config"], "size": len(config),
-                       "digest": digest_of(config)}, "layers": []}))
-        push_manifest(wire, repository, tag, manifest)
-    return manifest
 
 
 # ------------------------------------------------------- the explicit forms
@@ -163,7 +150,7 @@ def test_a_push_into_a_mirrors_door_is_denied(registry):
 
 def test_a_local_repository_hides_upstreams_whole_repository(registry, hub):
     hub.add_small_image("team/tool", "2")
-    mine = push(registry, "team/tool", "1")
+    mine = push_small(registry, "team/tool", "1")
 
     assert registry.ask("GET", "/v2/team/tool/manifests/1").body == mine.body
     assert registry.ask("GET", "/v2/team/tool/manifests/2").status == 404
@@ -180,7 +167,7 @@ def test_a_push_changes_only_what_the_bare_name_means(registry, hub):
     image = hub.add_small_image("library/app")
     assert registry.ask("GET", "/v2/app/manifests/1").body == \
         image.manifest.body
-    mine = push(registry, "app", "1")
+    mine = push_small(registry, "app", "1")
     assert registry.ask("GET", "/v2/app/manifests/1").body == mine.body
     for target in ("/v2/docker.io/app/manifests/1",
                    "/v2/docker.io/library/app/manifests/1",

@@ -3,15 +3,12 @@
 import pytest
 
 from lab.certificates import Authority, make_certificate, trusting
-from lab.content import digest_of
 from lab.fakehub import FakeHub
-from lab.images import OCI, Manifest, encode
-from lab.pusher import push_blob, push_manifest
+from lab.images import OCI
+from lab.pusher import push_small
 from lab.registry import Registry
 from lab.waiting import wait_until
 from lab.wire import Wire
-
-CONFIG = b'{"architecture":"amd64","os":"linux"}'
 
 
 @pytest.fixture
@@ -24,18 +21,6 @@ def hub(upstream):
 def other(scene):
     """Plays ghcr.io."""
     return FakeHub(scene)
-
-
-def push(registry, repository, tag="1"):
-    """A local image: one blob, one manifest."""
-    with registry.connect() as wire:
-        push_blob(wire, repository, digest_of(CONFIG), CONFIG)
-        manifest = Manifest(OCI["manifest"], encode({
-            "schemaVersion": 2, "mediaType": OCI["manifest"],
-            "config": {"mediaType": OCI["config"], "size": len(CONFIG),
-                       "digest": digest_of(CONFIG)}, "layers": []}))
-        push_manifest(wire, repository, tag, manifest)
-    return manifest
 
 
 def questions(image, repository=None):
@@ -73,7 +58,7 @@ def test_a_local_name_is_never_asked_upstream(start_registry, hub):
         assert statuses(registry, image) == {404}
         assert not asked(hub, repository)
 
-        mine = push(registry, repository)
+        mine = push_small(registry, repository)
         got = registry.ask("GET", f"/v2/{repository}/manifests/1")
         assert got.body == mine.body
         assert not asked(hub, repository)
@@ -93,7 +78,7 @@ def asked(hub, repository):
 def test_a_name_of_a_registry_that_is_gone_may_be_ours(start_registry, hub):
     registry = start_registry({"docker.io": hub.url}, mirror={
         "local": ["old.example/**", "docker.io/**"]})
-    mine = push(registry, "old.example/team/app")
+    mine = push_small(registry, "old.example/team/app")
     got = registry.ask("GET", "/v2/old.example/team/app/manifests/1")
     assert got.body == mine.body
     for repository in "docker.io/team/app", "new.example/team/app":
@@ -110,7 +95,7 @@ def test_nothing_is_pushed_to_a_reserved_name(start_registry):
                               Content_Type=OCI["manifest"])
         assert answer.status == 403 and answer.code == "DENIED"
         assert "corp/app is reserved" in answer.body.decode()
-    push(registry, "corporation/app")
+    push_small(registry, "corporation/app")
 
 
 # ----------------------------------------------------------- allow and deny
@@ -132,7 +117,7 @@ def test_what_is_denied_is_404_and_nothing_is_dialled(start_registry, hub,
 
     allowed = other.add_small_image("org/app")
     assert statuses(registry, allowed, "ghcr.io/org/app") == {200}
-    push(registry, "team/a/b")      # a push of that name is another matter
+    push_small(registry, "team/a/b")      # a push of that name is another matter
 
 
 def test_what_was_cached_is_not_served_once_it_is_denied(start_registry, hub):
@@ -306,7 +291,7 @@ def test_what_is_not_there_is_asked_for_once(start_registry, hub):
             assert answer.code == "MANIFEST_UNKNOWN"
     assert hub.count("manifest") == 1
 
-    mine = push(registry, "app")        # a push is seen at once
+    mine = push_small(registry, "app")        # a push is seen at once
     assert registry.ask("GET", "/v2/app/manifests/1").body == mine.body
     assert registry.ask("GET", "/v2/docker.io/app/manifests/1").status == 404
     assert hub.count("manifest") == 1

@@ -2,7 +2,11 @@
 
 from urllib.parse import urlsplit
 
+from .content import digest_of
+from .images import OCI, Manifest, encode
 from .wire import Wire
+
+CONFIG = b'{"architecture":"amd64","os":"linux"}'
 
 
 def push_image(address, image, repository=None):
@@ -28,6 +32,18 @@ def push_manifest(wire, repository, reference, manifest):
     answer = wire.ask("PUT", f"/v2/{repository}/manifests/{reference}",
                       manifest.body, Content_Type=manifest.media_type)
     assert answer.status == 201, answer
+
+
+def push_small(registry, repository, tag="1"):
+    """An image of one blob, CONFIG; its manifest."""
+    with registry.connect() as wire:
+        push_blob(wire, repository, digest_of(CONFIG), CONFIG)
+        manifest = Manifest(OCI["manifest"], encode({
+            "schemaVersion": 2, "mediaType": OCI["manifest"],
+            "config": {"mediaType": OCI["config"], "size": len(CONFIG),
+                       "digest": digest_of(CONFIG)}, "layers": []}))
+        push_manifest(wire, repository, tag, manifest)
+    return manifest
 
 
 def with_digest(location, digest):
