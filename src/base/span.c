@@ -49,6 +49,14 @@ struct span span_cut(struct span *rest, char c)
 	return span_make(whole.at, (size_t)found);
 }
 
+bool span_made_of(struct span span, const char *letters)
+{
+	for (size_t i = 0; i < span.len; i++)
+		if (!span.at[i] || !strchr(letters, span.at[i]))
+			return false;
+	return span.len > 0;
+}
+
 static bool is_blank(char c)
 {
 	return c == ' ' || c == '\t';

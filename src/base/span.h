@@ -80,6 +80,9 @@ ptrdiff_t span_find_last(struct span, char c);
  */
 struct span span_cut(struct span *rest, char c);
 
+/* Not empty, and of nothing but these letters. */
+bool span_made_of(struct span, const char *letters);
+
 /* Without blanks and tabs at both ends. */
 struct span span_trim(struct span);
 

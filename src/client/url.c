@@ -17,15 +17,6 @@ static bool is_printable(struct span text)
 	return true;
 }
 
-/* Not empty, and made of `allowed` only. */
-static bool is_made_of(struct span text, const char *allowed)
-{
-	for (size_t i = 0; i < text.len; i++)
-		if (!text.at[i] || !strchr(allowed, text.at[i]))
-			return false;
-	return text.len > 0;
-}
-
 /* Cuts off what stands before the first of `ends`. */
 static struct span cut_before(struct span *rest, const char *ends)
 {
@@ -53,14 +44,14 @@ static bool cut_host(struct span *authority, struct span *out)
 {
 	if (!span_starts(*authority, "[")) {
 		*out = cut_before(authority, ":");
-		return is_made_of(*out, LETTERS DIGITS "-._");
+		return span_made_of(*out, LETTERS DIGITS "-._");
 	}
 	struct span inner = cut_before(authority, "]");
 	if (authority->len == 0)
 		return false;
 	*authority = span_from(*authority, 1);
 	*out = span_make(inner.at, inner.len + 1);
-	return is_made_of(span_from(inner, 1), DIGITS "abcdefABCDEF:.");
+	return span_made_of(span_from(inner, 1), DIGITS "abcdefABCDEF:.");
 }
 
 static bool parse_port(struct span text, struct client_url *out)

@@ -150,22 +150,14 @@ static void number_print(const void *slot, struct buf *out)
 	buf_addf(out, "%lld", (long long)*(const int64_t *)slot);
 }
 
-static bool holds_only(struct span text, const char *letters)
-{
-	for (size_t i = 0; i < text.len; i++)
-		if (!text.at[i] || !strchr(letters, text.at[i]))
-			return false;
-	return text.len > 0;
-}
-
 /* A name, an IPv4 address, or an IPv6 address in brackets. */
 static bool is_host(struct span host)
 {
 	if (span_starts(host, "[") && span_ends(host, "]"))
-		return holds_only(span_make(host.at + 1, host.len - 2),
-				  "0123456789abcdefABCDEF:.%");
-	return holds_only(host, "abcdefghijklmnopqrstuvwxyz"
-				"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_");
+		return span_made_of(span_make(host.at + 1, host.len - 2),
+				    "0123456789abcdefABCDEF:.%");
+	return span_made_of(host, "abcdefghijklmnopqrstuvwxyz"
+				  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_");
 }
 
 static bool is_port(struct span port)
@@ -309,9 +301,9 @@ static bool reader_parse(struct span value, void *slot)
 static bool pattern_parse(struct span value, void *slot)
 {
 	return value.len <= PATTERN_MAX &&
-	       holds_only(value, "abcdefghijklmnopqrstuvwxyz"
-				 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				 ".-_/*") &&
+	       span_made_of(value, "abcdefghijklmnopqrstuvwxyz"
+				   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				   ".-_/*") &&
 	       text_store(value, slot);
 }
 
@@ -326,8 +318,8 @@ static bool platform_parse(struct span value, void *slot)
 		struct span part = span_cut(&rest, '/');
 
 		if (part.len > LONGEST ||
-		    !holds_only(part, "abcdefghijklmnopqrstuvwxyz"
-				      "0123456789._-"))
+		    !span_made_of(part, "abcdefghijklmnopqrstuvwxyz"
+					"0123456789._-"))
 			return false;
 		parts++;
 	}

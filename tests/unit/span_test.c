@@ -154,6 +154,16 @@ static void a_copy_fits_with_its_nul_or_not_at_all(void **state)
 	assert_false(span_copy(SPAN(""), out, 0));
 }
 
+static void letters_are_all_of_a_set_or_not(void **state)
+{
+	(void)state;
+	assert_true(span_made_of(SPAN("abba"), "ab"));
+	assert_false(span_made_of(SPAN("abc"), "ab"));
+	assert_false(span_made_of(SPAN("a\0"), "ab"));
+	assert_false(span_made_of(SPAN(""), "ab"));
+	assert_false(span_made_of(SPAN_NONE, "ab"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -165,6 +175,7 @@ int main(void)
 		cmocka_unit_test(a_cut_at_the_end_leaves_an_empty_rest),
 		cmocka_unit_test(a_start_behind_the_end_is_the_end),
 		cmocka_unit_test(blanks_are_trimmed_at_both_ends_only),
+		cmocka_unit_test(letters_are_all_of_a_set_or_not),
 		cmocka_unit_test(a_number_is_digits_and_fits),
 		cmocka_unit_test(a_number_becomes_its_digits),
 		cmocka_unit_test(a_copy_fits_with_its_nul_or_not_at_all),
