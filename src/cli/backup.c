@@ -146,7 +146,7 @@ int cli_backup(const struct call *call, struct err *e)
 	screen_open(&screen);
 	if (place_take(&args, "backup", &typed, e) < 0 ||
 	    place_whole(typed, &place, e) < 0 ||
-	    options_load(args, &config, e) < 0)
+	    options_load_as_owner(args, &config, e) < 0)
 		return -1;
 	return backup_run(config->data, &place, &screen.saying, e);
 }
@@ -215,7 +215,7 @@ int cli_restore(const struct call *call, struct err *e)
 	char *const *args = rest;
 	restore.over = over;
 	if (place_take(&args, "restore", &restore.backup, e) < 0 ||
-	    options_load(args, &config, e) < 0)
+	    options_load_as_owner(args, &config, e) < 0)
 		return -1;
 	restore.data = config->data;
 	return restore_run(&restore, &screen.saying, e);

@@ -185,7 +185,7 @@ int cli_gc(const struct call *call, struct err *e)
 
 	screen_open(&screen);
 	if (own_options_take(call->args, own, &rest, e) < 0 ||
-	    options_load(rest, &config, e) < 0)
+	    options_load_as_owner(rest, &config, e) < 0)
 		return -1;
 	return gc_do(&gc, config, &screen.saying, e);
 }

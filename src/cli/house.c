@@ -10,7 +10,10 @@
 #include "base/mem.h"
 #include "cli/backup.h"
 #include "cli/status.h"
+#include "cli/systemd.h"
 #include "cli/verify.h"
+
+enum { SOCKETS_MOST = 64 }; /* that are passed to us */
 
 static void choose_pseudonym(struct house *house)
 {
@@ -134,8 +137,11 @@ void doors_free(struct doors *doors)
 static int open_doors(struct house *house, struct err *e)
 {
 	const struct config *config = house->config;
+	int sockets[SOCKETS_MOST];
 	struct http_options options = {
 		.door_count = config->listen_count,
+		.sockets = sockets,
+		.socket_count = systemd_sockets(sockets, SOCKETS_MOST),
 		.lanes[LANE_UPLOAD] = (unsigned)config->upload_limit,
 		.handle = api_handle,
 		.done = api_done,
@@ -146,7 +152,10 @@ static int open_doors(struct house *house, struct err *e)
 
 	doors_describe(config, &house->doors);
 	options.doors = house->doors.at;
-	return http_open(&options, &house->http, e);
+	if (http_open(&options, &house->http, e) < 0)
+		return -1;
+	house->open = true;
+	return 0;
 }
 
 void set_cache(struct store *store, const struct config *config)

@@ -2,6 +2,8 @@
  * cli/house.h: the rooms, put together.
  */
 #pragma once
+#include <stdatomic.h>
+
 #include "api/api.h"
 #include "cli/fresh.h"
 #include "cli/gc.h"
@@ -28,6 +30,7 @@ struct house {
 	struct doors doors; /* of the start */
 	struct doors now;   /* of the last reload */
 	struct http *http;
+	atomic_bool open; /* any thread may ask `http` whether it answers */
 	struct api api;
 };
 

@@ -50,6 +50,13 @@ int own_options_take(char *const *args, const struct own_option *own,
 int options_load(char *const *args, struct config **out, struct err *)
 	may_wait must_check;
 
+/*
+ * The same for a verb that opens the data directory itself: where `user` says
+ * so, root has become the owner of what is there.
+ */
+int options_load_as_owner(char *const *args, struct config **out, struct err *)
+	may_wait must_check;
+
 /* The same configuration, as config_show writes it. */
 int options_show(char *const *args, struct buf *out, struct err *)
 	may_wait must_check;

@@ -155,7 +155,7 @@ int cli_keep(const struct call *call, struct err *e)
 
 	screen_open(&screen);
 	if (own_options_take(call->args, own, &rest, e) < 0 ||
-	    options_load(rest, &config, e) < 0)
+	    options_load_as_owner(rest, &config, e) < 0)
 		return -1;
 	if (config->keep_count == 0)
 		return err_set(e, ERR_USAGE,

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "cli/inside.h"
+#include "cli/user.h"
 
 /* -------------------------------------------------- options of one verb */
 
@@ -147,6 +148,13 @@ int options_load(char *const *args, struct config **out, struct err *e)
 		return -1;
 	struct config_source source = source_of(&options);
 	return config_load(&source, out, e);
+}
+
+int options_load_as_owner(char *const *args, struct config **out, struct err *e)
+{
+	if (options_load(args, out, e) < 0)
+		return -1;
+	return user_become(*out, e);
 }
 
 int options_show(char *const *args, struct buf *out, struct err *e)

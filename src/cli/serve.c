@@ -6,11 +6,13 @@
  */
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/house.h"
+#include "cli/systemd.h"
 
 static void say_started(const struct house *house)
 {
@@ -29,9 +31,15 @@ static void say_started(const struct house *house)
 			log_text(&line, "upstream", door->upstream);
 		log_send(&line);
 	}
+	if (config->user != 0 && geteuid() == 0)
+		log_say(LOG_WARN, "user",
+			"%s is root's, and so it stays root; to change that, "
+			"stop it, and chown -R %lld the directory",
+			config->data, (long long)config->user);
 	log_say(LOG_INFO, "started", "data in %s, a bare name is %s's",
 		config->data,
 		*config->mirror_default ? config->mirror_default : "nobody");
+	systemd_tell("READY=1");
 }
 
 static void reload(struct house *house)
@@ -53,6 +61,7 @@ static void wait_for_end(struct house *house, const sigset_t *signals)
 		reload(house);
 	log_say(LOG_INFO, "stopping", "got SIG%s, requests have %lld s to end",
 		sigabbrev_np(got), (long long)house->config->drain_ms / 1000);
+	systemd_tell("STOPPING=1");
 	/* A second one ends it at once, which costs nobody anything durable. */
 	pthread_sigmask(SIG_UNBLOCK, &ends, NULL);
 	http_drain(house->http, house->config->drain_ms);
@@ -70,6 +79,7 @@ int serve_run(struct config *config, char *const *args, struct err *e)
 	sigaddset(&signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_IGN); /* as process 1 it has orphans to bury */
 
 	mem_settle();
 	log_open(config->log_level);

@@ -3,6 +3,8 @@
  */
 #include "cli/status.h"
 
+#include <poll.h>
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -10,7 +12,11 @@
 #include "cli/inside.h"
 #include "cli/say.h"
 
-enum { TRANSFERS_MOST = 50 }; /* that are told one by one */
+enum {
+	TRANSFERS_MOST = 50, /* that are told one by one */
+	ANSWER_MS = 5000,    /* how long it may take */
+	LOOK_MS = 5
+};
 
 /* ------------------------------------------------------------- in the server
  */
@@ -106,13 +112,35 @@ static void tell_upstreams(struct mirror *mirror, const struct saying *saying)
 	}
 }
 
+/* It answers a moment before this thread hears that its doors are open. */
+static bool is_open(const struct house *house)
+{
+	int64_t deadline_ms = clock_ms() + ANSWER_MS;
+
+	while (!house->open && clock_ms() < deadline_ms)
+		poll(NULL, 0, LOOK_MS);
+	return house->open;
+}
+
+/* Nobody is answered by a reactor that does not go round. */
+static int check_answers(const struct house *house, struct err *e)
+{
+	if (!is_open(house))
+		return err_set(e, ERR_UNAVAILABLE,
+			       "requests are not answered yet: it is starting");
+	if (!http_answers(house->http, ANSWER_MS))
+		return err_set(
+			e, ERR_UNAVAILABLE,
+			"requests are not answered any more; restart it");
+	return 0;
+}
+
 int status_answer(const char *request, const struct saying *saying, void *arg,
 		  struct err *e)
 {
 	const struct house *house = arg;
 
 	(void)request;
-	(void)e;
 	say_line(saying, "%s, up %s, data in %s", program_text,
 		 time_text(clock_ms() - house->began_ms).s,
 		 house->config->data);
@@ -121,7 +149,7 @@ int status_answer(const char *request, const struct saying *saying, void *arg,
 		 (long long)metric_read(METRIC_CONNECTIONS));
 	tell_transfers(house->mirror, saying);
 	tell_upstreams(house->mirror, saying);
-	return 0;
+	return check_answers(house, e);
 }
 
 /* ---------------------------------------------------------------- the verb */
@@ -161,13 +189,17 @@ void cli_status_help(const struct call *call, struct buf *out)
 		 "much is cached, what is coming from upstreams, and of each "
 		 "upstream when it\n"
 		 "last answered or failed, why, and how much it may still be "
-		 "asked.\n"
+		 "asked. Fails if\n"
+		 "nobody serves it, or requests are not answered: it is the "
+		 "health check of the\n"
+		 "container image.\n"
 		 "\n"
 		 "Example\n"
 		 "  private-registry status --data /srv/images\n"
 		 "\n"
 		 "Options\n" COMMON_OPTIONS "\n"
 		 "Exit status\n"
-		 "  0 it answered, 1 it did not, 2 the command line or the "
-		 "configuration is wrong\n");
+		 "  0 requests are answered, 1 they are not, 2 the command "
+		 "line or the\n"
+		 "  configuration is wrong\n");
 }

@@ -3,16 +3,18 @@
  */
 #include "base/version.h"
 #include "cli/inside.h"
+#include "cli/user.h"
 
 /* -------------------------------------------------------------------- serve */
 
 int cli_serve(const struct call *call, struct err *e)
 {
-	struct config *config;
+	auto_of(config) struct config *config = NULL;
 
-	if (options_load(call->args, &config, e) < 0)
+	if (options_load(call->args, &config, e) < 0 ||
+	    user_settle(config, e) < 0)
 		return -1;
-	return serve_run(config, call->args, e);
+	return serve_run(steal_ptr(&config), call->args, e);
 }
 
 void cli_serve_help(const struct call *call, struct buf *out)

@@ -196,7 +196,7 @@ int cli_verify(const struct call *call, struct err *e)
 
 	screen_open(&screen);
 	if (own_options_take(call->args, own, &rest, e) < 0 ||
-	    options_load(rest, &config, e) < 0)
+	    options_load_as_owner(rest, &config, e) < 0)
 		return -1;
 	return verify_do(&verify, config->data, &screen.saying, e);
 }

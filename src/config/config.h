@@ -107,6 +107,7 @@ struct config_keep {
 
 struct config {
 	char *data;
+	int64_t user; /* whom root becomes; 0: it stays root */
 	int64_t drain_ms;
 	int64_t gc_grace_ms;
 	enum log_level log_level;

@@ -173,6 +173,11 @@ const struct key keys[] = {
 	  .choices = "refuse|accept", .initial = "refuse",
 	  .help = "what becomes of a pushed manifest that names blobs which "
 		  "are not here" },
+	{ "user", USER, IN_CONFIG(user), .initial = "none",
+	  .fixed = true,
+	  .help = "whom root becomes: an empty data directory of root's is "
+		  "given to this user; one that has another owner makes root "
+		  "its owner; or none: root stays root" },
 	{ "verify.every", DURATION, IN_CONFIG(verify_every_ms),
 	  .initial = "30d",
 	  .help = "how often all files are read back to find what is damaged; "

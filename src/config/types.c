@@ -150,6 +150,22 @@ static void number_print(const void *slot, struct buf *out)
 	buf_addf(out, "%lld", (long long)*(const int64_t *)slot);
 }
 
+static bool user_parse(struct span value, void *slot)
+{
+	int64_t number = span_is(value, "none") ? 0 : span_decimal(value);
+
+	*(int64_t *)slot = number;
+	return number >= 0 && number <= INT32_MAX;
+}
+
+static void user_print(const void *slot, struct buf *out)
+{
+	if (*(const int64_t *)slot > 0)
+		number_print(slot, out);
+	else
+		buf_addf(out, "none");
+}
+
 /* A name, an IPv4 address, or an IPv6 address in brackets. */
 static bool is_host(struct span host)
 {
@@ -351,6 +367,9 @@ const struct type_row types[TYPE_COUNT] = {
 	[NUMBER] = { "NUMBER", "number from 1 to 10000",
 		     "write one in digits, like 64", number_parse,
 		     number_print },
+	[USER] = { "USER", "user's number",
+		   "write one in digits, like 1000, or none", user_parse,
+		   user_print },
 	[ADDRESS] = { "ADDRESS", "address to listen on",
 		      "write a port, like :5000, or host and port, like "
 		      "127.0.0.1:5000",

@@ -16,6 +16,7 @@ enum type {
 	SIZE,
 	SIZE_OR_NONE,
 	NUMBER,
+	USER,	/* a user's number; none is root's, 0 */
 	CHOICE, /* an enum that counts the key's choices; has no parser */
 	ADDRESS,
 	HOST,
@@ -39,7 +40,7 @@ struct type_row {
 	/*
 	 * Stores the value at `slot`: char * (owned; what was there is freed),
 	 * int64_t (DURATION, AGE and MOMENT in milliseconds, SIZE in bytes,
-	 * NUMBER; none is 0). False if it is none of this type.
+	 * NUMBER, USER; none is 0). False if it is none of this type.
 	 */
 	bool (*parse)(struct span, void *slot);
 

@@ -200,6 +200,13 @@ struct http_outcome {
 struct http_options {
 	const struct http_door *doors;
 	size_t door_count;
+	/*
+	 * Sockets that listen already; each is for the door of its address.
+	 * Taken. They listen on behind http_drain: whoever comes then waits for
+	 * the next process that has them.
+	 */
+	const int *sockets;
+	size_t socket_count;
 	unsigned reactors;	    /* 0: one a core; at most 64 */
 	unsigned lanes[LANE_COUNT]; /* thread limits; 0: the default */
 	int64_t head_ms;	    /* a head is complete within; 0: 10 s */
@@ -246,6 +253,12 @@ unsigned http_port(const struct http *, size_t index);
  */
 int http_reload(struct http *, const struct http_door *doors, struct err *)
 	may_wait must_check;
+
+/*
+ * Every reactor has gone round within `wait_ms`; none that is well needs more
+ * than a moment for that.
+ */
+bool http_answers(struct http *, int64_t wait_ms) may_wait;
 
 /* Another limit of threads; what is at work beyond it ends its work. */
 void http_limit(struct http *, enum http_lane, unsigned limit);

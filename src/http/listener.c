@@ -5,10 +5,12 @@
 #include "http/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -149,18 +151,88 @@ static int listen_on(const struct addrinfo *info, const char *address,
 	return steal_fd(&fd);
 }
 
-int listener_open(const char *address, unsigned *port_out, struct err *e)
+/* ------------------------------------------------------- passed sockets */
+
+/* "[::]:5000" */
+struct place {
+	char text[NI_MAXHOST + NI_MAXSERV];
+};
+
+static struct place place_of(const struct sockaddr *address, socklen_t len)
+{
+	struct place place = { "?" };
+	char host[NI_MAXHOST], port[NI_MAXSERV];
+
+	if (getnameinfo(address, len, host, sizeof(host), port, sizeof(port),
+			NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+		snprintf(place.text, sizeof(place.text),
+			 address->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s",
+			 host, port);
+	return place;
+}
+
+static struct place bound_place(int fd)
+{
+	struct sockaddr_storage address;
+	socklen_t len = sizeof(address);
+
+	if (getsockname(fd, (struct sockaddr *)&address, &len) < 0)
+		return (struct place){ "?" };
+	return place_of((struct sockaddr *)&address, len);
+}
+
+/* The place of the first that is bound there; null: none is. */
+static int *find_passed(struct passed *passed, const struct addrinfo *info)
+{
+	struct place wanted = place_of(info->ai_addr, info->ai_addrlen);
+
+	for (size_t i = 0; i < passed->count; i++)
+		if (passed->sockets[i] >= 0 &&
+		    strcmp(bound_place(passed->sockets[i]).text, wanted.text) ==
+			    0)
+			return &passed->sockets[i];
+	return NULL;
+}
+
+static int take(int *passed, const char *address, struct err *e)
+{
+	auto_fd int fd = steal_fd(passed);
+
+	set_options(fd);
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ||
+	    fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || listen(fd, BACKLOG) < 0)
+		return err_sys(e, "the socket that was passed for %s", address);
+	return steal_fd(&fd);
+}
+
+int listener_none_left(const struct passed *passed, struct err *e)
+{
+	for (size_t i = 0; i < passed->count; i++)
+		if (passed->sockets[i] >= 0)
+			return err_set(e, ERR_USAGE,
+				       "a socket was passed for %.100s, where "
+				       "nothing listens: add that to listen, "
+				       "or pass none",
+				       bound_place(passed->sockets[i]).text);
+	return 0;
+}
+
+int listener_open(const char *address, struct passed *passed,
+		  struct listener *out, struct err *e)
 {
 	struct addrinfo *info;
 
 	thread_may_wait("listener_open");
 	if (resolve(address, &info, e) < 0)
 		return -1;
-	int fd = listen_on(info, address, e);
+	int *found = find_passed(passed, info);
+	out->passed = found != NULL;
+	out->fd = found ? take(found, address, e) : listen_on(info, address, e);
 	freeaddrinfo(info);
-	if (fd >= 0)
-		*port_out = bound_port(fd);
-	return fd;
+	if (out->fd < 0)
+		return -1;
+	out->port = bound_port(out->fd);
+	return 0;
 }
 
 /* ------------------------------------------------------------ accepting */
@@ -239,8 +311,8 @@ static void porch_ready(struct source *source, uint32_t events)
 		return out_of_descriptors(r);
 	for (int i = 0; i < AT_ONCE && !is_full(r->http); i++) {
 		socklen_t len = sizeof(address);
-		int fd = accept4(porch->door->fd, (void *)&address, &len,
-				 SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept4(porch->door->listener.fd, (void *)&address,
+				 &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0)
 			return accept_failed(r);
 		struct reactor *home = place(r);
@@ -260,7 +332,8 @@ static void each_porch(struct reactor *r, int operation)
 			.events = EPOLLIN | EPOLLEXCLUSIVE,
 			.data.ptr = &r->porches[i].source,
 		};
-		epoll_ctl(r->epoll, operation, r->http->doors[i].fd, &event);
+		epoll_ctl(r->epoll, operation, r->http->doors[i].listener.fd,
+			  &event);
 	}
 }
 

@@ -81,8 +81,8 @@ static void read_mail(struct reactor *r)
 
 static void drain(struct reactor *r)
 {
-	r->drained = true;
 	porches_close(r);
+	r->drained = true;
 	cut_list(&r->waiting[TIMEOUT_IDLE]);
 }
 
@@ -114,6 +114,7 @@ static void woken(struct source *source, uint32_t events)
 static void look_around(struct reactor *r)
 {
 	r->rung = false;
+	r->rounds++;
 	if (r->http->draining && !r->drained)
 		drain(r);
 	if (r->http->cutting && !r->cut)

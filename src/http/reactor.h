@@ -49,7 +49,8 @@ struct reactor {
 	struct porch *porches;
 	int64_t closed_until_ms; /* out of descriptors; 0: open */
 	bool rung;
-	bool drained;
+	atomic_uint rounds;  /* how often it was woken */
+	atomic_bool drained; /* it accepts nothing any more */
 	bool cut;
 
 	struct link waiting[TIMEOUT_COUNT]; /* for their sockets */

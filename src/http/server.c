@@ -21,8 +21,9 @@
 #include "http/worker.h"
 
 enum {
+	LOOK_MS = 5, /* whether reactors have gone round */
 	LINGER_MS = 2000,
-	FAREWELL_MS = 3000 /* for lingering, after a drain has cut */
+	FAREWELL_MS = 3000 /* for what takes a moment */
 };
 
 /* ------------------------------------------------------------ opening */
@@ -72,35 +73,55 @@ static unsigned raise_descriptor_limit(void)
 }
 
 static int open_door(struct door *door, const struct http_door *given,
-		     struct err *e)
+		     struct passed *passed, struct err *e)
 {
 	door->given = *given;
-	door->fd = -1;
+	door->listener.fd = -1;
 	if (given->certificate_count > 0 &&
 	    identity_open(&door->given, &door->identity, e) < 0)
 		return -1;
-	door->fd = listener_open(given->address, &door->port, e);
-	return door->fd < 0 ? -1 : 0;
+	return listener_open(given->address, passed, &door->listener, e);
 }
 
-static int open_doors(struct http *http, struct err *e)
+static int open_doors(struct http *http, struct passed *passed, struct err *e)
 {
 	size_t count = http->options.door_count;
 
 	http->doors = mem_array(count, sizeof(*http->doors));
 	for (size_t i = 0; i < count; i++) {
 		http->open_doors++;
-		if (open_door(&http->doors[i], &http->options.doors[i], e) < 0)
+		if (open_door(&http->doors[i], &http->options.doors[i], passed,
+			      e) < 0)
 			return -1;
 	}
-	return 0;
+	return listener_none_left(passed, e);
+}
+
+static struct passed passed_take(const struct http_options *options)
+{
+	struct passed passed = {
+		.sockets = mem_array(options->socket_count, sizeof(int)),
+		.count = options->socket_count,
+	};
+
+	for (size_t i = 0; i < passed.count; i++)
+		passed.sockets[i] = options->sockets[i];
+	return passed;
+}
+
+static void passed_free(struct passed *passed)
+{
+	for (size_t i = 0; i < passed->count; i++)
+		if (passed->sockets[i] >= 0)
+			close(passed->sockets[i]);
+	free(passed->sockets);
 }
 
 static void close_doors(struct http *http)
 {
 	for (size_t i = 0; i < http->open_doors; i++) {
-		if (http->doors[i].fd >= 0)
-			close(http->doors[i].fd);
+		if (http->doors[i].listener.fd >= 0)
+			close(http->doors[i].listener.fd);
 		identity_close(&http->doors[i].identity);
 	}
 	free(http->doors);
@@ -154,6 +175,7 @@ static void open_renewer(struct http *http)
 int http_open(const struct http_options *options, struct http **out,
 	      struct err *e)
 {
+	auto_with(passed_free) struct passed passed = passed_take(options);
 	struct http *http = mem_alloc(sizeof(*http));
 
 	http->options = *options;
@@ -163,7 +185,7 @@ int http_open(const struct http_options *options, struct http **out,
 	http->timeouts_ms[TIMEOUT_STALL] = http->options.stall_ms;
 	http->timeouts_ms[TIMEOUT_LINGER] = LINGER_MS;
 	http->most = raise_descriptor_limit();
-	if (open_doors(http, e) < 0) {
+	if (open_doors(http, &passed, e) < 0) {
 		close_doors(http);
 		free(http);
 		return -1;
@@ -180,7 +202,7 @@ int http_open(const struct http_options *options, struct http **out,
 
 unsigned http_port(const struct http *http, size_t index)
 {
-	return http->doors[index].port;
+	return http->doors[index].listener.port;
 }
 
 int http_reload(struct http *http, const struct http_door *doors, struct err *e)
@@ -200,6 +222,25 @@ int http_reload(struct http *http, const struct http_door *doors, struct err *e)
 			pairs_close(&read[i]);
 	free(read);
 	return failed;
+}
+
+bool http_answers(struct http *http, int64_t wait_ms)
+{
+	struct pollfd stop = { .fd = http->stop, .events = POLLIN };
+	int64_t deadline_ms = clock_ms() + wait_ms;
+	unsigned before[GROWING_BELLS];
+
+	thread_may_wait("http_answers");
+	for (unsigned i = 0; i < http->reactor_count; i++) {
+		before[i] = http->reactors[i].rounds;
+		reactor_wake(&http->reactors[i]);
+	}
+	for (unsigned i = 0; i < http->reactor_count; i++)
+		while (http->reactors[i].rounds == before[i])
+			if (clock_ms() >= deadline_ms ||
+			    poll(&stop, 1, LOOK_MS) != 0)
+				return false;
+	return true;
 }
 
 void http_limit(struct http *http, enum http_lane lane, unsigned limit)
@@ -235,6 +276,23 @@ static void wait_until_empty(struct http *http, int64_t wait_ms)
 			return;
 }
 
+static bool all_drained(const struct http *http)
+{
+	for (unsigned i = 0; i < http->reactor_count; i++)
+		if (!http->reactors[i].drained)
+			return false;
+	return true;
+}
+
+/* From here on who comes is not ours. */
+static void wait_until_drained(const struct http *http)
+{
+	int64_t deadline_ms = clock_ms() + FAREWELL_MS;
+
+	while (!all_drained(http) && clock_ms() < deadline_ms)
+		poll(NULL, 0, LOOK_MS);
+}
+
 static void cut_what_is_left(struct http *http)
 {
 	eventfd_write(http->stop, 1);
@@ -246,7 +304,9 @@ void http_drain(struct http *http, int64_t wait_ms)
 	thread_may_wait("http_drain");
 	give_order(http, &http->draining);
 	for (size_t i = 0; i < http->open_doors; i++)
-		shutdown(http->doors[i].fd, SHUT_RDWR);
+		if (!http->doors[i].listener.passed)
+			shutdown(http->doors[i].listener.fd, SHUT_RDWR);
+	wait_until_drained(http);
 	wait_until_empty(http, wait_ms);
 	cut_what_is_left(http);
 	wait_until_empty(http, FAREWELL_MS);

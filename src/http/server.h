@@ -7,13 +7,13 @@
 
 #include "http/http.h"
 #include "http/lane.h"
+#include "http/listener.h"
 #include "http/reactor.h"
 
 struct door {
 	struct http_door given;
 	struct identity *identity; /* null: plain */
-	int fd;
-	unsigned port;
+	struct listener listener;  /* fd is -1: there is none */
 };
 
 struct http {

@@ -4,8 +4,11 @@
  */
 #include "http_lab.h"
 
+#include <arpa/inet.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -87,6 +90,87 @@ static void a_door_with_an_address_is_for_that_alone(void **state)
 	}
 }
 
+/* --------------------------------------------------------- passed sockets */
+
+/* A socket that listens on a free port; "host:port" goes to `text`. */
+static int listening(const char *host, char text[64])
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	socklen_t len = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(inet_pton(AF_INET, host, &address.sin_addr), 1);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
+	assert_int_equal(listen(fd, 16), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	snprintf(text, 64, "%s:%u", host, ntohs(address.sin_port));
+	return fd;
+}
+
+static void reopen_with(struct lab *lab, int passed)
+{
+	lab_reopen(lab, &(struct http_options){ .sockets = &passed,
+						.socket_count = 1 });
+}
+
+static void who_comes_between_two_servers_waits_for_the_next(void **state)
+{
+	struct lab *lab = *state;
+	char address[64];
+	auto_fd int kept = listening("127.0.0.1", address);
+
+	lab->doors[PLAIN].address = address;
+	reopen_with(lab, dup(kept));
+	assert_true(answers(lab, "127.0.0.1"));
+
+	http_drain(lab->http, PATIENCE_MS);
+	auto_client struct client early = { .fd = reach(lab, "127.0.0.1") };
+	assert_true(early.fd >= 0);
+	client_say(&early, "GET /small HTTP/1.1\r\nHost: lab\r\n\r\n");
+
+	reopen_with(lab, dup(kept));
+	auto_answer struct answer answer = client_answer(&early, false);
+	assert_true(answer_is(&answer, 200, "small"));
+}
+
+static void a_socket_for_no_door_is_refused(void **state)
+{
+	struct lab *lab = *state;
+	char address[64];
+	int passed = listening("127.0.0.2", address);
+	struct http_options options = {
+		.doors = lab->doors,
+		.door_count = 1,
+		.sockets = &passed,
+		.socket_count = 1,
+	};
+	struct http *http;
+	struct err e;
+
+	lab->doors[PLAIN].address = "127.0.0.1:0";
+	assert_int_equal(http_open(&options, &http, &e), -1);
+	assert_int_equal(e.kind, ERR_USAGE);
+	assert_non_null(strstr(e.message, address));
+}
+
+/* ----------------------------------------------------------------- health */
+
+static void a_reactor_that_is_stuck_is_noticed(void **state)
+{
+	struct lab *lab = *state;
+	auto_client struct client client = client_open(lab, PLAIN);
+
+	assert_true(http_answers(lab->http, PATIENCE_MS));
+	client_say(&client, "GET /stuck HTTP/1.1\r\nHost: lab\r\n\r\n");
+	lab_await_holding(lab, 1);
+	assert_false(http_answers(lab->http, 50));
+
+	lab_release(lab);
+	auto_answer struct answer answer = client_answer(&client, false);
+	assert_true(answer_is(&answer, 200, "held!"));
+	assert_true(http_answers(lab->http, PATIENCE_MS));
+}
+
 /* ------------------------------------------------------------ descriptors */
 
 enum { FEW = 100 };
@@ -151,6 +235,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		promise(a_door_without_a_host_is_for_ipv4_and_ipv6),
 		promise(a_door_with_an_address_is_for_that_alone),
+		promise(who_comes_between_two_servers_waits_for_the_next),
+		promise(a_socket_for_no_door_is_refused),
+		promise(a_reactor_that_is_stuck_is_noticed),
 		promise(without_descriptors_all_are_served_in_the_end),
 	};
 

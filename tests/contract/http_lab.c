@@ -148,6 +148,12 @@ static void hold_now(struct request *req, struct response *res)
 	respond_bytes(res, 200, SPAN("held!"));
 }
 
+/* As no handler may: it has the reactor wait. */
+static void stuck(struct request *req, struct response *res)
+{
+	hold_now(req, res);
+}
+
 static void hold(struct request *req, struct response *res)
 {
 	(void)req;
@@ -261,6 +267,7 @@ static void handle(struct request *req, struct response *res)
 		{ "/reactor", reactor }, { "/split", split },
 		{ "/client", client },	 { "/cold", cold },
 		{ "/parts", parts },	 { "/names", names },
+		{ "/stuck", stuck },
 	};
 
 	for (size_t i = 0; i < array_size(routes); i++)

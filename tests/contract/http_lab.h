@@ -14,6 +14,7 @@
  *	/echo		the body, from a worker
  *	/count		how long the body is, or why it could not be read
  *	/hold		five bytes, once lab_release was called
+ *	/stuck		the same, but its reactor waits for it
  *	/stream		"abc", written in three pieces
  *	/broken		"a", and then the writer fails
  *	/refuse		403 at once, the body unread

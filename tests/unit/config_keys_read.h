@@ -49,6 +49,11 @@ static const char *missing_blobs(const struct config *config)
 	return number_text(config->missing_blobs);
 }
 
+static const char *user(const struct config *config)
+{
+	return number_text(config->user);
+}
+
 static const char *verify_every(const struct config *config)
 {
 	return number_text(config->verify_every_ms);

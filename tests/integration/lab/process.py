@@ -6,15 +6,18 @@ import subprocess
 
 
 class Process:
-    """A program in a session of its own, its output in the file `log`."""
+    """A program in a session of its own, its output in the file `log`.
 
-    def __init__(self, lab, argv, log):
+    It inherits the descriptors of `passed`.
+    """
+
+    def __init__(self, lab, argv, log, passed=()):
         self.log = log
         with open(log, "ab") as output:
             self._popen = subprocess.Popen(
                 [str(word) for word in argv], env=lab.environment,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                start_new_session=True)
+                start_new_session=True, pass_fds=passed)
         self.pid = self._popen.pid
 
     def running(self):

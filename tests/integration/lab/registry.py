@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[3]
 BINARY = Path(os.environ.get("PRIVATE_REGISTRY",
                              ROOT / "build" / "private-registry"))
 HOST = "127.0.0.1"
+# What sd_listen_fds(3) wants: descriptor 3, and the number of the process.
+PASS = ("/bin/bash", "-c", 'exec 3<&"$0"; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"')
 
 
 class Registry:
@@ -38,6 +40,7 @@ class Registry:
         self._log = home / "log"
         self._arguments = arguments
         self._before = before
+        self._passed = ()
         self.address = (HOST, free_port())
         self.bound = (HOST, free_port()) if bound else None
         self.tls = (HOST, free_port()) if tls else None
@@ -72,10 +75,15 @@ class Registry:
         """Starts it and waits until it is ready; returns itself."""
         self._process = Process(self._lab, [
             *self._before, BINARY, "serve", "--config", self.configuration,
-            *self._arguments], self._log)
+            *self._arguments], self._log, self._passed)
         if wait:
             wait_until(self.ready, "private-registry to be ready")
         return self
+
+    def inherit(self, listening):
+        """It starts with this socket, as a service manager passes one."""
+        self._passed = [listening.fileno()]
+        self._before = (*PASS, str(listening.fileno()))
 
     def ready(self):
         assert self._process.running(), self.log()
@@ -152,6 +160,16 @@ class Registry:
         """Bytes that are resident and backed by no file."""
         status = Path(f"/proc/{self._process.pid}/status").read_text()
         return int(re.search(r"RssAnon:\s+(\d+)", status)[1]) * 1024
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def user(self):
+        """(user, group) that it runs as."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return tuple(int(re.search(rf"{name}:\t\d+\t(\d+)", status)[1])
+                     for name in ("Uid", "Gid"))
 
     def threads(self):
         return len(os.listdir(f"/proc/{self._process.pid}/task"))
