@@ -9,27 +9,32 @@ from .waiting import wait_until
 
 
 class Docker:
-    """A dockerd whose docker.io is mirrored at each URL of `mirrors`."""
+    """A dockerd whose docker.io is mirrored at each URL of `mirrors`.
+
+    Its containers have this machine's network, or none.
+    """
+
+    BEFORE = ()
+    NETWORK = ("--iptables=false", "--ip-forward=false", "--bridge=none")
 
     def __init__(self, lab, mirrors=()):
         self._lab = lab
         home = lab.directory("docker")
-        self._socket = home / "socket"
+        self.socket = home / "socket"
         (home / "daemon.json").write_text(
             json.dumps({"registry-mirrors": list(mirrors)}))
         self._process = Process(lab, [
-            "/usr/sbin/dockerd", "--config-file", home / "daemon.json",
-            "--host", f"unix://{self._socket}", "--pidfile", home / "pid",
+            *self.BEFORE, "/usr/sbin/dockerd", "--config-file", home / "daemon.json",
+            "--host", f"unix://{self.socket}", "--pidfile", home / "pid",
             "--data-root", home / "data", "--exec-root", home / "exec",
             "--storage-driver", "vfs" if on_overlay(home) else "overlay2",
-            "--iptables=false", "--ip-forward=false", "--bridge=none",
-        ], home / "log")
+            *self.NETWORK], home / "log")
         lab.own(self)
-        wait_until(lambda: self._answers(), "dockerd to answer")
+        wait_until(lambda: self._answers(), "dockerd to answer", seconds=60)
 
     def _answers(self):
         assert self._process.running(), self._process.output()
-        return self._socket.exists() and \
+        return self.socket.exists() and \
             self.run("version", check=False).count("Server:")
 
     def stop(self):
@@ -37,7 +42,7 @@ class Docker:
 
     def run(self, *arguments, **how):
         return run(self._lab, "/usr/bin/docker", "--host",
-                   f"unix://{self._socket}", *arguments, **how)
+                   f"unix://{self.socket}", *arguments, **how)
 
     def pull(self, image):
         """Pulls and proves it: the config's digest pins every layer."""
@@ -59,3 +64,11 @@ class Docker:
         """Removes every image and layer."""
         self.run("image", "prune", "--all", "--force")
         assert self.run("images", "--all", "--quiet") == ""
+
+
+class BridgedDocker(Docker):
+    """In a network of its own: ports are published there, and nowhere else."""
+
+    BEFORE = ("unshare", "--net", "/bin/sh", "-c",
+              'busybox ip link set lo up && exec "$@"', "sh")
+    NETWORK = ()
