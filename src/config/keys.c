@@ -509,8 +509,6 @@ bool key_print(const struct key *key, const void *slot, struct buf *out)
 				       *(const unsigned *)slot));
 	else if (types[key->type].print)
 		types[key->type].print(slot, out);
-	else if (*(char *const *)slot && key->type == PROXY)
-		proxy_show(span_of(*(char *const *)slot), out);
 	else if (*(char *const *)slot)
 		buf_addf(out, "%s", *(char *const *)slot);
 	else

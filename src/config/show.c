@@ -124,6 +124,20 @@ static bool is_idle(const struct show *show, const struct key *key,
 					key_named(key->needs[0]), index);
 }
 
+/* What is secret in a value is not shown. */
+static bool print_shown(const struct key *key, const void *slot,
+			struct buf *out)
+{
+	auto_buf struct buf whole = { 0 };
+
+	if (key->type != PROXY)
+		return key_print(key, slot, out);
+	if (!key_print(key, slot, &whole))
+		return false;
+	proxy_show(buf_span(&whole), out);
+	return true;
+}
+
 static void show_value(struct walk *walk, const struct key *key,
 		       const void *slot)
 {
@@ -131,7 +145,7 @@ static void show_value(struct walk *walk, const struct key *key,
 	auto_buf struct buf value = { 0 };
 	auto_buf struct buf path = { 0 };
 
-	if (is_idle(show, key, walk->index) || !key_print(key, slot, &value))
+	if (is_idle(show, key, walk->index) || !print_shown(key, slot, &value))
 		return;
 	key_spell(key, PLACE_FILE, walk->index, &path);
 	show_path(show, buf_span(&path));

@@ -240,6 +240,24 @@ static void what_only_a_start_can_change_stays(void **state)
 		    "data: /a\n" OLD_LISTEN "mirror: {upstreams: a.b}\n");
 }
 
+static void what_stays_keeps_its_secrets(void **state)
+{
+	auto_of(config) struct config *old = loaded((struct written){
+		.file = "mirror: {upstreams: [{name: a.b, proxy: "
+			"'http://me:secret@proxy:1'}]}\n",
+	});
+	auto_of(config) struct config *new = loaded((struct written){
+		.file = "mirror: {upstreams: [{name: c.d}]}\n",
+	});
+	auto_buf struct buf names = { 0 };
+
+	(void)state;
+	config_keep(new, old, &names);
+	assert_string_equal(names.at, "mirror.upstreams");
+	assert_string_equal(new->upstreams[0].proxy,
+			    "http://me:secret@proxy:1");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +270,7 @@ int main(void)
 			a_value_is_shown_with_the_place_where_it_was_written),
 		cmocka_unit_test(no_key_holds_a_secret),
 		cmocka_unit_test(what_only_a_start_can_change_stays),
+		cmocka_unit_test(what_stays_keeps_its_secrets),
 	};
 
 	return cmocka_run_group_tests(tests, config_enter, config_leave);
