@@ -11,7 +11,8 @@
 static const struct {
 	int status;
 	const char *code;
-	int retry_s; /* Retry-After; 0: waiting does not help */
+	int retry_s; /* Retry-After where nothing is known; 0: waiting does
+			not help */
 } answers[ERR_KINDS] = {
 	/* clang-format off */
 	[ERR_USAGE]                 = { 500, "UNKNOWN", 0 },
@@ -77,15 +78,21 @@ static struct span errors_body(const char *code, const struct problem *problems,
 	return arena_copy(arena, buf_span(&body));
 }
 
+static int retry_s(const struct err *e)
+{
+	int usual = answers[e->kind].retry_s;
+
+	return usual && e->retry_s ? e->retry_s : usual;
+}
+
 void fail_several(struct call *call, const struct err *e,
 		  const struct problem *problems, size_t count)
 {
 	struct response *res = call->response;
 
 	call->err = *e;
-	if (answers[e->kind].retry_s)
-		respond_header(res, "Retry-After", "%d",
-			       answers[e->kind].retry_s);
+	if (retry_s(e))
+		respond_header(res, "Retry-After", "%d", retry_s(e));
 	respond_header(res, "Content-Type", "application/json");
 	respond_bytes(res, answers[e->kind].status,
 		      errors_body(answers[e->kind].code, problems, count,

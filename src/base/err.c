@@ -79,6 +79,7 @@ int err_set(struct err *e, enum err_kind kind, const char *format, ...)
 	message_set(e, text);
 	e->kind = kind;
 	e->sys = 0;
+	e->retry_s = 0;
 	return -1;
 }
 
@@ -104,6 +105,7 @@ int err_sys(struct err *e, const char *format, ...)
 	message_set(e, text);
 	e->kind = kind_of(sys);
 	e->sys = sys;
+	e->retry_s = 0;
 	return -1;
 }
 

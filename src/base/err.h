@@ -61,6 +61,8 @@ enum err_kind {
 struct err {
 	enum err_kind kind;
 	int sys;	   /* errno, or 0 */
+	int retry_s;	   /* after so long another try is worth it; 0: not
+			      known */
 	char message[256]; /* one clause, no full stop, no newline */
 };
 

@@ -36,10 +36,13 @@ static int make(const struct house *house, struct renewal *out,
 	const struct config *config = out->config;
 	out->upstreams =
 		mem_array(config->upstream_count, sizeof(struct upstream *));
-	for (size_t i = 0; i < config->upstream_count; i++)
+	for (size_t i = 0; i < config->upstream_count; i++) {
 		if (open_upstream(house, &config->upstreams[i],
 				  &out->upstreams[i], e) < 0)
 			return -1;
+		upstream_succeed(out->upstreams[i],
+				 house->upstreams[i].upstream);
+	}
 	doors_describe(config, &out->doors);
 	return http_reload(house->http, out->doors.at, e);
 }
@@ -49,8 +52,11 @@ static void put_in_place(struct house *house, struct renewal *renewal)
 	struct config *config = steal_ptr(&renewal->config);
 
 	for (size_t i = 0; i < config->upstream_count; i++) {
+		struct upstream **now = &house->upstreams[i].upstream;
+
 		mirror_replace(house->mirror, i, renewal->upstreams[i]);
-		upstream_close(&renewal->upstreams[i]);
+		upstream_close(now);
+		*now = steal_ptr(&renewal->upstreams[i]);
 	}
 	doors_free(&house->now);
 	house->now = renewal->doors;

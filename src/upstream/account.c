@@ -75,6 +75,24 @@ void accounts_close(struct accounts **at)
 	free(accounts);
 }
 
+static bool is_same_account(const struct account *a, const struct account *b)
+{
+	if (!a->username || !b->username)
+		return a->username == b->username;
+	return strcmp(a->username, b->username) == 0 &&
+	       strcmp(a->password_file, b->password_file) == 0;
+}
+
+bool accounts_same(const struct accounts *a, const struct accounts *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (!is_same_account(&a->at[i], &b->at[i]))
+			return false;
+	return true;
+}
+
 /* ----------------------------------------------------------- whose turn */
 
 /* One of which nothing is known is tried, to know it. */

@@ -39,6 +39,9 @@ int accounts_open(const struct upstream_options *, struct accounts **out,
 		  struct err *) may_wait must_check;
 void accounts_close(struct accounts **);
 
+/* The same usernames and files, in the same order? */
+bool accounts_same(const struct accounts *, const struct accounts *);
+
 /* The way of one question through the accounts; zeros: at its beginning. */
 struct account_turn {
 	bool counted;		 /* not for those that pause */

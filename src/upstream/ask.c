@@ -81,7 +81,8 @@ static int hop_head(const struct client_head *head, void *arg, struct err *e)
 	hop->location = keep_header(hop, head, "Location");
 	hop->challenge = keep_header(hop, head, "WWW-Authenticate");
 	if (hop->home)
-		accounts_hear(hop->ask->upstream->accounts, hop->account, head);
+		accounts_hear(hop->ask->upstream->standing->accounts,
+			      hop->account, head);
 	if (!is_answer(hop->status))
 		return 0;
 	if (check_encoding(head, e) < 0 ||
@@ -135,8 +136,8 @@ static int authorise(struct hop *hop, struct client_request *request,
 		request->password = hop->password;
 		return 0;
 	}
-	const char *token =
-		tokens_find(hop->ask->upstream->tokens, &key, hop->arena);
+	const char *token = tokens_find(hop->ask->upstream->standing->tokens,
+					&key, hop->arena);
 	if (token)
 		add_header(request, room, "Authorization",
 			   arena_printf(hop->arena, "Bearer %s", token));
@@ -269,8 +270,8 @@ static int hop_refused(const struct hop *hop, struct err *e)
 	struct client_url url;
 
 	if (hop->status == 401 && hop->password)
-		account_refuse(upstream->accounts, hop->account, hop->password,
-			       upstream->name);
+		account_refuse(upstream->standing->accounts, hop->account,
+			       hop->password, upstream->name);
 	upstream_refused(hop->status, hop->ask->unknown, e);
 	if (hop->ask->unsupported && is_unsupported(hop->status))
 		e->kind = hop->ask->unsupported;
@@ -305,7 +306,7 @@ static int ask_as(const struct ask *ask, size_t index, struct account *account,
 		  int64_t silence_ms, struct err *e)
 {
 	auto_with(arena_close) struct arena *arena = arena_open();
-	struct address *address = &ask->upstream->addresses[index];
+	struct address *address = &ask->upstream->standing->addresses[index];
 	struct hop hop = {
 		.ask = ask,
 		.address = address,
@@ -330,14 +331,16 @@ static int ask_as(const struct ask *ask, size_t index, struct account *account,
 static int say_busy(const struct ask *ask, const struct account_turn *turn,
 		    struct err *e)
 {
-	int64_t ms = accounts_paused_ms(ask->upstream->accounts);
+	int64_t ms = accounts_paused_ms(ask->upstream->standing->accounts);
+	int seconds = (int)((ms + 999) / 1000);
 
 	if (!turn->tried)
-		return err_set(e, ERR_BUSY,
-			       "answered 429, and is asked again in %lld s",
-			       (long long)(ms + 999) / 1000);
+		err_set(e, ERR_BUSY, "answered 429, and is asked again in %d s",
+			seconds);
 	if (turn->paused && e->kind == ERR_DENIED)
 		e->kind = ERR_BUSY;
+	if (e->kind == ERR_BUSY)
+		e->retry_s = seconds;
 	return -1;
 }
 
@@ -346,7 +349,7 @@ static int ask_accounts(const struct ask *ask, size_t index, int64_t silence_ms,
 {
 	struct account_turn turn = { .counted = !ask->is_blob };
 
-	while (accounts_next(ask->upstream->accounts, &turn)) {
+	while (accounts_next(ask->upstream->standing->accounts, &turn)) {
 		if (ask_as(ask, index, turn.account, silence_ms, e) == 0)
 			return 0;
 		if (e->kind != ERR_DENIED && e->kind != ERR_BUSY)
@@ -361,14 +364,14 @@ int ask_at(const struct ask *ask, size_t index, int64_t silence_ms,
 {
 	int failed = ask_accounts(ask, index, silence_ms, e);
 
-	health_note(&ask->upstream->health, failed ? e : NULL);
+	health_note(&ask->upstream->standing->health, failed ? e : NULL);
 	return failed;
 }
 
 int ask_each(struct ask *ask, struct err *e)
 {
 	const struct upstream *upstream = ask->upstream;
-	size_t left = upstream->address_count;
+	size_t left = upstream->standing->address_count;
 	int failed = -1;
 
 	ask->deadline_ms = clock_ms() + upstream->answer_ms;

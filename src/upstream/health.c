@@ -56,7 +56,7 @@ static int64_t ago(int64_t ms, int64_t now)
 
 void upstream_health(struct upstream *upstream, struct upstream_health *out)
 {
-	struct health *health = &upstream->health;
+	struct health *health = &upstream->standing->health;
 	int64_t now = clock_ms();
 
 	hold_mutex(&health->lock);

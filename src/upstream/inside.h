@@ -2,33 +2,16 @@
  * upstream/inside.h: what an upstream is to the files of this room.
  */
 #pragma once
-#include <stdatomic.h>
-
 #include "base/metrics.h"
-#include "client/client.h"
-#include "upstream/health.h"
-#include "upstream/upstream.h"
-
-struct accounts;
-struct tokens;
-
-struct address {
-	char *url; /* no slash at its end */
-	struct client_url parsed;
-	atomic_bool wants_basic; /* it has asked for Basic */
-};
+#include "upstream/standing.h"
 
 struct upstream {
 	atomic_uint references;
 	char *name;
-	char *pseudonym; /* or null */
-	struct address *addresses;
-	size_t address_count;
+	char *pseudonym;	   /* or null */
+	struct standing *standing; /* a reference */
 	struct client *client;
-	struct tokens *tokens;
-	struct accounts *accounts;
 	struct metric_owner *metrics;
-	struct health health;
 	int64_t silence_ms;
 	int64_t pace_ms;
 	int64_t answer_ms;

@@ -89,7 +89,7 @@ static int page_read(const struct page *page, struct err *e)
 /* `path` becomes that of the next page, or empty. */
 static int page_next(const struct page *page, struct buf *path, struct err *e)
 {
-	const char *base = page->listing->upstream->addresses[0].url;
+	const char *base = page->listing->upstream->standing->addresses[0].url;
 	struct span target = listing_next(span_of(page->link));
 	struct client_url url;
 

@@ -10,29 +10,8 @@
 #include "oci/range.h"
 #include "upstream/account.h"
 #include "upstream/ask.h"
-#include "upstream/token.h"
 
 /* --------------------------------------------------------- open and close */
-
-static int add_address(struct upstream *upstream, const char *url,
-		       struct err *e)
-{
-	struct address *address = &upstream->addresses[upstream->address_count];
-	struct span text = span_of(url);
-
-	if (span_ends(text, "/"))
-		text.len--;
-	if (!client_url_parse(text, &address->parsed) ||
-	    address->parsed.path.at != text.at + text.len)
-		return err_set(e, ERR_USAGE,
-			       "\"%s\", a url of upstream %s, is not of the "
-			       "form https://host[:port]",
-			       url, upstream->name);
-	address->url = mem_text(url);
-	address->url[text.len] = '\0';
-	upstream->address_count++;
-	return 0;
-}
 
 static int64_t or_else(int64_t value, int64_t otherwise)
 {
@@ -51,19 +30,12 @@ int upstream_open(const struct upstream_options *options, struct upstream **out,
 	upstream->references = 1;
 	upstream->name = mem_text(options->name);
 	upstream->pseudonym = mem_text(options->pseudonym);
-	upstream->tokens = tokens_open();
-	health_open(&upstream->health);
 	upstream->metrics = metric_owner(options->name);
 	upstream->silence_ms = or_else(options->silence_ms, 10000);
 	upstream->pace_ms = or_else(options->pace_ms, 30000);
 	upstream->answer_ms = or_else(options->answer_ms, 9000);
 	upstream->give_up_ms = or_else(options->give_up_ms, 15000);
-	upstream->addresses =
-		mem_array(options->url_count, sizeof(*upstream->addresses));
-	for (size_t i = 0; i < options->url_count; i++)
-		if (add_address(upstream, options->urls[i], e) < 0)
-			return -1;
-	if (accounts_open(options, &upstream->accounts, e) < 0)
+	if (standing_open(options, &upstream->standing, e) < 0)
 		return -1;
 	struct client_options client = {
 		.ca = options->ca,
@@ -89,16 +61,20 @@ void upstream_close(struct upstream **at)
 
 	if (!upstream || --upstream->references > 0)
 		return;
-	for (size_t i = 0; i < upstream->address_count; i++)
-		free(upstream->addresses[i].url);
-	free(upstream->addresses);
-	tokens_close(&upstream->tokens);
-	health_close(&upstream->health);
 	client_close(&upstream->client);
-	accounts_close(&upstream->accounts);
+	standing_close(&upstream->standing);
 	free(upstream->pseudonym);
 	free(upstream->name);
 	free(upstream);
+}
+
+void upstream_succeed(struct upstream *upstream, const struct upstream *before)
+{
+	if (strcmp(upstream->name, before->name) != 0 ||
+	    !standing_same(upstream->standing, before->standing))
+		return;
+	standing_close(&upstream->standing);
+	upstream->standing = standing_keep(before->standing);
 }
 
 void upstream_abort(struct upstream *upstream)
@@ -111,12 +87,12 @@ void upstream_abort(struct upstream *upstream)
 void upstream_budget(const struct upstream *upstream,
 		     struct upstream_budget *out)
 {
-	accounts_budget(upstream->accounts, out);
+	accounts_budget(upstream->standing->accounts, out);
 }
 
 int64_t upstream_lifetime(const struct upstream *upstream, int64_t ms)
 {
-	return accounts_stretch(upstream->accounts, ms);
+	return accounts_stretch(upstream->standing->accounts, ms);
 }
 
 int upstream_refused(int status, enum err_kind unknown, struct err *e)

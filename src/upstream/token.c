@@ -128,7 +128,8 @@ static int answer_head(const struct client_head *head, void *arg, struct err *e)
 
 	realm->status = client_status(head);
 	if (realm->status == 429)
-		accounts_hear(realm->upstream->accounts, realm->account, head);
+		accounts_hear(realm->upstream->standing->accounts,
+			      realm->account, head);
 	return realm->status == 200 ?
 		       0 :
 		       upstream_refused(realm->status, ERR_UPSTREAM, e);
@@ -232,8 +233,8 @@ static int ask_realm(struct realm *realm, struct err *e)
 
 	int failed = upstream_exchange(upstream, &request, "token", &result, e);
 	if (failed && realm->status == 401 && realm->password)
-		account_refuse(upstream->accounts, account, realm->password,
-			       upstream->name);
+		account_refuse(upstream->standing->accounts, account,
+			       realm->password, upstream->name);
 	return failed;
 }
 
@@ -261,6 +262,6 @@ int tokens_fetch(struct upstream *upstream, const struct token_key *key,
 	if (ask_realm(&realm, e) < 0 ||
 	    read_token(buf_span(&realm.body), &token, e) < 0)
 		return err_wrap(e, "token from %s", parsed.host);
-	tokens_keep(upstream->tokens, key, &token);
+	tokens_keep(upstream->standing->tokens, key, &token);
 	return 0;
 }

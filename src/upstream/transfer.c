@@ -165,7 +165,7 @@ static int64_t deadline(const struct transfer *t)
 /* How long this attempt may be silent, so that the other addresses get on. */
 static int64_t patience(const struct transfer *t)
 {
-	size_t count = t->upstream->address_count;
+	size_t count = t->upstream->standing->address_count;
 	int64_t share = (deadline(t) - clock_ms()) /
 			(int64_t)(count - t->fruitless % count);
 
@@ -239,13 +239,14 @@ static bool worth_another(const struct transfer *t, const struct err *why)
 	if (t->sink_failed || why->kind == ERR_CLOSED ||
 	    clock_ms() >= deadline(t))
 		return false;
-	return t->flowing || t->fruitless < rounds * t->upstream->address_count;
+	return t->flowing ||
+	       t->fruitless < rounds * t->upstream->standing->address_count;
 }
 
 /* Between two rounds; the addresses of one round follow at once. */
 static int take_breath(const struct transfer *t, struct err *e)
 {
-	size_t count = t->upstream->address_count;
+	size_t count = t->upstream->standing->address_count;
 	int64_t ms = PAUSE_MS;
 
 	if (t->fruitless % count != 0)
@@ -264,7 +265,8 @@ static int prepare_another(struct transfer *t, int64_t before, struct err *e)
 
 	t->fruitless = fruitful ? 0 : t->fruitless + 1;
 	if (!fruitful || e->kind == ERR_TIMEOUT)
-		t->address = (t->address + 1) % t->upstream->address_count;
+		t->address =
+			(t->address + 1) % t->upstream->standing->address_count;
 	if (t->sink_failed)
 		return -1;
 	if (!worth_another(t, e) || take_breath(t, e) < 0)

@@ -55,6 +55,12 @@ struct upstream_options {
 /* Copies the options. Dials nothing. ERR_USAGE. */
 int upstream_open(const struct upstream_options *, struct upstream **out,
 		  struct err *) may_wait must_check;
+/*
+ * Before it is asked for the first time: it goes on with what the one before
+ * it knows, budgets, tokens, pauses and health, if that has the same name,
+ * urls and credentials.
+ */
+void upstream_succeed(struct upstream *, const struct upstream *before);
 /* One more reference to it. */
 struct upstream *upstream_keep(struct upstream *);
 /* Gives back a reference; with the last one, no call may be under way. */

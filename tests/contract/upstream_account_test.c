@@ -18,14 +18,15 @@
 	"Docker-Content-Digest: sha256:84d89877f0d4041efb6bf91a16f0248f" \
 	"2fd573e6af05c19f96bedb9f882f7882\r\n"
 
-/* With the credentials of a and b; they have one password. */
-static void connect_pool(struct lab *lab)
+/* With the credentials of a and another; they have one password. */
+static struct upstream *pool_with(struct lab *lab, const char *another)
 {
 	const char *urls[] = { fake_url(lab->server) };
 	struct upstream_credential credentials[] = {
 		{ "a", lab->password_file },
-		{ "b", lab->password_file },
+		{ another, lab->password_file },
 	};
+	struct upstream *upstream;
 	struct upstream_options options = {
 		.name = "test",
 		.urls = urls,
@@ -35,7 +36,21 @@ static void connect_pool(struct lab *lab)
 		.answer_ms = 2000,
 	};
 
-	assert_int_equal(upstream_open(&options, &lab->upstream, &lab->e), 0);
+	assert_int_equal(upstream_open(&options, &upstream, &lab->e), 0);
+	return upstream;
+}
+
+static void connect_pool(struct lab *lab)
+{
+	lab->upstream = pool_with(lab, "b");
+}
+
+/* As at a reload. */
+static void follow(struct lab *lab, struct upstream *next)
+{
+	upstream_succeed(next, lab->upstream);
+	upstream_close(&lab->upstream);
+	lab->upstream = next;
 }
 
 static void answer(struct lab *lab, const char *head)
@@ -126,15 +141,42 @@ static void after_a_429_the_next_is_asked_and_nobody_in_the_end(void **state)
 	answer(lab, EMPTY("429 T") "Retry-After: 40\r\n"); /* a */
 	answer(lab, EMPTY("429 T") "Retry-After: 50\r\n"); /* nobody */
 	assert_refused(lab, ERR_BUSY);
+	assert_in_range(lab->e.retry_s, 30, 40);
 	assert_asked(lab->server, 2, SECOND);
 	assert_asked(lab->server, 3, FIRST);
 	assert_not_asked(lab->server, 4, "Authorization");
 
 	assert_refused(lab, ERR_BUSY);
 	assert_non_null(strstr(lab->e.message, "asked again in"));
+	assert_in_range(lab->e.retry_s, 30, 40);
 	assert_int_equal(fake_request_count(lab->server), 5);
 	upstream_budget(lab->upstream, &budget);
 	assert_in_range(budget.paused_ms, 30000, 40000);
+}
+
+static void who_follows_goes_on_with_what_was_known(void **state)
+{
+	struct lab *lab = *state;
+	struct upstream_budget budget;
+	struct upstream_health health;
+
+	connect_and_log_in(lab);
+	for (int i = 0; i < 3; i++)
+		answer(lab, EMPTY("429 T") "Retry-After: 60\r\n");
+	assert_refused(lab, ERR_BUSY);
+	follow(lab, pool_with(lab, "b"));
+	assert_refused(lab, ERR_BUSY);
+	assert_int_equal(fake_request_count(lab->server), 5);
+	upstream_budget(lab->upstream, &budget);
+	assert_int_equal(budget.limit, 100);
+	upstream_health(lab->upstream, &health);
+	assert_true(health.failed_ms >= 0);
+
+	follow(lab, pool_with(lab, "c")); /* another upstream */
+	answer(lab, EMPTY("200 OK") DIGEST);
+	assert_head(lab);
+	upstream_budget(lab->upstream, &budget);
+	assert_int_equal(budget.limit, 0);
 }
 
 static void blobs_go_on_during_a_pause(void **state)
@@ -330,6 +372,7 @@ int main(void)
 		promise(the_budget_is_known),
 		promise(a_lifetime_follows_the_budget_of_who_is_next),
 		promise(after_a_429_the_next_is_asked_and_nobody_in_the_end),
+		promise(who_follows_goes_on_with_what_was_known),
 		promise(blobs_go_on_during_a_pause),
 		promise(a_pause_ends),
 		promise(a_pause_that_nobody_measures_has_a_length),

@@ -10,6 +10,7 @@ from lab.content import digest_of
 from lab.fakehub import Fault
 from lab.pusher import push_blob
 from lab.registry import Registry
+from lab.waiting import wait_until
 
 ANYWHERE = "http://127.0.0.1:1"
 
@@ -132,13 +133,27 @@ def test_after_a_429_only_blobs_are_asked_for(upstream, start_registry):
         answer = registry.ask("GET", tag)
         assert answer.status == 200
         assert "429" in answer["Warning"]
-        assert registry.ask("GET", tag.replace("/1", "/2")).status == 503
+        missed = registry.ask("GET", tag.replace("/1", "/2"))
+        assert missed.status == 503
+        assert 200 < int(missed["Retry-After"]) <= 300
     assert upstream.count("manifest") == 3      # the first 429 was enough
     assert time.time() < metric(registry, "paused_until_seconds") < \
         time.time() + 301
     for layer in image.layers:
         answer = registry.ask("GET", f"/v2/team/app/blobs/{layer.digest}")
         assert answer.status == 200
+
+
+def test_a_reload_forgets_no_pause(upstream, start_registry):
+    registry = start_registry({"ghcr.io": upstream.url})
+    upstream.refuse_manifests(429)
+    upstream.manifest_headers = {"Retry-After": "300"}
+    assert registry.ask("GET", "/v2/team/app/manifests/1").status == 503
+    registry.signal()
+    wait_until(lambda: registry.log_lines("reload"), "the reload")
+    missed = registry.ask("GET", "/v2/team/app/manifests/1")
+    assert missed.status == 503 and int(missed["Retry-After"]) > 200
+    assert upstream.count() == 1
 
 
 # ------------------------------------------------------- ways and identities
