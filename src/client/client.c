@@ -55,7 +55,7 @@ struct exchange {
 	size_t gathered_len;
 	bool begun;	  /* the head of the answer is complete */
 	bool stopped;	  /* by ourselves; `e` says why */
-	int64_t heard_ms; /* when the last byte came */
+	int64_t heard_ms; /* when the last byte came; of the head, the last */
 	struct pace {
 		int64_t waited_ms; /* for the other side */
 		int64_t bytes;	   /* of the body, before that */
@@ -287,7 +287,8 @@ static int check_head(const struct client_head *head, struct err *e)
 /* What a callback of libcurl returns; `result` is that of one of ours. */
 static size_t go_on(struct exchange *x, int result, size_t taken)
 {
-	x->heard_ms = clock_ms();
+	if (x->begun)
+		x->heard_ms = clock_ms();
 	x->stopped = result < 0;
 	return result < 0 ? CURL_WRITEFUNC_ERROR : taken;
 }
@@ -486,12 +487,20 @@ static int conclude(struct line *line, struct exchange *x, const char *detail)
 	return 0;
 }
 
+/* A head that comes drop by drop is no head: it has to be whole in time. */
+static int64_t silence_ms(const struct exchange *x)
+{
+	const struct client_request *request = x->request;
+
+	if (!x->begun && request->head_ms)
+		return request->head_ms;
+	return request->silence_ms ? request->silence_ms : 10000;
+}
+
 /* Milliseconds until it has been silent, or has lasted, too long. */
 static int64_t patience(const struct exchange *x)
 {
-	int64_t silence = x->request->silence_ms ? x->request->silence_ms :
-						   10000;
-	int64_t until = x->heard_ms + silence;
+	int64_t until = x->heard_ms + silence_ms(x);
 
 	return (until < x->end_ms ? until : x->end_ms) - clock_ms();
 }

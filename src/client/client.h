@@ -63,7 +63,10 @@ struct client_request {
 	const char *password;
 	bool identify;	    /* shows our certificate to whoever asks for it */
 	int64_t connect_ms; /* 0: 5 s; too long: ERR_TIMEOUT */
-	int64_t silence_ms; /* no byte for so long: ERR_TIMEOUT; 0: 10 s */
+	int64_t head_ms;    /* no whole head in so long: ERR_TIMEOUT; 0: as
+			       silence_ms */
+	int64_t silence_ms; /* no byte of the body for so long: ERR_TIMEOUT;
+			       0: 10 s */
 	int64_t pace_ms;    /* under 1 KB/s of the body in so long: ERR_TIMEOUT;
 			       0: 30 s */
 	int64_t total_ms;   /* the whole exchange; 0: no limit */

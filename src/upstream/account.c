@@ -275,9 +275,14 @@ void accounts_hear(struct accounts *accounts, struct account *account,
 	if (client_status(head) == 429)
 		pause_account(account, budget_retry_ms(retry, clock_wall_s()),
 			      now);
-	else if (account->paused_until <= now)
-		account->pause_ms = 0;
 	show(accounts, now);
+}
+
+void accounts_answered(struct accounts *accounts, struct account *account)
+{
+	hold_mutex(&accounts->lock);
+	if (account->paused_until <= clock_ms())
+		account->pause_ms = 0;
 }
 
 void accounts_budget(struct accounts *accounts, struct upstream_budget *out)
@@ -291,7 +296,8 @@ int64_t accounts_stretch(struct accounts *accounts, int64_t ms)
 	int64_t now = clock_ms();
 
 	hold_mutex(&accounts->lock);
-	const struct account *best = best_of(accounts, 0, now);
+	const struct account *best =
+		best_of(accounts, pausing(accounts, now), now);
 
 	return best ? budget_stretch(&best->budget, ms, now) : ms;
 }

@@ -59,6 +59,8 @@ int64_t accounts_paused_ms(struct accounts *);
 /* What an answer to that account says of its budget. */
 void accounts_hear(struct accounts *, struct account *,
 		   const struct client_head *);
+/* It was answered what counts: the next pause is a first one. */
+void accounts_answered(struct accounts *, struct account *);
 
 /* The first line of its file, in the arena. ERR_DENIED. */
 int account_password(const struct account *, struct arena *, const char **out,

@@ -20,7 +20,8 @@ struct hop {
 	struct address *address;
 	struct account *account;
 	struct arena *arena;
-	int64_t silence_ms;
+	int64_t silence_ms;  /* of an answer */
+	int64_t begin_by_ms; /* clock_ms: the answer, for all accounts */
 	const char *url;
 	bool home;    /* never left the address so far */
 	bool renewed; /* what it asks for was got once */
@@ -163,18 +164,25 @@ static bool is_settled(const struct hop *hop)
 	return hop->enough || (hop->status && !is_answer(hop->status));
 }
 
+static int say_late(struct err *e)
+{
+	return err_set(e, ERR_TIMEOUT, "no answer in time");
+}
+
 /* 0 once the status is known, also if the body of a refusal broke. */
 static int hop_perform(struct hop *hop, struct err *e)
 {
 	const struct ask *ask = hop->ask;
+	int64_t head_ms = least(hop->begin_by_ms - clock_ms(), hop->silence_ms);
 	struct client_header headers[4];
 	struct client_result result;
 	struct client_request request = {
 		.method = hop->probing ? "GET" : ask->method,
 		.url = hop->url,
 		.headers = headers,
-		.connect_ms = least(CONNECT_MS, hop->silence_ms),
-		.silence_ms = least(ask->upstream->silence_ms, hop->silence_ms),
+		.connect_ms = least(CONNECT_MS, head_ms),
+		.head_ms = head_ms,
+		.silence_ms = hop->silence_ms,
 		.pace_ms = ask->upstream->pace_ms,
 		.identify = hop->home,
 		.on_head = hop_head,
@@ -182,10 +190,12 @@ static int hop_perform(struct hop *hop, struct err *e)
 		.arg = hop,
 	};
 
+	if (head_ms <= 0)
+		return say_late(e);
 	if (ask->deadline_ms) {
 		request.total_ms = ask->deadline_ms - clock_ms();
 		if (request.total_ms <= 0)
-			return err_set(e, ERR_TIMEOUT, "no answer in time");
+			return say_late(e);
 	}
 	if (ask->header.name)
 		add_header(&request, headers, ask->header.name,
@@ -233,27 +243,6 @@ static int hop_follow(struct hop *hop, struct err *e)
 	return 0;
 }
 
-/* A 401: gets what it asks for, to be tried once. */
-static int hop_renew(struct hop *hop, struct err *e)
-{
-	struct token_key key = key_of(hop);
-	struct challenge challenge;
-
-	hop->renewed = true;
-	if (!hop->challenge)
-		return err_set(e, ERR_DENIED, "answered 401 and asks nothing");
-	if (challenge_parse(span_of(hop->challenge), &challenge, e) < 0)
-		return -1;
-	if (challenge.kind == CHALLENGE_BEARER) {
-		hop->address->wants_basic = false;
-		return tokens_fetch(hop->ask->upstream, &key, &challenge, e);
-	}
-	if (!hop->account->username)
-		return err_set(e, ERR_DENIED, "wants a username and password");
-	hop->address->wants_basic = true;
-	return 0;
-}
-
 /* What servers say to a path that they do not know. */
 static bool is_unsupported(int status)
 {
@@ -282,6 +271,30 @@ static int hop_refused(const struct hop *hop, struct err *e)
 	return err_wrap(e, "%s", url.host);
 }
 
+/* A 401: gets what it asks for, to be tried once. */
+static int hop_renew(struct hop *hop, struct err *e)
+{
+	struct token_key key = key_of(hop);
+	struct challenge challenge;
+
+	hop->renewed = true;
+	if (!hop->challenge)
+		return err_set(e, ERR_DENIED, "answered 401 and asks nothing");
+	if (challenge_parse(span_of(hop->challenge), &challenge, e) < 0)
+		return -1;
+	if (challenge.kind == CHALLENGE_BEARER) {
+		hop->address->wants_basic = false;
+		return tokens_fetch(hop->ask->upstream, &key, &challenge,
+				    hop->begin_by_ms, e);
+	}
+	if (hop->password)
+		return hop_refused(hop, e);
+	if (!hop->account->username)
+		return err_set(e, ERR_DENIED, "wants a username and password");
+	hop->address->wants_basic = true;
+	return 0;
+}
+
 /* A link to storage may have been signed for GET alone. */
 static bool may_probe(const struct hop *hop)
 {
@@ -302,21 +315,15 @@ static int hop_prepare(struct hop *hop, struct err *e)
 	return 0;
 }
 
-static int ask_as(const struct ask *ask, size_t index, struct account *account,
-		  int64_t silence_ms, struct err *e)
+static int ask_as(const struct hop *first, struct account *account,
+		  struct err *e)
 {
 	auto_with(arena_close) struct arena *arena = arena_open();
-	struct address *address = &ask->upstream->standing->addresses[index];
-	struct hop hop = {
-		.ask = ask,
-		.address = address,
-		.account = account,
-		.arena = arena,
-		.silence_ms = silence_ms,
-		.url = arena_printf(arena, "%s%s", address->url, ask->path),
-		.home = true,
-	};
+	struct hop hop = *first;
 
+	hop.account = account;
+	hop.arena = arena;
+	hop.url = arena_printf(arena, "%s%s", hop.address->url, hop.ask->path);
 	for (;;) {
 		if (hop_perform(&hop, e) < 0)
 			return -1;
@@ -344,14 +351,22 @@ static int say_busy(const struct ask *ask, const struct account_turn *turn,
 	return -1;
 }
 
-static int ask_accounts(const struct ask *ask, size_t index, int64_t silence_ms,
-			struct err *e)
+static int answered(const struct hop *first, const struct account_turn *turn)
 {
+	if (turn->counted)
+		accounts_answered(first->ask->upstream->standing->accounts,
+				  turn->account);
+	return 0;
+}
+
+static int ask_accounts(const struct hop *first, struct err *e)
+{
+	const struct ask *ask = first->ask;
 	struct account_turn turn = { .counted = !ask->is_blob };
 
 	while (accounts_next(ask->upstream->standing->accounts, &turn)) {
-		if (ask_as(ask, index, turn.account, silence_ms, e) == 0)
-			return 0;
+		if (ask_as(first, turn.account, e) == 0)
+			return answered(first, &turn);
 		if (e->kind != ERR_DENIED && e->kind != ERR_BUSY)
 			return -1;
 		turn.paused = turn.paused || e->kind == ERR_BUSY;
@@ -359,12 +374,20 @@ static int ask_accounts(const struct ask *ask, size_t index, int64_t silence_ms,
 	return say_busy(ask, &turn, e);
 }
 
-int ask_at(const struct ask *ask, size_t index, int64_t silence_ms,
+int ask_at(const struct ask *ask, size_t index, int64_t patience_ms,
 	   struct err *e)
 {
-	int failed = ask_accounts(ask, index, silence_ms, e);
+	struct standing *standing = ask->upstream->standing;
+	struct hop first = {
+		.ask = ask,
+		.address = &standing->addresses[index],
+		.silence_ms = least(ask->upstream->silence_ms, patience_ms),
+		.begin_by_ms = clock_ms() + patience_ms,
+		.home = true,
+	};
+	int failed = ask_accounts(&first, e);
 
-	health_note(&ask->upstream->standing->health, failed ? e : NULL);
+	health_note(&standing->health, failed ? e : NULL);
 	return failed;
 }
 

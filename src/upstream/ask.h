@@ -29,9 +29,12 @@ struct ask {
 	void *arg;
 };
 
-/* At one address, which may be silent for so long. */
-int ask_at(const struct ask *, size_t address, int64_t silence_ms, struct err *)
-	may_wait must_check;
+/*
+ * At one address, whose answer has to begin within `patience_ms`, whatever it
+ * takes to get there, and may then be silent for as long at most.
+ */
+int ask_at(const struct ask *, size_t address, int64_t patience_ms,
+	   struct err *) may_wait must_check;
 
 /*
  * At each address in turn until one answers, within the time of an answer;

@@ -13,6 +13,7 @@
 
 #define SLOTS 256			/* tokens of one upstream */
 #define ANSWER_MAX ((size_t)256 * 1024) /* bytes */
+#define TOKEN_MAX ((size_t)16 * 1024)	/* no server takes a longer header */
 #define LIFETIME_S 60			/* where the realm does not say */
 #define LIFETIME_MAX_S 3600
 #define LIFETIME_USED_MS 800 /* of each second; the rest is margin */
@@ -111,6 +112,7 @@ struct realm {
 	struct upstream *upstream;
 	struct account *account;
 	const char *url;
+	int64_t until_ms;     /* clock_ms */
 	bool trusted;	      /* to be told who we are */
 	const char *password; /* null: it is asked anonymously */
 	int status;
@@ -180,7 +182,7 @@ static bool is_token(struct span text)
 	for (size_t i = 0; i < text.len; i++)
 		if (text.at[i] <= ' ' || text.at[i] > '~')
 			return false;
-	return text.len > 0;
+	return text.len > 0 && text.len <= TOKEN_MAX;
 }
 
 /* {"token": …, "expires_in": 300}, or "access_token". */
@@ -216,6 +218,7 @@ static int read_token(struct span body, struct token *out, struct err *e)
 static int ask_realm(struct realm *realm, struct err *e)
 {
 	struct upstream *upstream = realm->upstream;
+	int64_t left_ms = realm->until_ms - clock_ms();
 	struct account *account = realm->account;
 	struct client_result result;
 	struct client_request request = {
@@ -225,7 +228,7 @@ static int ask_realm(struct realm *realm, struct err *e)
 		.password = realm->password,
 		.identify = realm->trusted,
 		.silence_ms = upstream->silence_ms,
-		.total_ms = upstream->answer_ms,
+		.total_ms = left_ms > 0 ? left_ms : 1,
 		.on_head = answer_head,
 		.on_body = answer_body,
 		.arg = realm,
@@ -239,7 +242,8 @@ static int ask_realm(struct realm *realm, struct err *e)
 }
 
 int tokens_fetch(struct upstream *upstream, const struct token_key *key,
-		 const struct challenge *challenge, struct err *e)
+		 const struct challenge *challenge, int64_t until_ms,
+		 struct err *e)
 {
 	auto_with(arena_close) struct arena *arena = arena_open();
 	auto_buf struct buf url = { 0 };
@@ -254,6 +258,7 @@ int tokens_fetch(struct upstream *upstream, const struct token_key *key,
 		.upstream = upstream,
 		.account = key->account,
 		.url = url.at,
+		.until_ms = until_ms,
 		.trusted = challenge_trusts(&key->address->parsed, &parsed),
 	};
 	if (key->account->username && realm.trusted &&

@@ -24,7 +24,9 @@ const char *tokens_find(struct tokens *, const struct token_key *,
 /*
  * Asks the realm of the challenge for such a token and keeps it instead of
  * the one that was there. With the account's password if the realm may know
- * it, else anonymously. ERR_DENIED, and as upstream_exchange.
+ * it, else anonymously; it may take until `until_ms` (clock_ms). ERR_DENIED,
+ * and as upstream_exchange.
  */
 int tokens_fetch(struct upstream *, const struct token_key *,
-		 const struct challenge *, struct err *) may_wait must_check;
+		 const struct challenge *, int64_t until_ms, struct err *)
+	may_wait must_check;

@@ -19,6 +19,8 @@
 #define CONNECTIONS 16
 #define REQUESTS 256
 #define HEAD_MAX 16384
+#define DRIP "X: y\r\n"
+#define DRIP_MS 20
 
 struct answer {
 	char *text;
@@ -29,6 +31,7 @@ struct connection {
 	int fd; /* -1: free */
 	char head[HEAD_MAX];
 	size_t len;
+	bool drips;
 };
 
 struct fake_server {
@@ -72,8 +75,7 @@ static struct answer next_answer(struct fake_server *server, const char *head)
 static void hang_up(struct connection *connection)
 {
 	close(connection->fd);
-	connection->fd = -1;
-	connection->len = 0;
+	*connection = (struct connection){ .fd = -1 };
 }
 
 /* The peer may be gone already; it is the test that decides what that means. */
@@ -102,6 +104,7 @@ static void answer_one(struct fake_server *server,
 	connection->len -= used;
 	memmove(connection->head, connection->head + used, connection->len + 1);
 	send_all(connection->fd, answer.text, strlen(answer.text));
+	connection->drips = answer.then == FAKE_DRIP;
 	if (answer.then == FAKE_CUT)
 		hang_up(connection);
 }
@@ -137,6 +140,20 @@ static void take_connection(struct fake_server *server)
 	demand(false);
 }
 
+/* Milliseconds until it has to be called again; -1: it need not be. */
+static int drip(struct fake_server *server)
+{
+	int again_ms = -1;
+
+	for (size_t i = 0; i < CONNECTIONS; i++) {
+		if (!server->connections[i].drips)
+			continue;
+		send_all(server->connections[i].fd, DRIP, strlen(DRIP));
+		again_ms = DRIP_MS;
+	}
+	return again_ms;
+}
+
 static void serve(void *arg)
 {
 	struct fake_server *server = arg;
@@ -150,7 +167,7 @@ static void serve(void *arg)
 			(struct pollfd){ server->listener, POLLIN, 0 };
 		fds[CONNECTIONS + 1] =
 			(struct pollfd){ server->stop, POLLIN, 0 };
-		demand(poll(fds, CONNECTIONS + 2, -1) > 0);
+		demand(poll(fds, CONNECTIONS + 2, drip(server)) >= 0);
 		if (fds[CONNECTIONS + 1].revents)
 			return;
 		for (size_t i = 0; i < CONNECTIONS; i++)

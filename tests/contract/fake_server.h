@@ -14,9 +14,10 @@
 struct fake_server;
 
 enum fake_then {
-	FAKE_KEEP,   /* the connection */
-	FAKE_CUT,    /* it, by FIN */
-	FAKE_SILENCE /* keep it, and never write to it again */
+	FAKE_KEEP,    /* the connection */
+	FAKE_CUT,     /* it, by FIN */
+	FAKE_SILENCE, /* keep it, and never write to it again */
+	FAKE_DRIP     /* keep it, and send another header now and then */
 };
 
 /* Listens on a free port of `address`, "127.0.0.1". */

@@ -127,6 +127,10 @@ static void a_lifetime_follows_the_budget_of_who_is_next(void **state)
 	assert_head(lab);
 	assert_head(lab);
 	assert_int_equal(upstream_lifetime(lab->upstream, 1000), 5000);
+	answer(lab, EMPTY("429 T") "Retry-After: 60\r\n");
+	answer(lab, EMPTY("200 OK") DIGEST LEFT("100;w=60", "9;w=60"));
+	assert_head(lab);
+	assert_int_equal(upstream_lifetime(lab->upstream, 1000), 10000);
 }
 
 /* ----------------------------------------------------------------- pauses */
@@ -217,6 +221,29 @@ static void a_pause_that_nobody_measures_has_a_length(void **state)
 	assert_in_range(budget.paused_ms, 20000, 30000);
 }
 
+/* A blob, which nobody counts, says nothing of it. */
+static void a_pause_grows_until_what_counts_is_answered(void **state)
+{
+	struct lab *lab = *state;
+	struct upstream_budget budget;
+
+	lab_connect(lab, NULL, false);
+	answer(lab, EMPTY("429 T"));
+	assert_refused(lab, ERR_BUSY);
+	answer(lab, EMPTY("429 T") "Retry-After: 0\r\n");
+	assert_fails(lab, lab_fetch(lab, 0), ERR_BUSY);
+	do {
+		usleep(20000);
+		upstream_budget(lab->upstream, &budget);
+	} while (budget.paused_ms > 0);
+	fake_answer(lab->server, FAKE_KEEP, WHOLE BLOB);
+	assert_fetched(lab);
+	answer(lab, EMPTY("429 T"));
+	assert_refused(lab, ERR_BUSY);
+	upstream_budget(lab->upstream, &budget);
+	assert_in_range(budget.paused_ms, 50000, 60000);
+}
+
 static void a_no_to_nobody_while_others_pause_is_no_no(void **state)
 {
 	struct lab *lab = *state;
@@ -246,10 +273,11 @@ static void a_refused_password_waits_for_another(void **state)
 	struct lab *lab = *state;
 
 	connect_pool(lab);
-	for (int i = 0; i < 5; i++) /* a, a; b, b; nobody */
+	for (int i = 0; i < 4; i++) /* a, a; b; nobody */
 		fake_answer(lab->server, FAKE_KEEP, WANTS_BASIC);
 	assert_refused(lab, ERR_DENIED);
 	size_t asked = fake_request_count(lab->server);
+	assert_int_equal(asked, 4); /* each was told once */
 
 	fake_answer(lab->server, FAKE_KEEP, WANTS_BASIC);
 	assert_refused(lab, ERR_DENIED);
@@ -376,6 +404,7 @@ int main(void)
 		promise(blobs_go_on_during_a_pause),
 		promise(a_pause_ends),
 		promise(a_pause_that_nobody_measures_has_a_length),
+		promise(a_pause_grows_until_what_counts_is_answered),
 		promise(a_no_to_nobody_while_others_pause_is_no_no),
 		promise(a_refused_password_waits_for_another),
 		promise(a_repository_that_is_closed_to_one_is_asked_for_as_another),

@@ -154,6 +154,13 @@ static int dead_address(char *url, size_t room)
 	return fd;
 }
 
+static void answer_digest(struct lab *lab)
+{
+	fake_answer(lab->server, FAKE_KEEP,
+		    EMPTY("200 OK") "Docker-Content-Digest: %s\r\n\r\n",
+		    digest_text(&(struct digest){ 0 }).s);
+}
+
 static void the_next_address_answers_for_a_dead_one(void **state)
 {
 	struct lab *lab = *state;
@@ -164,9 +171,7 @@ static void the_next_address_answers_for_a_dead_one(void **state)
 	assert_true(dead >= 0);
 	lab_connect(lab, url, false);
 	fake_answer(lab->server, FAKE_KEEP, WHOLE BLOB);
-	fake_answer(lab->server, FAKE_KEEP,
-		    EMPTY("200 OK") "Docker-Content-Digest: %s\r\n\r\n",
-		    digest_text(&(struct digest){ 0 }).s);
+	answer_digest(lab);
 	assert_fetched(lab);
 	assert_int_equal(lab_head(lab, &digest), 0);
 }
@@ -179,6 +184,42 @@ static void the_next_address_answers_for_a_silent_one(void **state)
 	fake_answer(lab->elsewhere, FAKE_SILENCE, "%s", "");
 	fake_answer(lab->server, FAKE_KEEP, WHOLE BLOB);
 	assert_fetched(lab);
+}
+
+static void the_next_address_answers_for_one_that_only_begins(void **state)
+{
+	struct lab *lab = *state;
+	struct digest digest;
+
+	lab_connect(lab, fake_url(lab->elsewhere), false);
+	fake_answer(lab->elsewhere, FAKE_DRIP, OK);
+	answer_digest(lab);
+	assert_int_equal(lab_head(lab, &digest), 0);
+}
+
+/* Its realm is one more that has to be waited for. */
+static void the_next_address_answers_for_one_without_a_token(void **state)
+{
+	struct lab *lab = *state;
+	struct digest digest;
+	const char *urls[] = { fake_url(lab->elsewhere),
+			       fake_url(lab->server) };
+	struct upstream_options options = {
+		.name = "test",
+		.urls = urls,
+		.url_count = 2,
+		.answer_ms = 4000,
+	};
+
+	assert_int_equal(upstream_open(&options, &lab->upstream, &lab->e), 0);
+	fake_answer(lab->elsewhere, FAKE_KEEP,
+		    EMPTY("401 U") "WWW-Authenticate: Bearer realm="
+				   "\"%s/token\"\r\n\r\n",
+		    urls[0]);
+	fake_answer(lab->elsewhere, FAKE_SILENCE, "%s", "");
+	answer_digest(lab);
+	assert_int_equal(lab_head(lab, &digest), 0);
+	assert_asked(lab->elsewhere, 1, "GET /token?");
 }
 
 static void a_transfer_resumes_at_the_next_address(void **state)
@@ -442,6 +483,8 @@ int main(void)
 		promise(a_proxy_is_asked_in_place_of_the_address),
 		promise(the_next_address_answers_for_a_dead_one),
 		promise(the_next_address_answers_for_a_silent_one),
+		promise(the_next_address_answers_for_one_that_only_begins),
+		promise(the_next_address_answers_for_one_without_a_token),
 		promise(a_transfer_resumes_at_the_next_address),
 		promise(nobody_there_is_unavailable),
 		promise(a_manifest_comes_with_its_type),

@@ -137,6 +137,22 @@ static void a_bad_token_is_never_sent(void **state)
 	}
 }
 
+static void a_token_has_a_limit(void **state)
+{
+	enum { LIMIT = 16 * 1024 };
+	struct lab *lab = *state;
+	char text[LIMIT + 2] = "";
+
+	lab_connect(lab, NULL, false);
+	memset(text, 'x', LIMIT + 1);
+	answer_challenge(lab, lab->server);
+	fake_answer(lab->server, FAKE_KEEP,
+		    OK "Content-Length: %d\r\n\r\n{\"token\": \"%s\"}",
+		    LIMIT + 1 + 13, text);
+	assert_fails(lab, lab_head(lab, &(struct digest){ 0 }), ERR_UPSTREAM);
+	assert_int_equal(fake_request_count(lab->server), 2);
+}
+
 /* ------------------------------------------------------------ credentials */
 
 static void credentials_go_to_a_realm_on_the_same_host(void **state)
@@ -356,6 +372,7 @@ int main(void)
 		promise(a_token_is_not_used_past_its_time),
 		promise(a_401_with_a_new_token_is_a_no),
 		promise(a_bad_token_is_never_sent),
+		promise(a_token_has_a_limit),
 		promise(credentials_go_to_a_realm_on_the_same_host),
 		promise(a_realm_elsewhere_is_asked_anonymously),
 		promise(a_realm_is_not_followed),
