@@ -30,17 +30,6 @@ struct fresh {
 	bool closing;
 };
 
-int fresh_check(const struct config *config, struct err *e)
-{
-	struct image image;
-
-	for (size_t i = 0; i < config->prefetch_count; i++)
-		if (image_parse(span_of(config->prefetch[i].image), &image, e) <
-		    0)
-			return err_wrap(e, "mirror.prefetch[%zu].image", i);
-	return 0;
-}
-
 /* -------------------------------------------------------------- the source */
 
 struct source {

@@ -14,9 +14,6 @@
 
 struct fresh;
 
-/* ERR_USAGE if the list names what is no image. */
-int fresh_check(const struct config *, struct err *) must_check;
-
 /* Both outlive it; `settings` of struct api_settings. */
 struct fresh *fresh_open(struct mirror *, struct current *settings);
 /* There may be another list now. */

@@ -245,8 +245,7 @@ int house_open(struct house *house, struct config *config, char *const *args,
 	house->api.settings =
 		current_open(api_settings_open(config), api_settings_close);
 	house->first = current_hold(house->api.settings);
-	if (fresh_check(config, e) < 0 ||
-	    store_open(config->data, &house->store, e) < 0)
+	if (store_open(config->data, &house->store, e) < 0)
 		return -1;
 	choose_pseudonym(house);
 	if (open_upstreams(house, e) < 0)

@@ -1,31 +1,12 @@
 /*
- * cli/image.h: images as people write them, and fetching all of one.
+ * cli/image.h: fetching all of an image.
  */
 #pragma once
 #include "base/arena.h"
 #include "base/attr.h"
 #include "base/err.h"
+#include "oci/image.h"
 #include "oci/manifest.h"
-#include "oci/name.h"
-
-struct image {
-	char name[sizeof(struct repository_text)]; /* "ghcr.io/org/app" */
-	struct reference reference;
-};
-
-/*
- * NAME, NAME:TAG or NAME@DIGEST; the tag is otherwise "latest", and a digest
- * outweighs a tag. What the name means is the registry's business. ERR_USAGE.
- */
-int image_parse(struct span, struct image *out, struct err *) must_check;
-
-/* As it was written, but for a tag beside a digest. */
-struct image_text {
-	char s[sizeof(struct repository_text) + sizeof(struct reference_text)];
-};
-struct image_text image_text(const struct image *);
-
-/* ------------------------------------------------------------ all of one */
 
 /* Where from; each may be called from several threads at once. */
 struct image_source {

@@ -29,8 +29,7 @@ static void renewal_free(struct renewal *renewal)
 static int make(const struct house *house, struct renewal *out,
 		struct buf *kept, struct err *e)
 {
-	if (options_load(house->args, &out->config, e) < 0 ||
-	    fresh_check(out->config, e) < 0)
+	if (options_load(house->args, &out->config, e) < 0)
 		return -1;
 	config_keep(out->config, house->config, kept);
 	const struct config *config = out->config;

@@ -295,7 +295,7 @@ const struct key keys[] = {
 		  "most a tenth of it; or none" },
 	{ "mirror.patience", DURATION, IN_CONFIG(patience_ms), .initial = "1s",
 	  .help = "how long a cached answer waits for a slow upstream" },
-	{ "mirror.prefetch[].image", TEXT, IN_PREFETCH(image),
+	{ "mirror.prefetch[].image", IMAGE, IN_PREFETCH(image),
 	  .help = "an image that is fetched before anybody asks for it, soon "
 		  "after the start; for the platforms of its upstream, or all" },
 	{ "mirror.prefetch[].every", AGE, IN_PREFETCH(every_ms),

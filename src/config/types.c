@@ -10,6 +10,7 @@
 #include "base/ip.h"
 #include "base/mem.h"
 #include "config/config.h"
+#include "oci/image.h"
 
 #define NUMBER_MAX 10000
 #define PATTERN_MAX 255
@@ -342,6 +343,15 @@ static bool platform_parse(struct span value, void *slot)
 	return (parts == 2 || parts == 3) && text_store(value, slot);
 }
 
+static bool image_text_parse(struct span value, void *slot)
+{
+	struct image image;
+	struct err ignored;
+
+	return image_parse(value, &image, &ignored) == 0 &&
+	       text_store(value, slot);
+}
+
 const struct type_row types[TYPE_COUNT] = {
 	[TEXT] = { "TEXT", "text", "write at least one letter",
 		   .parse = filled_parse },
@@ -392,6 +402,8 @@ const struct type_row types[TYPE_COUNT] = {
 	[PLATFORM] = { "PLATFORM", "platform",
 		       "write one like linux/amd64 or linux/arm/v7",
 		       .parse = platform_parse },
+	[IMAGE] = { "IMAGE", "image", "write NAME, NAME:TAG or NAME@sha256:…",
+		    .parse = image_text_parse },
 	[PATTERN] = { "PATTERN", "pattern of names",
 		      "write one like team/* or team/**",
 		      .parse = pattern_parse },

@@ -27,6 +27,7 @@ enum type {
 	NETWORK,
 	PATTERN,  /* of base/glob.h */
 	PLATFORM, /* "linux/amd64", "linux/arm/v7" */
+	IMAGE,	  /* of oci/image.h */
 	READER,	  /* a network, or the name in a client's certificate */
 	LIST,	  /* a whole list in short form; has no parser */
 	TYPE_COUNT

@@ -237,7 +237,8 @@ def test_a_list_with_what_is_no_image_is_refused(start_fresh, scene, upstream):
     registry = Registry(scene, {"docker.io": upstream.url}, mirror={
         "prefetch": [{"image": "No"}]}).start(wait=False)
     assert registry.wait() == 2
-    assert 'mirror.prefetch[0].image: "No" is no image' in registry.log()
+    assert '"mirror.prefetch[0].image" is "No", which is no image' in \
+        registry.log()
 
 
 def test_a_stop_does_not_wait_for_it(start_fresh, upstream):

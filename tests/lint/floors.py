@@ -4,7 +4,8 @@ from source import room
 
 FLOORS = [
     {"base"},
-    {"oci", "config"},
+    {"oci"},
+    {"config"},
     {"http", "client"},
     {"blob", "meta"},
     {"store", "upstream", "cluster"},

@@ -12,14 +12,15 @@ static void every_problem_of_a_file_is_told(void **state)
 	(void)state;
 	auto_buf struct buf problems = { 0 };
 
-	write_file(FILE_NAME, "datta: /x\n"
-			      "drain: soon\n"
-			      "listen:\n"
-			      "  - address: nowhere\n"
-			      "    tls: {key: /dev/null}\n"
-			      "  - upstream: a.b\n"
-			      "mirror: {default: c.d}\n");
-	assert_int_equal(config_check(FILE_NAME, &problems), 6);
+	write_file(FILE_NAME,
+		   "datta: /x\n"
+		   "drain: soon\n"
+		   "listen:\n"
+		   "  - address: nowhere\n"
+		   "    tls: {key: /dev/null}\n"
+		   "  - upstream: a.b\n"
+		   "mirror: {default: c.d, prefetch: [{image: No}]}\n");
+	assert_int_equal(config_check(FILE_NAME, &problems), 7);
 	assert_string_equal(
 		problems.at, FILE_NAME
 		":1: there is no key \"datta\"; did you mean "
@@ -29,6 +30,8 @@ static void every_problem_of_a_file_is_told(void **state)
 		":4: \"listen[0].address\" is \"nowhere\", which is no address "
 		"to listen on; write a port, like :5000, or host and port, "
 		"like 127.0.0.1:5000\n" FILE_NAME
+		":7: \"mirror.prefetch[0].image\" is \"No\", which is no "
+		"image; write NAME, NAME:TAG or NAME@sha256:…\n" FILE_NAME
 		":5: \"listen[0].tls.key\" is set, but "
 		"listen[0].tls.certificate is not; write both\n" FILE_NAME
 		":6: \"listen[1].upstream\" is set, but listen[1].address is "
