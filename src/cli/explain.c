@@ -132,6 +132,11 @@ static void tell_contents(const struct explanation *it)
 		say_line(it->saying, "blobs: %zu of %zu here, %s of %s",
 			 sum.here, sum.all, size_text(sum.bytes_here).s,
 			 size_text(sum.bytes).s);
+	if (found->lacks)
+		say_line(it->saying,
+			 "so, while %s cannot be reached, a pull is answered "
+			 "404: it could not come to its end",
+			 it->target.repository.upstream);
 }
 
 static void tell_upstream(const struct explanation *it)

@@ -169,6 +169,27 @@ def test_explain_says_what_is_past_its_lifetime(start_registry, upstream, lab):
     assert upstream.count("manifest") == 0
 
 
+def test_explain_says_what_is_withheld(registry, upstream, tell):
+    image = upstream.add_small_image("library/app")
+    other = upstream.add_small_image("library/other")
+    for name in "app", "other":
+        registry.ask("HEAD", f"/v2/{name}/manifests/1")
+    for layer in other.layers:
+        registry.ask("GET", f"/v2/other/blobs/{layer.digest}")
+    wait_until(lambda: "blobs: 2 of 2 here, " in "".join(
+        tell("explain", "other:1")), "the image")
+    upstream.stop()
+
+    withheld = "so, while docker.io cannot be reached, a pull is answered 404"
+    by_digest = f"app@{image.manifest.digest}"
+    for name in "app:1", by_digest:
+        assert line(tell("explain", name), withheld)
+    assert withheld not in "".join(tell("explain", "other:1"))
+    wait_until(lambda: registry.ask(
+        "GET", "/v2/app/manifests/1").status == 404, "it to be withheld")
+    assert registry.ask("GET", "/v2/other/manifests/1").status == 200
+
+
 def test_explain_knows_what_was_pushed(registry, tell):
     manifest = push(registry.address, "team/app", "1")
     lines = tell("explain", "team/app:1")

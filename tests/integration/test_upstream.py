@@ -10,6 +10,7 @@ from lab.content import digest_of
 from lab.fakehub import Fault
 from lab.pusher import push_blob
 from lab.registry import Registry
+from lab.socks import Socks
 from lab.waiting import wait_until
 
 ANYWHERE = "http://127.0.0.1:1"
@@ -214,6 +215,27 @@ def test_a_proxy_is_the_way(upstream, start_registry):
     assert answer.status == 200
     assert all(seen.target.startswith("http://far.invalid/v2/")
                for seen in upstream.requests)
+    registry.stop()
+    assert "hunter2" not in registry.log()
+
+
+def test_a_socks_proxy_is_the_way(scene, upstream, start_registry):
+    upstream.add_small_image("team/app")
+    socks = Socks(scene, {"far.invalid": upstream.address})
+    near = "%s:%d" % upstream.address
+    registry = start_registry({
+        "far.example": "http://far.invalid:81",     # the proxy looks it up
+        "near.example": f"http://{near}"}, options={
+            "far.example": {"proxy": f"socks5h://me:hunter2@{socks.host}"},
+            "near.example": {"proxy": f"socks5://{socks.host}"}})
+    for name in "far.example", "near.example":
+        socks.refuses = True
+        target = f"/v2/{name}/team/app/manifests/1"
+        assert registry.ask("GET", target).status == 503
+        socks.refuses = False
+        assert registry.ask("GET", target).status == 200
+    assert set(socks.asked) == {("me", "hunter2", "far.invalid", 81),
+                                (None, None, *upstream.address)}
     registry.stop()
     assert "hunter2" not in registry.log()
 
