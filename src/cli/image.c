@@ -12,8 +12,9 @@
 #include "base/thread.h"
 
 enum {
-	AT_ONCE = 4,	    /* blobs */
-	DEPTH = 4,	    /* indexes in indexes */
+	AT_ONCE = 4, /* blobs */
+	DEPTH = 4,   /* indexes in indexes */
+	MANIFESTS_MOST = 1000,
 	BLOBS_MOST = 10000, /* of an image, with all its platforms */
 	LOOK_MS = 200,	    /* between two looks at how far it is */
 };
@@ -80,6 +81,9 @@ static int gather(struct crate *crate, const struct reference *reference,
 	if (depth > DEPTH)
 		return err_set(e, ERR_TOO_MANY,
 			       "its indexes are nested too deep");
+	if (crate->sum.manifests == MANIFESTS_MOST)
+		return err_set(e, ERR_TOO_MANY, "it has more than %d manifests",
+			       MANIFESTS_MOST);
 	if (source->manifest(source->arg, crate->image->name, reference, arena,
 			     &manifest, e) < 0)
 		return -1;

@@ -11,15 +11,14 @@
 #include <limits.h>
 
 #include "base/clock.h"
-#include "base/io.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "client/pem.h"
 
-#define IDLE_MAX 32			  /* lines kept for later */
-#define HEAD_MAX ((size_t)64 * 1024)	  /* bytes */
-#define RECEIVE_BUFFER (64L * 1024)	  /* bytes; libcurl's */
-#define GATHERED ((size_t)256 * 1024)	  /* bytes, for one call of on_body */
-#define PEM_MAX ((size_t)4 * 1024 * 1024) /* bytes */
+#define IDLE_MAX 32		      /* lines kept for later */
+#define HEAD_MAX ((size_t)64 * 1024)  /* bytes */
+#define RECEIVE_BUFFER (64L * 1024)   /* bytes; libcurl's */
+#define GATHERED ((size_t)256 * 1024) /* bytes, for one call of on_body */
 
 struct line {
 	struct line *next;
@@ -135,33 +134,14 @@ static void start_curl(void)
 		abort(); /* out of memory */
 }
 
-/* Is there something like this in the file, if there is one? */
-static int check_pem(const char *path, const char *mark, const char *what,
-		     struct err *e)
-{
-	auto_buf struct buf pem = { 0 };
-
-	if (!path)
-		return 0;
-	if (io_read_file(path, PEM_MAX, &pem, e) < 0) {
-		e->kind = ERR_USAGE;
-		return -1;
-	}
-	if (!memmem(buf_span(&pem).at, pem.len, mark, strlen(mark)))
-		return err_set(e, ERR_USAGE, "%s: no PEM %s in it", path, what);
-	return 0;
-}
-
 int client_open(const struct client_options *options, struct client **out,
 		struct err *e)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	static const char certificate[] = "-----BEGIN CERTIFICATE";
 
-	if (check_pem(options->ca, certificate, "certificate", e) < 0 ||
-	    check_pem(options->certificate, certificate, "certificate", e) <
-		    0 ||
-	    check_pem(options->key, "PRIVATE KEY-----", "private key", e) < 0)
+	if (pem_check(options->ca, PEM_CERTIFICATE, e) < 0 ||
+	    pem_check(options->certificate, PEM_CERTIFICATE, e) < 0 ||
+	    pem_check(options->key, PEM_KEY, e) < 0)
 		return -1;
 	pthread_once(&once, start_curl);
 
@@ -451,8 +431,19 @@ static void set_callbacks(CURL *easy, struct exchange *x)
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
 }
 
-static enum err_kind kind_of(CURLcode code)
+/* Did a proxy say that it does not get there? */
+static bool is_refused_by_proxy(CURL *easy)
 {
+	long status = 0;
+
+	curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &status);
+	return status >= 300;
+}
+
+static enum err_kind kind_of(CURL *easy, CURLcode code)
+{
+	if (is_refused_by_proxy(easy))
+		return ERR_UNAVAILABLE;
 	switch (code) {
 	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_COULDNT_RESOLVE_PROXY:
@@ -480,7 +471,7 @@ static int conclude(struct line *line, struct exchange *x, const char *detail)
 	if (x->stopped || hand_on(x) < 0)
 		return -1;
 	if (code != CURLE_OK)
-		return err_set(x->e, kind_of(code), "%s",
+		return err_set(x->e, kind_of(line->easy, code), "%s",
 			       *detail ? detail : curl_easy_strerror(code));
 	if (!x->begun)
 		return err_set(x->e, ERR_UPSTREAM, "sent no answer");

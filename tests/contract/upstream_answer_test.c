@@ -138,6 +138,24 @@ static void a_proxy_is_asked_in_place_of_the_address(void **state)
 		     "Proxy-Authorization: Basic bWU6cGFzc0B3b3Jk\r\n");
 }
 
+static void a_proxy_that_does_not_get_there_is_no_answer(void **state)
+{
+	struct lab *lab = *state;
+	struct digest digest;
+	const char *urls[] = { "https://registry.invalid" };
+	struct upstream_options options = {
+		.name = "test",
+		.urls = urls,
+		.url_count = 1,
+		.proxy = fake_url(lab->elsewhere),
+	};
+
+	assert_int_equal(upstream_open(&options, &lab->upstream, &lab->e), 0);
+	fake_answer(lab->elsewhere, FAKE_KEEP, EMPTY("502 B") "\r\n");
+	assert_fails(lab, lab_head(lab, &digest), ERR_UNAVAILABLE);
+	assert_asked(lab->elsewhere, 0, "CONNECT registry.invalid:443 ");
+}
+
 /* ------------------------------------------------------ several addresses */
 
 /* An address of this machine where nobody listens; the socket holds it. */
@@ -481,6 +499,7 @@ int main(void)
 		promise(an_encoded_body_is_refused),
 		promise(a_page_is_no_manifest),
 		promise(a_proxy_is_asked_in_place_of_the_address),
+		promise(a_proxy_that_does_not_get_there_is_no_answer),
 		promise(the_next_address_answers_for_a_dead_one),
 		promise(the_next_address_answers_for_a_silent_one),
 		promise(the_next_address_answers_for_one_that_only_begins),

@@ -62,8 +62,10 @@ def test_prefetching_again_asks_for_nothing(upstream, prefetch):
 
 def add_index(upstream, *platforms):
     """An index of small images, by its digest."""
-    images = [upstream.add_image("team/app", each.replace("/", "-"),
-                                 content(each, 1000)) for each in platforms]
+    made = {each: upstream.add_image("team/app", each.replace("/", "-"),
+                                     content(each, 1000))
+            for each in dict.fromkeys(platforms)}
+    images = [made[each] for each in platforms]
     index = Manifest(OCI_INDEX, encode({
         "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [
             {"mediaType": image.manifest.media_type, "size":
@@ -97,6 +99,12 @@ def test_of_an_index_only_the_platforms_that_are_wanted(upstream, prefetch):
     assert prefetch(f"team/app@{index.digest}", "--platform",
                     "linux/amd64,linux/arm64")[1].count(": 3 manifests") == 1
     assert "is no platform" in prefetch("app", "--platform=linux")[2]
+
+
+def test_an_index_has_an_end(upstream, prefetch):
+    index = add_index(upstream, *["linux/amd64"] * 1001)
+    status, _, err = prefetch(f"team/app@{index.digest}")
+    assert status == 1 and "more than 1000 manifests" in err
 
 
 def test_what_does_not_come_is_told_and_the_rest_comes(registry, upstream,
