@@ -48,6 +48,7 @@ int accounts_open(const struct upstream_options *options, struct accounts **out,
 	struct accounts *accounts = mem_alloc(
 		sizeof(*accounts) + (count + 1) * sizeof(struct account));
 	pthread_mutex_init(&accounts->lock, NULL);
+	accounts->upstream = mem_text(options->name);
 	accounts->metrics = metric_owner(options->name);
 	accounts->count = count + 1;
 	for (size_t i = 0; i < count; i++) {
@@ -72,6 +73,7 @@ void accounts_close(struct accounts **at)
 		free(accounts->at[i].password_file);
 	}
 	pthread_mutex_destroy(&accounts->lock);
+	free(accounts->upstream);
 	free(accounts);
 }
 
@@ -160,8 +162,8 @@ static bool is_same_file(const struct stat *a, const struct stat *b)
 {
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
 	       a->st_size == b->st_size &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+	       a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+	       a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
 /* Whose file has changed deserves another try. */
@@ -304,15 +306,13 @@ int64_t accounts_stretch(struct accounts *accounts, int64_t ms)
 
 /* -------------------------------------------------------------- passwords */
 
-int account_password(const struct account *account, struct arena *arena,
-		     const char **out, struct err *e)
+static int read_password(const struct account *account, struct arena *arena,
+			 const char **out, struct err *e)
 {
 	auto_buf struct buf file = { 0 };
 
-	if (io_read_file(account->password_file, PASSWORD_MAX, &file, e) < 0) {
-		e->kind = ERR_DENIED;
+	if (io_read_file(account->password_file, PASSWORD_MAX, &file, e) < 0)
 		return -1;
-	}
 	struct span rest = buf_span(&file);
 	struct span line = span_cut(&rest, '\n');
 	if (span_ends(line, "\r"))
@@ -321,7 +321,7 @@ int account_password(const struct account *account, struct arena *arena,
 	return 0;
 }
 
-static void set_bad(struct accounts *accounts, struct account *account,
+static void put_off(struct accounts *accounts, struct account *account,
 		    const struct stat *file)
 {
 	hold_mutex(&accounts->lock);
@@ -329,8 +329,31 @@ static void set_bad(struct accounts *accounts, struct account *account,
 	account->bad_file = *file;
 }
 
+#define NOT_USED "it is not used for %d minutes, or until the file changes"
+
+int account_password(struct accounts *accounts, struct account *account,
+		     struct arena *arena, const char **out, struct err *e)
+{
+	struct stat file;
+
+	/* Before it is read, so that what changes meanwhile is seen. */
+	if (stat(account->password_file, &file) < 0)
+		file = (struct stat){ 0 };
+	if (read_password(account, arena, out, e) == 0)
+		return 0;
+	if (e->kind == ERR_BUSY)
+		return -1;
+	e->kind = ERR_DENIED;
+	put_off(accounts, account, &file);
+	log_say(LOG_WARN, "credentials",
+		"upstream %s, the password of %s: %s; " NOT_USED,
+		accounts->upstream, account->username, e->message,
+		BAD_MS / 60000);
+	return -1;
+}
+
 void account_refuse(struct accounts *accounts, struct account *account,
-		    const char *password, const char *upstream)
+		    const char *password)
 {
 	auto_with(arena_close) struct arena *arena = arena_open();
 	struct stat file = { 0 };
@@ -338,13 +361,12 @@ void account_refuse(struct accounts *accounts, struct account *account,
 	struct err e;
 
 	if (stat(account->password_file, &file) < 0 ||
-	    account_password(account, arena, &now, &e) < 0 ||
+	    read_password(account, arena, &now, &e) < 0 ||
 	    strcmp(now, password) != 0)
 		return;
-	set_bad(accounts, account, &file);
+	put_off(accounts, account, &file);
 	log_say(LOG_WARN, "credentials",
-		"upstream %s refuses the password of %s in %s; it is not used "
-		"for %d minutes, or until the file changes",
-		upstream, account->username, account->password_file,
+		"upstream %s refuses the password of %s in %s; " NOT_USED,
+		accounts->upstream, account->username, account->password_file,
 		BAD_MS / 60000);
 }

@@ -24,11 +24,12 @@ struct account {
 	int64_t paused_until;
 	int64_t pause_ms; /* the last that nobody had told us */
 	int64_t bad_until;
-	struct stat bad_file; /* the one that was refused */
+	struct stat bad_file; /* the one that was refused, or not readable */
 };
 
 struct accounts {
 	pthread_mutex_t lock;
+	char *upstream; /* for the log */
 	struct metric_owner *metrics;
 	size_t count; /* at least 1 */
 	struct account at[];
@@ -62,12 +63,16 @@ void accounts_hear(struct accounts *, struct account *,
 /* It was answered what counts: the next pause is a first one. */
 void accounts_answered(struct accounts *, struct account *);
 
-/* The first line of its file, in the arena. ERR_DENIED. */
-int account_password(const struct account *, struct arena *, const char **out,
-		     struct err *) may_wait must_check;
+/*
+ * The first line of its file, in the arena. ERR_DENIED: it cannot be read,
+ * which is logged, and counts like a password that was refused. ERR_BUSY: no
+ * descriptor is left.
+ */
+int account_password(struct accounts *, struct account *, struct arena *,
+		     const char **out, struct err *) may_wait must_check;
 /* Its password was refused. Logs it, unless the file has another one now. */
-void account_refuse(struct accounts *, struct account *, const char *password,
-		    const char *upstream) may_wait;
+void account_refuse(struct accounts *, struct account *, const char *password)
+	may_wait;
 
 /* All of them together. */
 void accounts_budget(struct accounts *, struct upstream_budget *out);

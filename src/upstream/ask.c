@@ -127,18 +127,18 @@ static struct token_key key_of(const struct hop *hop)
 static int authorise(struct hop *hop, struct client_request *request,
 		     struct client_header *room, struct err *e)
 {
+	struct standing *standing = hop->ask->upstream->standing;
 	struct token_key key = key_of(hop);
 
 	if (hop->address->wants_basic && hop->account->username) {
-		if (account_password(hop->account, hop->arena, &hop->password,
-				     e) < 0)
+		if (account_password(standing->accounts, hop->account,
+				     hop->arena, &hop->password, e) < 0)
 			return -1;
 		request->username = hop->account->username;
 		request->password = hop->password;
 		return 0;
 	}
-	const char *token = tokens_find(hop->ask->upstream->standing->tokens,
-					&key, hop->arena);
+	const char *token = tokens_find(standing->tokens, &key, hop->arena);
 	if (token)
 		add_header(request, room, "Authorization",
 			   arena_printf(hop->arena, "Bearer %s", token));
@@ -260,7 +260,7 @@ static int hop_refused(const struct hop *hop, struct err *e)
 
 	if (hop->status == 401 && hop->password)
 		account_refuse(upstream->standing->accounts, hop->account,
-			       hop->password, upstream->name);
+			       hop->password);
 	upstream_refused(hop->status, hop->ask->unknown, e);
 	if (hop->ask->unsupported && is_unsupported(hop->status))
 		e->kind = hop->ask->unsupported;

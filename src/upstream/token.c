@@ -237,7 +237,7 @@ static int ask_realm(struct realm *realm, struct err *e)
 	int failed = upstream_exchange(upstream, &request, "token", &result, e);
 	if (failed && realm->status == 401 && realm->password)
 		account_refuse(upstream->standing->accounts, account,
-			       realm->password, upstream->name);
+			       realm->password);
 	return failed;
 }
 
@@ -262,7 +262,8 @@ int tokens_fetch(struct upstream *upstream, const struct token_key *key,
 		.trusted = challenge_trusts(&key->address->parsed, &parsed),
 	};
 	if (key->account->username && realm.trusted &&
-	    account_password(key->account, arena, &realm.password, e) < 0)
+	    account_password(upstream->standing->accounts, key->account, arena,
+			     &realm.password, e) < 0)
 		return -1;
 	if (ask_realm(&realm, e) < 0 ||
 	    read_token(buf_span(&realm.body), &token, e) < 0)

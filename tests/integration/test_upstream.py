@@ -7,7 +7,7 @@ import pytest
 
 from lab.certificates import Authority, make_certificate
 from lab.content import digest_of
-from lab.fakehub import Fault
+from lab.fakehub import Challenge, Fault
 from lab.pusher import push_blob
 from lab.registry import Registry
 from lab.socks import Socks
@@ -155,6 +155,35 @@ def test_a_reload_forgets_no_pause(upstream, start_registry):
     missed = registry.ask("GET", "/v2/team/app/manifests/1")
     assert missed.status == 503 and int(missed["Retry-After"]) > 200
     assert upstream.count() == 1
+
+
+def test_a_password_that_cannot_be_read_is_told_once(scene, upstream,
+                                                     start_registry):
+    secret = scene.directory("secret") / "password"
+    secret.write_text("hunter2")
+    registry = start_registry({"ghcr.io": upstream.url}, options={
+        "ghcr.io": {"credentials": [
+            {"username": "me", "password_file": secret}]}})
+    upstream.challenge = Challenge(f"{upstream.url}/token")
+    for name in "one", "two", "three":
+        upstream.add_small_image(f"team/{name}")
+
+    def tokens_asked_for(name):
+        upstream.forget()
+        target = f"/v2/team/{name}/manifests/1"     # nothing comes ahead
+        assert registry.ask("HEAD", target).status == 200
+        return [each.headers.get("Authorization") for each in
+                upstream.seen("token")]
+
+    secret.unlink()
+    for name in "one", "two":
+        assert tokens_asked_for(name) == [None]     # as nobody
+    secret.write_text("hunter2")
+    assert tokens_asked_for("three") == ["Basic bWU6aHVudGVyMg=="]
+    registry.stop()
+    [told] = registry.log_lines("credentials")
+    assert told["level"] == "warn" and "the password of me" in told["message"]
+    assert "hunter2" not in registry.log()
 
 
 # ------------------------------------------------------- ways and identities
