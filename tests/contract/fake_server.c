@@ -18,7 +18,7 @@
 
 #define CONNECTIONS 16
 #define REQUESTS 256
-#define HEAD_MAX 16384
+#define HEAD_MAX 32768
 #define DRIP "X: y\r\n"
 #define DRIP_MS 20
 
