@@ -25,7 +25,7 @@
 #define REQUEST_S 2		 /* until it is here */
 #define RETRY_MS 20
 #define LINE_S 600 /* until one is taken; "| less" may take its time */
-#define ANSWERS 8  /* at once */
+#define ANSWERS 64 /* at once, of which many may wait for somebody's pager */
 
 /* Whom an answer goes to. */
 struct asker {

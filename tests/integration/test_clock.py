@@ -4,7 +4,7 @@ import pytest
 
 from lab.content import content
 from lab.disk_shim import DiskShim
-from lab.integrity import is_whole, verb
+from lab.integrity import is_whole, keeps, verb
 from lab.journal import Journal, image_of
 from lab.pusher import push_blob, push_manifest, with_digest
 from lab.registry import Registry
@@ -49,8 +49,8 @@ def test_a_clock_that_jumps(scene, upstream, years):
 
     with registry.connect() as wire:
         push(wire, journal, "team/app", image, "1")
-        start = wire.ask("POST", "/v2/team/app/blobs/uploads/", b"")
         look()
+        start = wire.ask("POST", "/v2/team/app/blobs/uploads/", b"")
         shim.set_clock(years * YEAR)
         look()
         late = content("late", 5000)
@@ -108,6 +108,7 @@ def test_a_tag_is_asked_for_once_and_then_believed_again(shim, start,
             got = registry.ask("GET", target)
             assert got.status == 200
             assert got.body == upstream.latest.manifest.body
+        keeps(registry, upstream.latest)
         return upstream.count("manifest")
 
     upstream.latest = upstream.add_small_image("library/app", size=200_000)

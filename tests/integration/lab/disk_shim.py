@@ -70,8 +70,10 @@ class DiskShim:
         self._put("q", LEFT, times)
         self._texts(call, part, 0)
         self._put("i", ERROR, error)
-        yield
-        self._put("i", ERROR, 0)
+        try:
+            yield
+        finally:
+            self._put("i", ERROR, 0)
         assert self.met > before, f"no {call} of {part} was met"
 
 

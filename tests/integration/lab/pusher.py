@@ -1,5 +1,6 @@
 """Pushes an Image over HTTP as containerd does: POST, then one PUT."""
 
+import time
 from urllib.parse import urlsplit
 
 from .content import digest_of
@@ -7,6 +8,7 @@ from .images import OCI, Manifest, encode
 from .wire import Wire
 
 CONFIG = b'{"architecture":"amd64","os":"linux"}'
+PROMISE = 0.99      # seconds: the least that a blob waits for its manifest
 
 
 def push_image(address, image, repository=None):
@@ -29,9 +31,28 @@ def push_blob(wire, repository, digest, data):
 
 
 def push_manifest(wire, repository, reference, manifest):
-    answer = wire.ask("PUT", f"/v2/{repository}/manifests/{reference}",
-                      manifest.body, Content_Type=manifest.media_type)
+    answer = put_manifest(wire, repository, reference, manifest)
     assert answer.status == 201, answer
+
+
+def put_manifest(wire, repository, reference, manifest):
+    return wire.ask("PUT", f"/v2/{repository}/manifests/{reference}",
+                    manifest.body, Content_Type=manifest.media_type)
+
+
+def push_in_time(wire, repository, reference, manifest, send_blobs):
+    """Where collections never rest, blobs wait a second for their manifest.
+
+    Whoever is slower, as on a busy machine, is told so, and sends them again.
+    """
+    while True:
+        began = time.monotonic()
+        send_blobs()
+        answer = put_manifest(wire, repository, reference, manifest)
+        if answer.status == 201:
+            return
+        assert answer.code == "MANIFEST_BLOB_UNKNOWN", answer
+        assert time.monotonic() - began > PROMISE, (repository, answer)
 
 
 def push_small(registry, repository, tag="1"):

@@ -109,6 +109,15 @@ class Registry:
         assert status == 0, self.log()
         return self.start()
 
+    def edit(self, old, new):
+        """Its configuration, which a start or a SIGHUP takes.
+
+        `old` stands there once: paths and ports are random, "1h" may be one.
+        """
+        text = self.configuration.read_text()
+        assert text.count(old) == 1, text
+        self.configuration.write_text(text.replace(old, new))
+
     def signal(self, number=signal.SIGHUP):
         self._process.signal(number)
 
@@ -145,8 +154,12 @@ class Registry:
         return self._log.read_text(errors="replace")
 
     def log_lines(self, event=None):
-        """The logfmt lines of this event, each as a dictionary."""
-        lines = [logfmt(line) for line in self.log().splitlines()]
+        """The logfmt lines of this event, each as a dictionary.
+
+        Of the last one only the beginning may be written yet.
+        """
+        whole = self.log().rpartition("\n")[0]
+        lines = [logfmt(line) for line in whole.splitlines()]
         return [line for line in lines if event in (None, line.get("event"))]
 
     def metrics(self):

@@ -4,7 +4,7 @@ import socket
 import time
 
 
-def wait_until(condition, what, seconds=15):
+def wait_until(condition, what, seconds=60):
     """Polls until condition() is true and returns its value."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
