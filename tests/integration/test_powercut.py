@@ -22,7 +22,7 @@ from lab.powercut import (Bytes, Chance, Disk, Everything, Names, Nothing,
                           Sizes, read_log)
 from lab.registry import BINARY, Registry
 from lab.waiting import wait_until
-from lab.workload import fetch, push, work
+from lab.workload import fetch, heal, push, work
 
 pytestmark = pytest.mark.heavy
 
@@ -39,6 +39,7 @@ def losses(seed):
 def survives(registry, journal, cut):
     registry.start()
     journal.check(registry, cut)
+    heal(registry)
     is_whole(registry)
     assert registry.stop() == 0
 
@@ -188,6 +189,40 @@ def test_a_backup_that_was_cut_short_is_whole_after_the_next(scene,
         restored = Registry(scene)
         verb(restored, "restore", str(home / "root" / marks[cut]))
         survives(restored, journal, cut)
+
+
+@pytest.mark.parametrize("data, how", [("other", []), ("data", ["--over"])],
+                         ids=["to an empty directory", "over what is there"])
+def test_a_restore_that_was_cut_short_is_done_again(scene, data, how):
+    """Until it is done there is no database, or still the one before."""
+    home, place = scene.directory("home"), scene.directory("b") / "backup"
+    shim = DiskShim(scene, home / "root", record=True)
+    shim.root.mkdir()
+    registry = Registry(scene, data=shim.root / "data",
+                        before=shim.before).start()
+    journal, chance = Journal(lambda: shim.count), random.Random(8)
+    for number in range(4):
+        push_to(registry, journal, image_of(content(("c", number), 300),
+                                            content(("l", number), 9000)))
+    verb(registry, "backup", str(place))
+    registry.kill9()
+    before = shim.count
+    subprocess.run([*shim.before, BINARY, "restore", place, "--data",
+                    shim.root / data, *how], check=True, capture_output=True)
+    last = shim.count
+
+    shutil.rmtree(shim.root)
+    cuts = chance.sample(range(before, last), min(CUTS // 4, last - before))
+    restored = Registry(scene, data=shim.root / data)
+    for cut, disk in replay(list(read_log(shim.log)), sorted({*cuts, last})):
+        for loss in losses(cut):
+            disk.build(shim.root, loss)
+            print(f"cut at {cut} of {before} to {last}, "
+                  f"lost: {type(loss).__name__}")
+            if not (restored.data / "registry.db").exists():
+                assert cut < last
+                verb(restored, "restore", str(place), *how)
+            survives(restored, journal, cut)
 
 
 @pytest.mark.parametrize("unsynced", ["/incoming/", "/blobs/", ".db"])

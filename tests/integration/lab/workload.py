@@ -1,9 +1,14 @@
 """A little of everything that changes a store, in a fixed order."""
 
+import subprocess
+
 from .content import content
 from .integrity import verb
-from .journal import image_of
+from .journal import Journal, image_of
 from .pusher import push_blob, push_manifest, with_digest
+from .registry import BINARY
+
+ROTTEN = image_of(content("rotten config", 400), content("rotten", 6000))
 
 
 def push(wire, journal, repository, image, *tags):
@@ -53,6 +58,26 @@ def fetch(wire, image):
         assert got.status == 200 and got.body == layer.bytes(), got
 
 
+def push_rotten(wire):
+    """No journal tells of it, so nobody relies on it."""
+    push(wire, Journal(), "team/rotten", ROTTEN, "1")
+
+
+def rot(registry):
+    """The disk has other bytes of a layer than it was given."""
+    blob = ROTTEN.blobs[1]
+    path, = registry.data.glob(f"blobs/sha256/*/{blob.digest[7:]}.*")
+    path.write_bytes(bytes(blob.size))
+
+
+def heal(registry):
+    """If anything is damaged: it is found, and then it is pushed again."""
+    subprocess.run([BINARY, "verify", "--data", registry.data],
+                   capture_output=True, timeout=60)
+    with registry.connect() as wire:
+        push_rotten(wire)
+
+
 def work(registry, upstream, journal, position):
     """Returns the positions at which something had been acknowledged."""
     shared, large = content("shared", 3000), content("large", 200_000)
@@ -76,6 +101,10 @@ def work(registry, upstream, journal, position):
                          image_of(images[3].blobs[0], large), "mounted"),
             lambda: verb(registry, "gc", "--grace", "0s"),
             lambda: push(wire, journal, "team/a", images[0], "again"),
+            lambda: push_rotten(wire),
+            lambda: rot(registry),
+            lambda: verb(registry, "verify", status=1),
+            lambda: push(wire, journal, "team/healed", ROTTEN, "1"),
             lambda: delete(wire, journal, "team/b", images[2]),
             lambda: wire.ask("POST", "/v2/team/a/blobs/uploads/", b""),
             lambda: fetch(wire, cached[1]),
