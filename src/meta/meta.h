@@ -408,7 +408,7 @@ int meta_sweep_take(struct meta *, struct meta_sweep *, struct err *)
 int meta_cached_peek(struct meta *, int64_t *bytes_out, struct err *)
 	must_check;
 
-#define META_EVICTED 64
+#define META_EVICTED 8
 struct meta_evicted {
 	uint64_t id;
 	struct digest digest;

@@ -155,9 +155,8 @@ static bool backup_goes_on(int64_t bytes, int64_t all, void *arg)
 	struct collector *collector = &backup->copying.store->collector;
 	struct err ignored;
 
-	if (!collector->started)
-		backup->piece_us = clock_us();
-	return collector_rest(collector, &backup->piece_us, &ignored) == 0 &&
+	return collector_rest(collector, REST_LOOKED, &backup->piece_us,
+			      &ignored) == 0 &&
 	       backup->asked->progress(bytes, all, backup->asked->arg);
 }
 

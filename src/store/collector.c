@@ -7,8 +7,8 @@
  * up as well; it stamps what was used meanwhile. After each epoch, and in
  * between, it sweeps.
  *
- * It never hurries: after each piece of work it rests for as long as that
- * took, unless somebody asked for it and waits.
+ * It never hurries: after each piece of work it rests for longer than that
+ * took, also if somebody asked for it, for others wait for what they pull.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -83,12 +83,13 @@ static bool sleep_until(struct collector *collector, int64_t deadline_ms)
 	return !collector->stopping;
 }
 
-int collector_rest(struct collector *collector, int64_t *piece_us,
-		   struct err *e)
+int collector_rest(struct collector *collector, enum rest times,
+		   int64_t *piece_us, struct err *e)
 {
 	int64_t took_ms = (clock_us() - *piece_us) / 1000;
+	int64_t rest_ms = collector->started ? took_ms * (int64_t)times : 0;
 
-	if (!wait_until(collector, clock_ms() + took_ms))
+	if (!wait_until(collector, clock_ms() + rest_ms))
 		return err_set(e, ERR_CLOSED, "the store is closing");
 	if (took_ms > 0)
 		*piece_us = clock_us();
@@ -254,7 +255,6 @@ static void sweep_quietly(struct store *store)
 	struct store_sweep sweep = {
 		.grace_ms = store->collector.grace_ms,
 		.released_ms = store->collector.grace_ms,
-		.gentle = true,
 	};
 	struct store_swept swept;
 	struct err e;
@@ -277,6 +277,7 @@ static void collect(void *arg)
 	int64_t sweep_ms = 0;
 	struct meta_epoch epoch = { 0 };
 
+	thread_yields();
 	cache_look(store);
 	while (sleep_until(collector, clock_ms() + step_of(collector))) {
 		mem_give_back(); /* what a crowd has left */

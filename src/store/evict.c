@@ -10,8 +10,9 @@
  *
  * Who needs room evicts on his own thread, a page at a time, and others come in
  * between. Where much has to go, after a limit was lowered, say, a fetch pays
- * with about its own size and goes on; the collector does the rest. The thread
- * is never a reactor's: the last close of a large file takes long.
+ * with about its own size and goes on; the collector does the rest, and takes
+ * its time. The thread is never a reactor's: the last close of a large file
+ * takes long.
  */
 #include <sys/statvfs.h>
 
@@ -115,6 +116,7 @@ struct need {
 	/* So much is lacking by now; null: whatever others take. */
 	int64_t (*lacking)(struct store *, int64_t more);
 	int64_t more;
+	enum rest rest; /* between pages */
 };
 
 struct eviction {
@@ -191,7 +193,8 @@ static int pages_evict(struct eviction *eviction, struct err *e)
 			return -1;
 		if (!page.more)
 			return 0;
-		if (collector_rest(&store->collector, &piece_us, e) < 0)
+		if (collector_rest(&store->collector, eviction->need->rest,
+				   &piece_us, e) < 0)
 			return -1;
 		never_mind(meta_use_flush(store->meta, &ignored));
 		page.wanted = still_wanted(eviction);
@@ -257,7 +260,12 @@ static void fit(struct store *store, int64_t size)
 {
 	int64_t more = store->evictor.expected;
 	int64_t over = over_limit(store, more);
-	struct need need = { "limit", share(over, size), over_limit, more };
+	struct need need = {
+		.why = "limit",
+		.wanted = share(over, size),
+		.lacking = over_limit,
+		.more = more,
+	};
 
 	if (over > 0)
 		evict(store, &need);
@@ -278,7 +286,12 @@ static int room_reserve(struct incoming *incoming, struct err *e)
 static int floor_keep(struct store *store, int64_t more, struct err *e)
 {
 	int64_t under = under_floor(store, more);
-	struct need need = { "floor", share(under, more), under_floor, more };
+	struct need need = {
+		.why = "floor",
+		.wanted = share(under, more),
+		.lacking = under_floor,
+		.more = more,
+	};
 
 	if (under <= 0)
 		return 0;
@@ -355,8 +368,12 @@ bool cache_enter(struct incoming *incoming)
 		return false;
 	expect(incoming, size);
 	while ((over = room_enter(store, size, enough, &count)) > 0) {
-		struct need need = { "limit", share(over, size), over_limit,
-				     size };
+		struct need need = {
+			.why = "limit",
+			.wanted = share(over, size),
+			.lacking = over_limit,
+			.more = size,
+		};
 
 		gone = evict(store, &need);
 		paid += gone;
@@ -396,16 +413,24 @@ bool cache_yield(struct store *store, int64_t least, const struct err *why)
 
 /* ------------------------------------------------------------- now and then */
 
+/* Nobody waits for it. */
+static void evict_quietly(struct store *store, const char *why,
+			  int64_t (*lacking)(struct store *, int64_t more))
+{
+	struct need need = {
+		.why = why,
+		.wanted = lacking(store, 0),
+		.lacking = lacking,
+		.rest = REST_CHANGED,
+	};
+
+	if (need.wanted > 0)
+		evict(store, &need);
+}
+
 void cache_look(struct store *store)
 {
-	int64_t over = over_limit(store, 0);
-	int64_t under = under_floor(store, 0);
-	struct need limit = { "limit", over, over_limit, 0 };
-
-	if (over > 0)
-		under -= evict(store, &limit);
-	struct need floor = { "floor", under, under_floor, 0 };
-	if (under > 0)
-		evict(store, &floor);
+	evict_quietly(store, "limit", over_limit);
+	evict_quietly(store, "floor", under_floor);
 	show(store);
 }

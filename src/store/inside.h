@@ -225,12 +225,19 @@ void collector_wake(struct collector *);
 void collector_stamp(struct store *) may_wait;
 
 /*
- * Lets others have the disk and the database for as long as the piece
- * of work since `*piece_us` took, which is now for the next piece.
+ * How many times as long as a piece of work the rest after it is. What changes
+ * the disk slows down one in ten of those who pull and push meanwhile: if that
+ * is a tenth of the time, it is one in a hundred.
+ */
+enum rest { REST_NONE = 0, REST_LOOKED = 1, REST_CHANGED = 14 };
+
+/*
+ * Where somebody is served, lets others have the disk and the database after
+ * the piece of work since `*piece_us`, which is now for the next piece.
  * ERR_CLOSED when the store closes.
  */
-int collector_rest(struct collector *, int64_t *piece_us, struct err *)
-	may_wait must_check;
+int collector_rest(struct collector *, enum rest, int64_t *piece_us,
+		   struct err *) may_wait must_check;
 
 /*
  * Removes files of blobs on threads of its own, at most `limit` at once; its

@@ -94,7 +94,8 @@ static int page_keep(struct pass *pass, struct meta_keep *page, struct err *e)
 		return -1;
 	for (size_t i = 0; i < page->count; i++)
 		note(pass, page, &page->gone[i]);
-	return collector_rest(&pass->store->collector, &pass->piece_us, e);
+	return collector_rest(&pass->store->collector, REST_LOOKED,
+			      &pass->piece_us, e);
 }
 
 /* One walk; says whether something went. */

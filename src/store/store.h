@@ -281,8 +281,7 @@ struct store_sweep {
 	 */
 	int64_t released_ms;
 
-	bool gentle; /* rests for as long as its work takes */
-	bool dry;    /* only tell */
+	bool dry;					    /* only tell */
 	void (*tell)(const struct store_dead *, void *arg); /* or null */
 	void *arg;
 };

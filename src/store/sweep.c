@@ -16,8 +16,6 @@
 #include "base/mem.h"
 #include "store/inside.h"
 
-/* Who waits for it may have more of the disk. */
-#define REMOVERS_GENTLE 1
 #define REMOVERS 4
 
 struct pass {
@@ -116,12 +114,10 @@ static void gone(struct pass *pass, enum meta_kind kind,
 
 /* --------------------------------------------------------------- rows */
 
-/* Whoever asked for it waits for it, and then it does not rest. */
-static int rest(struct pass *pass, struct err *e)
+static int rest(struct pass *pass, enum rest times, struct err *e)
 {
-	if (!pass->how->gentle)
-		pass->piece_us = clock_us();
-	return collector_rest(&pass->store->collector, &pass->piece_us, e);
+	return collector_rest(&pass->store->collector, times, &pass->piece_us,
+			      e);
 }
 
 /* A page is one sync, so it is filled first. */
@@ -130,7 +126,7 @@ static int page_fill(struct pass *pass, struct meta_sweep *sweep, struct err *e)
 	sweep->count = 0;
 	do {
 		if (meta_sweep_look(pass->store->meta, sweep, e) < 0 ||
-		    rest(pass, e) < 0)
+		    rest(pass, REST_LOOKED, e) < 0)
 			return -1;
 	} while (sweep->more && sweep->count < META_PAGE);
 	return 0;
@@ -145,7 +141,7 @@ static int page_sweep(struct pass *pass, struct meta_sweep *sweep,
 		return -1;
 	for (size_t i = 0; i < sweep->count; i++) {
 		gone(pass, sweep->kind, &sweep->dead[i]);
-		if (rest(pass, e) < 0)
+		if (rest(pass, REST_CHANGED, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -205,8 +201,9 @@ static int gathered_sweep(struct gathered *files, struct err *e)
 		add(pass, &pass->out->files, &what);
 		file_remove(pass, &lost->digest, lost->id);
 	}
+	enum rest times = files->count ? REST_CHANGED : REST_LOOKED;
 	files->count = 0;
-	return rest(pass, e);
+	return rest(pass, times, e);
 }
 
 static int blob_file_gather(const struct digest *digest, uint64_t id,
@@ -295,9 +292,7 @@ static void pass_main(void *arg)
 	struct err e;
 
 	thread_yields();
-	pass->removers =
-		removers_open(pass->store->blobs,
-			      pass->how->gentle ? REMOVERS_GENTLE : REMOVERS);
+	pass->removers = removers_open(pass->store->blobs, REMOVERS);
 	pass->piece_us = clock_us();
 	pass->failed = pass_run(pass, &pass->why);
 	removed(pass, removers_close(&pass->removers, &e), &e);
