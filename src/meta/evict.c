@@ -70,6 +70,7 @@ static int blob_evict(struct db *db, struct meta_evict *page, struct err *e)
 	return 1;
 }
 
+/* A join would be a walk through all blobs, to each its loose one, if any. */
 static int loose_find(struct db *db, struct meta_evicted *out, bool *needed_out,
 		      struct err *e)
 {
@@ -78,8 +79,8 @@ static int loose_find(struct db *db, struct meta_evicted *out, bool *needed_out,
 			    "SELECT blob.digest, blob.id, blob.size,"
 			    " CASE WHEN " LINKED_LOCALLY " OR " NAMED_BY_OTHERS
 			    " THEN 1 ELSE 0 END"
-			    " FROM loose JOIN blob"
-			    " ON blob.digest = loose.digest LIMIT 1",
+			    " FROM blob WHERE digest ="
+			    " (SELECT digest FROM loose LIMIT 1)",
 			    DB_ARGS(db_number(0)), &row, e);
 
 	if (found <= 0)

@@ -26,7 +26,7 @@ struct backup {
 	struct copying copying;
 	const struct store_copying *asked;
 	struct meta_snapshot *snapshot;
-	int64_t piece_us; /* when the present piece of work began */
+	struct pace pace;
 };
 
 /* --------------------------------------------------------------- the place */
@@ -155,7 +155,7 @@ static bool backup_goes_on(int64_t bytes, int64_t all, void *arg)
 	struct collector *collector = &backup->copying.store->collector;
 	struct err ignored;
 
-	return collector_rest(collector, REST_LOOKED, &backup->piece_us,
+	return collector_rest(collector, REST_LOOKED, &backup->pace,
 			      &ignored) == 0 &&
 	       backup->asked->progress(bytes, all, backup->asked->arg);
 }
@@ -247,7 +247,7 @@ int store_backup(struct store *store, const char *directory,
 	struct backup backup = {
 		.path = directory,
 		.asked = copying,
-		.piece_us = clock_us(),
+		.pace = pace_begin(),
 	};
 	struct store_copying how = { backup_goes_on, &backup };
 	backup.copying = (struct copying){

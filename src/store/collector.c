@@ -7,8 +7,8 @@
  * up as well; it stamps what was used meanwhile. After each epoch, and in
  * between, it sweeps.
  *
- * It never hurries: after each piece of work it rests for longer than that
- * took, also if somebody asked for it, for others wait for what they pull.
+ * Where clients come and go it does not hurry: after each piece of work it
+ * rests for longer than that took, also if somebody asked for it.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -17,6 +17,7 @@
 #include "store/inside.h"
 
 #define GRACE_LEAST_MS 1000
+#define LONELY_US (1000 * 1000)
 #define COUNT_MS (60 * 1000)	  /* a crash loses so much uptime */
 #define SWEEP_MS (60 * 60 * 1000) /* files that nothing knows go then, too */
 
@@ -83,16 +84,40 @@ static bool sleep_until(struct collector *collector, int64_t deadline_ms)
 	return !collector->stopping;
 }
 
-int collector_rest(struct collector *collector, enum rest times,
-		   int64_t *piece_us, struct err *e)
+/* Those that fail are no reason to hurry less. */
+static int64_t answered(void)
 {
-	int64_t took_ms = (clock_us() - *piece_us) / 1000;
-	int64_t rest_ms = collector->started ? took_ms * (int64_t)times : 0;
+	return metric_read(METRIC_REQUESTS_2XX) +
+	       metric_read(METRIC_REQUESTS_3XX);
+}
 
-	if (!wait_until(collector, clock_ms() + rest_ms))
+struct pace pace_begin(void)
+{
+	return (struct pace){ .piece_us = clock_us(), .answered = -1 };
+}
+
+static bool is_lonely(struct pace *pace, int64_t now_us)
+{
+	int64_t before = pace->answered;
+
+	pace->answered = answered();
+	if (pace->answered != before)
+		pace->lonely_us = now_us + LONELY_US;
+	return now_us >= pace->lonely_us;
+}
+
+int collector_rest(struct collector *collector, enum rest times,
+		   struct pace *pace, struct err *e)
+{
+	int64_t now_us = clock_us();
+	int64_t ms = (now_us - pace->piece_us) / 1000;
+
+	if (ms > 0 && is_lonely(pace, now_us))
+		times = REST_NONE;
+	if (!wait_until(collector, clock_ms() + ms * (int64_t)times))
 		return err_set(e, ERR_CLOSED, "the store is closing");
-	if (took_ms > 0)
-		*piece_us = clock_us();
+	if (ms > 0)
+		pace->piece_us = clock_us();
 	return 0;
 }
 

@@ -134,6 +134,9 @@ static void page_gone(struct eviction *eviction, const struct meta_evict *page)
 {
 	struct err ignored;
 
+	metric_add(METRIC_EVICTED_BLOBS, (int64_t)page->count);
+	metric_add(METRIC_EVICTED_BYTES, page->freed);
+	metric_add(METRIC_EVICTED_MANIFESTS, (int64_t)page->manifests);
 	for (size_t i = 0; i < page->count; i++)
 		never_mind(blob_delete(eviction->store->blobs,
 				       &page->blobs[i].digest,
@@ -185,7 +188,7 @@ static int pages_evict(struct eviction *eviction, struct err *e)
 {
 	struct store *store = eviction->store;
 	struct meta_evict page = { .wanted = eviction->need->wanted };
-	int64_t piece_us = clock_us();
+	struct pace pace = pace_begin();
 	struct err ignored;
 
 	for (;;) {
@@ -194,7 +197,7 @@ static int pages_evict(struct eviction *eviction, struct err *e)
 		if (!page.more)
 			return 0;
 		if (collector_rest(&store->collector, eviction->need->rest,
-				   &piece_us, e) < 0)
+				   &pace, e) < 0)
 			return -1;
 		never_mind(meta_use_flush(store->meta, &ignored));
 		page.wanted = still_wanted(eviction);
@@ -205,9 +208,6 @@ static void report(const struct eviction *eviction)
 {
 	struct log_line line;
 
-	metric_add(METRIC_EVICTED_BLOBS, (int64_t)eviction->blobs);
-	metric_add(METRIC_EVICTED_BYTES, eviction->freed);
-	metric_add(METRIC_EVICTED_MANIFESTS, (int64_t)eviction->manifests);
 	if (!eviction->blobs && !eviction->manifests)
 		return;
 	log_begin(&line, LOG_INFO, "evict");

@@ -226,18 +226,30 @@ void collector_stamp(struct store *) may_wait;
 
 /*
  * How many times as long as a piece of work the rest after it is. What changes
- * the disk slows down one in ten of those who pull and push meanwhile: if that
- * is a tenth of the time, it is one in a hundred.
+ * the disk slows down one in ten of those who pull and push meanwhile: in so
+ * small a part of the time, that is fewer than one in a hundred.
  */
-enum rest { REST_NONE = 0, REST_LOOKED = 1, REST_CHANGED = 14 };
+enum rest {
+	REST_NONE = 0,
+	REST_LOOKED = 1,
+	REST_CHANGED = 14,
+};
+
+/* Of work that can wait, beside clients, who do. */
+struct pace {
+	int64_t piece_us;  /* when the present piece of it began */
+	int64_t answered;  /* requests, when that was looked at last */
+	int64_t lonely_us; /* from then on it is, if nobody asks for anything */
+};
+
+struct pace pace_begin(void);
 
 /*
- * Where somebody is served, lets others have the disk and the database after
- * the piece of work since `*piece_us`, which is now for the next piece.
- * ERR_CLOSED when the store closes.
+ * Where clients come and go, lets them have the disk and the database after the
+ * piece of work that ends now. ERR_CLOSED when the store closes.
  */
-int collector_rest(struct collector *, enum rest, int64_t *piece_us,
-		   struct err *) may_wait must_check;
+int collector_rest(struct collector *, enum rest, struct pace *, struct err *)
+	may_wait must_check;
 
 /*
  * Removes files of blobs on threads of its own, at most `limit` at once; its

@@ -46,7 +46,7 @@ struct pass {
 	const struct store_keep *how;
 	struct store_kept *out;
 	struct keep_rules fit; /* those for the present repository */
-	int64_t piece_us;      /* when the present piece of work began */
+	struct pace pace;
 };
 
 static void report(const struct store_gone *gone)
@@ -94,8 +94,8 @@ static int page_keep(struct pass *pass, struct meta_keep *page, struct err *e)
 		return -1;
 	for (size_t i = 0; i < page->count; i++)
 		note(pass, page, &page->gone[i]);
-	return collector_rest(&pass->store->collector, REST_LOOKED,
-			      &pass->piece_us, e);
+	return collector_rest(&pass->store->collector, REST_LOOKED, &pass->pace,
+			      e);
 }
 
 /* One walk; says whether something went. */
@@ -148,7 +148,7 @@ int store_keep(struct store *store, const struct store_keep *how,
 		.how = how,
 		.out = out,
 		.fit = { .at = fit },
-		.piece_us = clock_us(),
+		.pace = pace_begin(),
 	};
 	struct meta_place place = { 0 };
 

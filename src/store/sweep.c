@@ -24,7 +24,7 @@ struct pass {
 	const struct store_sweep *how;
 	const struct meta_horizon *horizon;
 	struct store_swept *out;
-	int64_t piece_us; /* when the present piece of work began */
+	struct pace pace;
 	struct err first; /* what could not be removed, if anything */
 	int failed;	  /* the whole, and why */
 	struct err why;
@@ -116,8 +116,7 @@ static void gone(struct pass *pass, enum meta_kind kind,
 
 static int rest(struct pass *pass, enum rest times, struct err *e)
 {
-	return collector_rest(&pass->store->collector, times, &pass->piece_us,
-			      e);
+	return collector_rest(&pass->store->collector, times, &pass->pace, e);
 }
 
 /* A page is one sync, so it is filled first. */
@@ -293,7 +292,7 @@ static void pass_main(void *arg)
 
 	thread_yields();
 	pass->removers = removers_open(pass->store->blobs, REMOVERS);
-	pass->piece_us = clock_us();
+	pass->pace = pace_begin();
 	pass->failed = pass_run(pass, &pass->why);
 	removed(pass, removers_close(&pass->removers, &e), &e);
 	if (!pass->failed)
