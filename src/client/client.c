@@ -378,9 +378,10 @@ static struct curl_slist *header_list(const struct client_request *request,
 
 static void set_request(CURL *easy, const struct client_request *request)
 {
-	bool head = strcmp(request->method, "HEAD") == 0;
-
-	curl_easy_setopt(easy, head ? CURLOPT_NOBODY : CURLOPT_HTTPGET, 1L);
+	if (strcmp(request->method, "HEAD") == 0)
+		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+	if (request->body)
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body);
 	curl_easy_setopt(easy, CURLOPT_URL, request->url);
 	if (request->username) {
 		curl_easy_setopt(easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);

@@ -55,8 +55,9 @@ struct span client_header(const struct client_head *, const char *name);
 int64_t client_body_size(const struct client_head *);
 
 struct client_request {
-	const char *method; /* "GET", "HEAD" */
+	const char *method; /* "GET", "HEAD", "POST" */
 	const char *url;    /* http:// or https:// */
+	const char *body;   /* of a POST, which it makes; null: none */
 	const struct client_header *headers;
 	size_t header_count;
 	const char *username; /* null: no Authorization: Basic */

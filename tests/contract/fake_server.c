@@ -91,16 +91,32 @@ static void send_all(int fd, const char *text, size_t len)
 	}
 }
 
+/* Of the request at the start, with its body; 0 if it is not all there. */
+static size_t request_length(const struct connection *connection)
+{
+	static const char header[] = "\r\nContent-Length:";
+	const char *end = strstr(connection->head, "\r\n\r\n");
+	const char *length = strcasestr(connection->head, header);
+
+	if (!end)
+		return 0;
+	size_t len = (size_t)(end - connection->head) + 4;
+	if (length && length < end)
+		len += (size_t)strtoul(length + strlen(header), NULL, 10);
+	return len <= connection->len ? len : 0;
+}
+
 static void answer_one(struct fake_server *server,
 		       struct connection *connection)
 {
-	char *end = strstr(connection->head, "\r\n\r\n");
-	if (!end)
+	size_t used = request_length(connection);
+	if (used == 0)
 		return;
-	size_t used = (size_t)(end - connection->head) + 4;
-	end[2] = '\0';
+	char next = connection->head[used];
+	connection->head[used] = '\0';
 	struct answer answer = next_answer(server, connection->head);
 
+	connection->head[used] = next;
 	connection->len -= used;
 	memmove(connection->head, connection->head + used, connection->len + 1);
 	send_all(connection->fd, answer.text, strlen(answer.text));

@@ -34,7 +34,7 @@ void fake_answer(struct fake_server *, enum fake_then, const char *format, ...)
 
 size_t fake_request_count(struct fake_server *);
 size_t fake_connection_count(struct fake_server *);
-/* The head of the `index`th request; "" if there was none. */
+/* The `index`th request, with its body; "" if there was none. */
 const char *fake_request(struct fake_server *, size_t index);
 /* Until there have been `count` requests; gives up after 10 s. */
 void fake_wait(struct fake_server *, size_t count);
