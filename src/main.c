@@ -22,6 +22,8 @@ static const struct verb verbs[] = {
 	  cli_prefetch, .help = cli_prefetch_help },
 	{ "status", "tell what the registry that serves is at", cli_status,
 	  .help = cli_status_help },
+	{ "registries", "tell which registries etcd knows", cli_registries,
+	  .help = cli_registries_help },
 	{ "explain", "tell what would happen for an image, and why",
 	  cli_explain, .help = cli_explain_help },
 	{ "help", "tell about a verb", cli_help, .help = cli_help_help },

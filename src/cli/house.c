@@ -17,11 +17,9 @@ enum { SOCKETS_MOST = 64 }; /* that are passed to us */
 
 static void choose_pseudonym(struct house *house)
 {
-	struct meta_instance instance;
-
-	meta_instance(store_meta(house->store), &instance);
+	meta_instance(store_meta(house->store), &house->instance);
 	snprintf(house->pseudonym, sizeof(house->pseudonym),
-		 "private-registry-%s", instance.s);
+		 "private-registry-%s", house->instance.s);
 }
 
 int open_upstream(const struct house *house, const struct config_upstream *from,
@@ -255,12 +253,15 @@ int house_open(struct house *house, struct config *config, char *const *args,
 	open_mirror(house);
 	house->fresh = fresh_open(house->mirror, house->api.settings);
 	open_sweeps(house); /* before the doors: who finds it ready finds all */
-	return open_doors(house, e);
+	if (open_doors(house, e) < 0)
+		return -1;
+	return enrol(house, e);
 }
 
 /* Workers may wait for the mirror, and the mirror writes to the store. */
 void house_close(struct house *house)
 {
+	enrol_end(house);
 	if (house->store) {
 		store_stop_sweeps(house->store);
 		store_stop_verify(house->store);

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "api/api.h"
+#include "cli/enrol.h"
 #include "cli/fresh.h"
 #include "cli/gc.h"
 #include "cli/keep.h"
@@ -19,7 +20,8 @@ struct house {
 	char *const *args;	     /* that made the configuration */
 	const struct config *config; /* the one that holds now */
 	struct version *first;	     /* the one of the start, kept to the end */
-	char pseudonym[64];	     /* ours in Via */
+	struct meta_instance instance;
+	char pseudonym[64]; /* ours in Via */
 	struct store *store;
 	struct gc_place sweeps;
 	struct control *control; /* null: there is none */
@@ -32,6 +34,8 @@ struct house {
 	struct http *http;
 	atomic_bool open; /* any thread may ask `http` whether it answers */
 	struct api api;
+	struct cluster_options etcd;
+	struct presence *presence; /* null: etcd does not know of it */
 };
 
 /*

@@ -64,6 +64,7 @@ static void wait_for_end(struct house *house, const sigset_t *signals)
 	systemd_tell("STOPPING=1");
 	/* A second one ends it at once, which costs nobody anything durable. */
 	pthread_sigmask(SIG_UNBLOCK, &ends, NULL);
+	enrol_end(house);
 	http_drain(house->http, house->config->drain_ms);
 	mirror_stop(house->mirror);
 }

@@ -1,5 +1,10 @@
 /*
- * cluster/cluster.h: the hosts of one network: who is there.
+ * cluster/cluster.h: the hosts of one network, and etcd between them: who is
+ * there, and for how long.
  */
 #pragma once
+#include "cluster/options.h"
+#include "cluster/presence.h"
 #include "cluster/record.h"
+#include "cluster/route.h"
+#include "cluster/watch.h"

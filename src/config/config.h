@@ -105,6 +105,30 @@ struct config_keep {
 	enum config_orphans orphans;
 };
 
+/* How hosts reach this registry. */
+struct config_advertise {
+	char *url;	/* "https://registry.example:5443" */
+	char *upstream; /* every name there is this upstream's; null */
+};
+
+/* Who knows of this registry, and what it says of itself there. */
+struct config_cluster {
+	char **etcd; /* URLs of its endpoints; none: there is none */
+	size_t etcd_count;
+	char *prefix; /* of all keys; ends in '/' */
+	char *ca;     /* PEM file, to trust there; null: the system's */
+	char *client_certificate; /* PEM files; null */
+	char *client_key;
+	char *username; /* both or neither */
+	char *password_file;
+	int64_t lease_ms;		    /* whole seconds */
+	struct config_advertise *advertise; /* none: what it listens on */
+	size_t advertise_count;
+	char *advertise_ca; /* PEM file, for hosts to trust; null */
+	char *zone;	    /* null: none */
+	int64_t weight;
+};
+
 struct config {
 	char *data;
 	int64_t user; /* whom root becomes; 0: it stays root */
@@ -140,6 +164,7 @@ struct config {
 	size_t quota_count;
 	struct config_keep *keep;
 	size_t keep_count;
+	struct config_cluster cluster;
 };
 
 /* Where it may be written, in rising order. */

@@ -4,9 +4,6 @@
  */
 #include "config/keys.h"
 
-#include <ctype.h>
-
-#include "base/near.h"
 #include "config/config.h"
 
 static const struct list listen = {
@@ -135,6 +132,23 @@ static const struct list keep = {
 	.first = "keep[].repositories",
 };
 
+static const struct list etcd = {
+	.at = offsetof(struct config, cluster.etcd),
+	.count_at = offsetof(struct config, cluster.etcd_count),
+	.size = sizeof(char *),
+	.first = "cluster.etcd[]",
+	.form = "URL",
+};
+
+static const struct list advertise = {
+	.at = offsetof(struct config, cluster.advertise),
+	.count_at = offsetof(struct config, cluster.advertise_count),
+	.size = sizeof(struct config_advertise),
+	.first = "cluster.advertise[].url",
+	.second = "cluster.advertise[].upstream",
+	.form = "URL[=UPSTREAM]",
+};
+
 #define IN_CONFIG(field) NULL, offsetof(struct config, field)
 #define IN_LISTEN(field) &listen, offsetof(struct config_listen, field)
 #define IN_CERTIFICATE(field) \
@@ -143,6 +157,7 @@ static const struct list keep = {
 #define IN_PREFETCH(field) &prefetch, offsetof(struct config_prefetch, field)
 #define IN_QUOTA(field) &quotas, offsetof(struct config_quota, field)
 #define IN_KEEP(field) &keep, offsetof(struct config_keep, field)
+#define IN_ADVERTISE(field) &advertise, offsetof(struct config_advertise, field)
 #define IN_CREDENTIAL(field) \
 	&credentials, offsetof(struct config_credential, field)
 #define IN_UPSTREAM(field) &upstreams, offsetof(struct config_upstream, field)
@@ -361,164 +376,58 @@ const struct key keys[] = {
 	  .help = "what is fetched of an image before it is asked for, once a "
 		  "client has its index; without any: what a client has the "
 		  "manifest of" },
+
+	{ "cluster.etcd", LIST, IN_CONFIG(cluster.etcd), .fixed = true,
+	  .help = "where etcd answers; hosts learn there of this registry, as "
+		  "long as it is well; several endpoints: repeat it, or use "
+		  "commas",
+	  .fills = &etcd,
+	  .option = "--etcd",
+	  .section = "Cluster" },
+	{ "cluster.etcd[]", ETCD, &etcd, 0, .fixed = true,
+	  .help = "one of them" },
+	{ "cluster.prefix", PREFIX, IN_CONFIG(cluster.prefix), .fixed = true,
+	  .initial = "/private-registry/",
+	  .help = "with what all keys there begin; its end is a slash" },
+	{ "cluster.ca", FILE_PATH, IN_CONFIG(cluster.ca), .fixed = true,
+	  .help = "authorities to trust there, and no others; PEM" },
+	{ "cluster.client_certificate", FILE_PATH,
+	  IN_CONFIG(cluster.client_certificate), .fixed = true,
+	  .help = "shown to etcd; PEM, with its chain",
+	  .needs = { "cluster.client_key" } },
+	{ "cluster.client_key", FILE_PATH, IN_CONFIG(cluster.client_key),
+	  .fixed = true,
+	  .help = "that certificate's private key; PEM",
+	  .needs = { "cluster.client_certificate" } },
+	{ "cluster.username", TEXT, IN_CONFIG(cluster.username), .fixed = true,
+	  .help = "who logs in to etcd",
+	  .needs = { "cluster.password_file" } },
+	{ "cluster.password_file", FILE_PATH, IN_CONFIG(cluster.password_file),
+	  .fixed = true,
+	  .help = "the password is its first line; it is read again at each "
+		  "login",
+	  .needs = { "cluster.username" } },
+	{ "cluster.lease", LEASE, IN_CONFIG(cluster.lease_ms), .fixed = true,
+	  .initial = "15s",
+	  .help = "after so long hosts no longer find a registry that died" },
+	{ "cluster.zone", WORD, IN_CONFIG(cluster.zone),
+	  .help = "where this is; hosts prefer a registry of their own zone" },
+	{ "cluster.weight", NUMBER, IN_CONFIG(cluster.weight),
+	  .initial = "100",
+	  .help = "of several registries, hosts prefer the one with the most" },
+	{ "cluster.advertise", LIST, IN_CONFIG(cluster.advertise),
+	  .help = "how hosts reach this registry; with an upstream, every name "
+		  "there is that upstream's; without any: where it listens, at "
+		  "the addresses that the default route uses; several: repeat "
+		  "it, or use commas",
+	  .fills = &advertise },
+	{ "cluster.advertise[].url", URL, IN_ADVERTISE(url),
+	  .help = "one of them" },
+	{ "cluster.advertise[].upstream", UPSTREAM, IN_ADVERTISE(upstream),
+	  .help = "every name there is this upstream's" },
+	{ "cluster.advertise_ca", FILE_PATH, IN_CONFIG(cluster.advertise_ca),
+	  .help = "authorities that hosts shall trust there; PEM" },
 };
 /* clang-format on */
 
 const size_t key_count = array_size(keys);
-
-static const struct spelling {
-	const char *prefix;
-	char dot;	   /* between the parts of a name */
-	const char *open;  /* before a position in a list */
-	const char *close; /* and behind it */
-	bool upper;
-} spellings[] = {
-	[PLACE_DEFAULT] = { "", '.', "[", "]", false },
-	[PLACE_FILE] = { "", '.', "[", "]", false },
-	[PLACE_ENVIRONMENT] = { ENVIRONMENT_PREFIX, '_', "_", "", true },
-	[PLACE_OPTION] = { "--", '.', ".", "", false },
-};
-
-static void spell(const struct key *key, enum place place, const size_t *index,
-		  struct buf *out)
-{
-	const struct spelling *how = &spellings[place];
-
-	buf_addf(out, "%s", how->prefix);
-	for (const char *at = key->name; *at; at++) {
-		if (*at == '[' && index)
-			buf_addf(out, "%s%zu%s", how->open, *index++,
-				 how->close);
-		else if (*at == '[')
-			buf_addf(out, "%s#%s", how->open, how->close);
-		else if (*at == '.')
-			buf_addf(out, "%c", how->dot);
-		else if (*at != ']')
-			buf_addf(out, "%c", how->upper ? toupper(*at) : *at);
-	}
-}
-
-void key_spell(const struct key *key, enum place place, const size_t *index,
-	       struct buf *out)
-{
-	if (place == PLACE_OPTION && key->option)
-		buf_addf(out, "%s", key->option);
-	else
-		spell(key, place, index, out);
-}
-
-/* Reads a position of at most three digits. */
-static bool index_match(struct span *text, size_t *index_out)
-{
-	size_t digits = 0;
-
-	while (digits < text->len && isdigit((unsigned char)text->at[digits]))
-		digits++;
-	if (digits == 0 || digits > 3)
-		return false;
-	*index_out = (size_t)span_decimal(span_make(text->at, digits));
-	*text = span_from(*text, digits);
-	return true;
-}
-
-static bool key_match(const struct key *key, struct span text, enum place place,
-		      size_t *index_out)
-{
-	auto_buf struct buf wanted = { 0 };
-
-	if (place == PLACE_OPTION && key->option && span_is(text, key->option))
-		return true;
-	spell(key, place, NULL, &wanted);
-	for (const char *at = wanted.at; *at; at++) {
-		if (*at == '#') {
-			if (!index_match(&text, index_out++))
-				return false;
-			continue;
-		}
-		if (text.len == 0 || text.at[0] != *at)
-			return false;
-		text = span_from(text, 1);
-	}
-	return text.len == 0;
-}
-
-const struct key *key_find(struct span text, enum place place,
-			   size_t index_out[KEY_DEPTH])
-{
-	for (size_t i = 0; i < key_count; i++)
-		if (key_match(&keys[i], text, place, index_out))
-			return &keys[i];
-	return NULL;
-}
-
-const struct key *key_named(const char *name)
-{
-	const struct key *key = keys;
-
-	while (strcmp(key->name, name) != 0)
-		key++;
-	return key;
-}
-
-const struct key *key_near(struct span text, enum place place)
-{
-	const struct key *nearest = NULL;
-	size_t least = NEAR_NONE;
-
-	for (size_t i = 0; i < key_count; i++) {
-		auto_buf struct buf spelled = { 0 };
-
-		key_spell(&keys[i], place, NULL, &spelled);
-		if (near_improves(buf_span(&spelled), text, &least))
-			nearest = &keys[i];
-	}
-	return nearest;
-}
-
-static bool choice_parse(struct span choices, struct span value, void *slot)
-{
-	for (unsigned i = 0; choices.at; i++) {
-		struct span choice = span_cut(&choices, '|');
-
-		if (!span_eq(value, choice))
-			continue;
-		*(unsigned *)slot = i;
-		return true;
-	}
-	return false;
-}
-
-bool key_parse(const struct key *key, struct span value, void *slot)
-{
-	if (key->type == CHOICE)
-		return choice_parse(span_of(key->choices), value, slot);
-	return types[key->type].parse(value, slot);
-}
-
-static struct span choice_at(struct span choices, unsigned index)
-{
-	for (; index > 0; index--)
-		span_cut(&choices, '|');
-	return span_cut(&choices, '|');
-}
-
-bool key_print(const struct key *key, const void *slot, struct buf *out)
-{
-	if (key->type == CHOICE)
-		buf_add(out, choice_at(span_of(key->choices),
-				       *(const unsigned *)slot));
-	else if (types[key->type].print)
-		types[key->type].print(slot, out);
-	else if (*(char *const *)slot)
-		buf_addf(out, "%s", *(char *const *)slot);
-	else
-		return false;
-	return !type_starts_at_one(key->type) || *(const int64_t *)slot > 0;
-}
-
-const char *key_form(const struct key *key)
-{
-	if (key->fills)
-		return key->fills->form;
-	return key->choices ? key->choices : types[key->type].form;
-}

@@ -14,7 +14,13 @@
 
 #define NUMBER_MAX 10000
 #define PATTERN_MAX 255
+#define WORD_MAX 63
+#define LETTERS                      \
+	"abcdefghijklmnopqrstuvwxyz" \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 #define MOMENT_MAX 60000		    /* ms */
+#define LEASE_MIN 2000			    /* ms; etcd grants no less */
+#define LEASE_MAX 3600000		    /* ms */
 #define DURATION_MAX INT64_C(3153600000000) /* ms; a hundred years */
 
 static bool text_store(struct span value, void *slot)
@@ -104,6 +110,14 @@ static bool moment_parse(struct span value, void *slot)
 	return duration_parse(value, slot) && *(int64_t *)slot <= MOMENT_MAX;
 }
 
+static bool lease_parse(struct span value, void *slot)
+{
+	const int64_t *ms = slot;
+
+	return duration_parse(value, slot) && *ms >= LEASE_MIN &&
+	       *ms <= LEASE_MAX && *ms % 1000 == 0;
+}
+
 static void duration_print(const void *slot, struct buf *out)
 {
 	quantity_print(*(const int64_t *)slot, durations, out);
@@ -173,8 +187,7 @@ static bool is_host(struct span host)
 	if (span_starts(host, "[") && span_ends(host, "]"))
 		return span_made_of(span_make(host.at + 1, host.len - 2),
 				    "0123456789abcdefABCDEF:.%");
-	return span_made_of(host, "abcdefghijklmnopqrstuvwxyz"
-				  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_");
+	return span_made_of(host, LETTERS ".-_");
 }
 
 static bool is_port(struct span port)
@@ -314,14 +327,27 @@ static bool reader_parse(struct span value, void *slot)
 	return text_store(value, slot);
 }
 
+/* Also "": then keys begin with what they are. */
+static bool prefix_parse(struct span value, void *slot)
+{
+	return value.len <= PATTERN_MAX && is_printable(value) &&
+	       (value.len == 0 || span_ends(value, "/")) &&
+	       text_store(value, slot);
+}
+
+static bool word_parse(struct span value, void *slot)
+{
+	struct span first = span_make(value.at, value.len ? 1 : 0);
+
+	return value.len <= WORD_MAX && span_made_of(first, LETTERS) &&
+	       span_made_of(value, LETTERS "._-") && text_store(value, slot);
+}
+
 /* What no name holds can only be a mistake. */
 static bool pattern_parse(struct span value, void *slot)
 {
 	return value.len <= PATTERN_MAX &&
-	       span_made_of(value, "abcdefghijklmnopqrstuvwxyz"
-				   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				   ".-_/*") &&
-	       text_store(value, slot);
+	       span_made_of(value, LETTERS ".-_/*") && text_store(value, slot);
 }
 
 /* Two parts or three, each with room in an image's index. */
@@ -407,6 +433,19 @@ const struct type_row types[TYPE_COUNT] = {
 	[PATTERN] = { "PATTERN", "pattern of names",
 		      "write one like team/* or team/**",
 		      .parse = pattern_parse },
+	[ETCD] = { "URL", "URL of etcd",
+		   "write scheme, host and port, like http://10.0.0.1:2379",
+		   .parse = url_parse },
+	[PREFIX] = { "PREFIX", "prefix of keys",
+		     "write one with a slash at its end, like "
+		     "/private-registry/",
+		     .parse = prefix_parse },
+	[WORD] = { "WORD",
+		   "word of at most 63 letters, digits, '.', '_' and "
+		   "'-'",
+		   "write one like rack-1", .parse = word_parse },
+	[LEASE] = { "DURATION", "duration of whole seconds, from 2s to 1h",
+		    "write one like 15s", lease_parse, duration_print },
 	[READER] = { "READER", "network or name in a certificate",
 		     "write one like 10.0.0.0/8, ::1 or cert:builder",
 		     .parse = reader_parse },

@@ -28,6 +28,10 @@ enum type {
 	PATTERN,  /* of base/glob.h */
 	PLATFORM, /* "linux/amd64", "linux/arm/v7" */
 	IMAGE,	  /* of oci/image.h */
+	ETCD,	  /* the URL of an endpoint */
+	PREFIX,	  /* of keys in etcd, ends in '/' */
+	WORD,	  /* letters, digits, '.', '_' and '-' */
+	LEASE,	  /* a duration of whole seconds */
 	READER,	  /* a network, or the name in a client's certificate */
 	LIST,	  /* a whole list in short form; has no parser */
 	TYPE_COUNT
@@ -40,8 +44,8 @@ struct type_row {
 
 	/*
 	 * Stores the value at `slot`: char * (owned; what was there is freed),
-	 * int64_t (DURATION, AGE and MOMENT in milliseconds, SIZE in bytes,
-	 * NUMBER, USER; none is 0). False if it is none of this type.
+	 * int64_t (DURATION, AGE, MOMENT and LEASE in milliseconds, SIZE in
+	 * bytes, NUMBER, USER; none is 0). False if it is none of this type.
 	 */
 	bool (*parse)(struct span, void *slot);
 

@@ -298,3 +298,72 @@ static const char *deny(const struct config *config)
 
 	return upstream->deny_count ? upstream->deny[0] : NULL;
 }
+
+static const char *etcd(const struct config *config)
+{
+	return config->cluster.etcd_count ? config->cluster.etcd[0] : NULL;
+}
+
+static const char *prefix(const struct config *config)
+{
+	return config->cluster.prefix;
+}
+
+static const char *etcd_ca(const struct config *config)
+{
+	return config->cluster.ca;
+}
+
+static const char *etcd_certificate(const struct config *config)
+{
+	return config->cluster.client_certificate;
+}
+
+static const char *etcd_key(const struct config *config)
+{
+	return config->cluster.client_key;
+}
+
+static const char *etcd_username(const struct config *config)
+{
+	return config->cluster.username;
+}
+
+static const char *etcd_password_file(const struct config *config)
+{
+	return config->cluster.password_file;
+}
+
+static const char *lease(const struct config *config)
+{
+	return number_text(config->cluster.lease_ms);
+}
+
+static const char *zone(const struct config *config)
+{
+	return config->cluster.zone;
+}
+
+static const char *weight(const struct config *config)
+{
+	return number_text(config->cluster.weight);
+}
+
+static const char *advertised(const struct config *config)
+{
+	return config->cluster.advertise_count ?
+		       config->cluster.advertise[0].url :
+		       NULL;
+}
+
+static const char *advertised_upstream(const struct config *config)
+{
+	return config->cluster.advertise_count ?
+		       config->cluster.advertise[0].upstream :
+		       NULL;
+}
+
+static const char *advertised_ca(const struct config *config)
+{
+	return config->cluster.advertise_ca;
+}

@@ -1,0 +1,74 @@
+/*
+ * The kernel is asked what it would do: a datagram socket that is connected
+ * sends nothing, but has the address that it would send from. That follows
+ * metrics, rules and preferred sources, which a look at the table of routes
+ * would have to repeat.
+ */
+#include "cluster/route.h"
+
+#include <arpa/inet.h>
+#include <linux/in6.h>
+
+#include "base/attr.h"
+#include "base/cleanup.h"
+
+union endpoint {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+/* A root name server's: no network of one's own has it. Returns its length. */
+static socklen_t far_away(sa_family_t family, union endpoint *out)
+{
+	*out = (union endpoint){ .any.sa_family = family };
+	if (family == AF_INET) {
+		out->v4.sin_port = htons(9);
+		inet_pton(AF_INET, "198.41.0.4", &out->v4.sin_addr);
+		return sizeof(out->v4);
+	}
+	out->v6.sin6_port = htons(9);
+	inet_pton(AF_INET6, "2001:503:ba3e::2:30", &out->v6.sin6_addr);
+	return sizeof(out->v6);
+}
+
+static bool read_address(const union endpoint *from, struct ip *out)
+{
+	bool v4 = from->any.sa_family == AF_INET;
+	const void *address = v4 ? (const void *)&from->v4.sin_addr :
+				   (const void *)&from->v6.sin6_addr;
+	char text[INET6_ADDRSTRLEN];
+
+	return inet_ntop(from->any.sa_family, address, text, sizeof(text)) &&
+	       ip_parse(span_of(text), out);
+}
+
+bool route_is_own(const struct ip *ip)
+{
+	static const char *const rows[] = { "127.0.0.0/8", "0.0.0.0", "::1",
+					    "::", "fe80::/10" };
+	struct ip_network network;
+
+	for (size_t i = 0; i < array_size(rows); i++)
+		if (ip_network_parse(span_of(rows[i]), &network) &&
+		    ip_network_holds(&network, ip))
+			return true;
+	return false;
+}
+
+bool route_address(sa_family_t family, struct ip *out)
+{
+	/* Of several, one that lasts; it is fine if IPv4 knows none of it. */
+	static const int lasting = IPV6_PREFER_SRC_PUBLIC;
+	union endpoint there, here;
+	socklen_t len = far_away(family, &there);
+	auto_fd int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return false;
+	setsockopt(fd, IPPROTO_IPV6, IPV6_ADDR_PREFERENCES, &lasting,
+		   sizeof(lasting));
+	return connect(fd, &there.any, len) == 0 &&
+	       getsockname(fd, &here.any, &(socklen_t){ sizeof(here) }) == 0 &&
+	       read_address(&here, out) && !route_is_own(out);
+}
