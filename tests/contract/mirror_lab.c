@@ -82,7 +82,7 @@ int lab_open(void **state)
 	};
 	rules = (struct mirror_rules){
 		.default_upstream = "docker.io",
-		.patience_ms = 200,
+		.patience_ms = 60000, /* however slow the machine is */
 		.upstreams = upstream_rules,
 	};
 	lab_start(lab);

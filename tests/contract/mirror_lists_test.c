@@ -143,6 +143,7 @@ static void while_upstream_is_silent_the_list_is_as_it_was(void **state)
 	answer_tags(lab, "\"1\"");
 	assert_list(lab, NULL, "1\n", NULL);
 	upstream_rules[0].tag_lifetime_ms = 0;
+	rules.patience_ms = 200;
 	fake_answer(lab->server, FAKE_SILENCE, "%s", "");
 	assert_list(lab, NULL, "1\n", "no answer within 200 ms");
 }

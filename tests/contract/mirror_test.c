@@ -329,6 +329,7 @@ static void a_silent_upstream_costs_no_more_than_the_patience(void **state)
 
 	cache_whole_image(lab);
 	upstream_rules[0].tag_lifetime_ms = 0;
+	rules.patience_ms = 200;
 	fake_answer(lab->server, FAKE_SILENCE, "HTTP/1.1 200 OK\r\n");
 	int64_t began = clock_ms();
 	pull(lab, "1", &view);
@@ -351,7 +352,7 @@ static void nobody_waits_for_one_that_was_silent_before(void **state)
 		pull(lab, "1", &view);
 		assert_true(view.warning.at);
 	}
-	assert_in_range(clock_ms() - began, 0, 1000);
+	assert_in_range(clock_ms() - began, 0, 4000);
 
 	/* It was asked on behind, and so is seen when it answers again. */
 	for (int i = 0; i < 100; i++)

@@ -405,11 +405,11 @@ static void the_collector_does_it_by_itself(void **state)
 	struct lab *lab = *state;
 
 	lab_open(lab);
-	store_collect(lab->store, 1);
 	upload_leave(lab);
 	lab_push(lab, local("app"), "layer");
 	lab_push(lab, local("app"), "named");
 	lab_image(lab, local("app"), "v1", "named", NULL);
+	store_collect(lab->store, 1);
 	assert_true(comes_true(lab, "incoming", 0));
 	assert_true(comes_true(lab, "blobs", 1));
 	assert_true(lab_has(lab, local("app"), "named"));

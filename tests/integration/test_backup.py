@@ -16,7 +16,7 @@ from lab.content import content
 from lab.disk import fill, small_disk
 from lab.images import OCI, Blob, Manifest, descriptor, encode
 from lab.process import run as lab_run
-from lab.pusher import push_blob, push_manifest
+from lab.pusher import push_blob, push_in_time, push_manifest
 from lab.registry import BINARY, Registry, sanitized
 from lab.waiting import wait_until
 
@@ -87,9 +87,12 @@ class Image:
 
     def push(self, registry):
         with registry.connect() as wire:
-            for blob in self.blobs:
-                push_blob(wire, self.repository, blob.digest, blob.bytes())
-            push_manifest(wire, self.repository, self.tag, self.manifest)
+            def send_blobs():
+                for blob in self.blobs:
+                    push_blob(wire, self.repository, blob.digest,
+                              blob.bytes())
+            push_in_time(wire, self.repository, self.tag, self.manifest,
+                         send_blobs)
         return self
 
     def delete(self, registry):
@@ -418,11 +421,14 @@ def test_a_start_without_the_database_is_refused(lost):
 def test_all_of_the_backup_is_there_and_newer_blobs_stay_a_while(lost, place):
     assert "2 new" in restore(place, lost.data, "--over")
     assert len(files(lost.data)) == 6
+    lost.edit("grace: 1s", "grace: 1h")
     lost.start()
     assert lost.saved.pulls(lost) and lost.deleted.pulls(lost)
     assert run("gc", "--grace", "0s", "--data", lost.data).returncode == OK
     assert len(files(lost.data)) == 6
     later = small("later").push(lost)
+    lost.edit("grace: 1h", "grace: 1s")
+    lost.restart()
     wait_until(lambda: len(files(lost.data)) == 6, "the newer ones to go")
     assert later.pulls(lost) and lost.saved.pulls(lost)
     assert is_sound(lost)

@@ -176,29 +176,29 @@ class Slow:
 FOREVER = 1000
 SLOW = {
     "a head, byte by byte":
-        Slow(get("/v2/")[:9], b"x", FOREVER, 408, (9, 13)),
+        Slow(get("/v2/")[:9], b"x", FOREVER, 408, (9, 18)),
     "a head, header by header":
-        Slow(get("/v2/")[:-2], b"X: y\r\n", FOREVER, 408, (9, 13)),
-    "a head that stops": Slow(b"G", b"", 0, 408, (9, 13)),
-    "an empty line that stops": Slow(b"\r\n", b"", 0, 408, (9, 13)),
-    "a head of 12 KiB in eight seconds":
-        Slow(get("/v2/")[:-2], b"X: %s\r\n" % (b"y" * 1500), 8, 200, (7, 10)),
-    "a TLS port and silence": Slow(b"", b"", 0, None, (9, 13), True),
-    "half a TLS hello": Slow(b"\x16\x03\x01", b"", 0, None, (9, 13), True),
+        Slow(get("/v2/")[:-2], b"X: y\r\n", FOREVER, 408, (9, 18)),
+    "a head that stops": Slow(b"G", b"", 0, 408, (9, 18)),
+    "an empty line that stops": Slow(b"\r\n", b"", 0, 408, (9, 18)),
+    "a head of 12 KiB in six seconds":
+        Slow(get("/v2/")[:-2], b"X: %s\r\n" % (b"y" * 2000), 6, 200, (5, 10)),
+    "a TLS port and silence": Slow(b"", b"", 0, None, (9, 18), True),
+    "half a TLS hello": Slow(b"\x16\x03\x01", b"", 0, None, (9, 18), True),
     "a manifest that stops":
-        Slow(put(image())[:-1], b"", 0, 408, (29, 34)),
+        Slow(put(image())[:-1], b"", 0, 408, (29, 40)),
     "a body that stops": Slow(
         say("PATCH @upload@", "Content-Length: 9999") + b"hello",
-        b"", 0, 408, (29, 34)),
+        b"", 0, 408, (29, 40)),
     "a body of 100 bytes a second": Slow(
         say("PATCH @upload@", "Content-Length: 9999") + b"hello",
-        b"x" * 100, FOREVER, 408, (29, 34)),
+        b"x" * 100, FOREVER, 408, (29, 40)),
     "a chunk's size that stops": Slow(
         say("PATCH @upload@", "Transfer-Encoding: chunked") + b"1",
-        b"", 0, 408, (29, 34)),
+        b"", 0, 408, (29, 40)),
     "an extension without end": Slow(
         say("PATCH @upload@", "Transfer-Encoding: chunked") + b"1;",
-        b"x", FOREVER, 408, (29, 34)),
+        b"x", FOREVER, 408, (29, 40)),
     "100 Continue, and nothing comes": Slow(
         say("PATCH @upload@", "Content-Length: 5", "Expect: 100-continue"),
         b"", 0, 100, (0, 5)),

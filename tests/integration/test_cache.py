@@ -185,8 +185,8 @@ def test_what_a_reader_has_open_is_read_to_its_end(start_registry, upstream):
         for number in range(3):
             pull(registry, upstream.add_small_image(f"library/app{number}",
                                                     size=16 * MIB))
-        assert not list(Path(registry.data, "blobs").rglob(
-            layer.digest.split(":")[1] + ".*"))
+        wait_until(lambda: not list(Path(registry.data, "blobs").rglob(
+            layer.digest.split(":")[1] + ".*")), "its file to go")
         slow.run()
         assert reader.finished and not reader.wrong
 

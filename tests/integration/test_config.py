@@ -12,6 +12,7 @@ from lab.certificates import make_certificate, trusting
 from lab.content import content, digest_of
 from lab.fakehub import Challenge, FakeHub
 from lab.images import OCI, Blob, descriptor, encode
+from lab.integrity import keeps
 from lab.registry import BINARY, Registry
 from lab.waiting import wait_until
 from lab.wire import Wire
@@ -227,10 +228,11 @@ def test_a_reload_changes_what_a_bare_name_means(start_registry, upstream,
 
 def test_a_reload_changes_how_long_a_tag_is_believed(start_registry, upstream,
                                                      reload):
-    upstream.add_small_image("library/app")
+    image = upstream.add_small_image("library/app")
     registry = start_registry({"docker.io": upstream.url})
     target = "/v2/library/app/manifests/1"
     registry.ask("GET", target)
+    keeps(registry, image)
     asked = upstream.count("manifest")
     registry.ask("GET", target)
     assert upstream.count("manifest") == asked

@@ -88,7 +88,7 @@ def test_a_crowd_leaves_descriptors_for_files_and_makes_room(scene):
     # The idle ones at the front make room for those who wait.
     assert crowd[-1].answer().status == 200
     assert crowd[-1].ask("GET", target).body == blob.bytes()
-    assert registry.log_lines("accept")
+    wait_until(lambda: registry.log_lines("accept"), "a word of it")
     for wire in crowd:
         wire.close()
     assert registry.ask("GET", target).body == blob.bytes()
@@ -159,7 +159,7 @@ def test_slow_uploads_do_not_disturb_pulls(mirror, upstream):
                        f"/v2/library/app/blobs/{image.layers[-1].digest}"]:
             assert mirror.ask("GET", target).status == 200
         print(f"pulls took {time.monotonic() - begun:.2f} s")
-        assert time.monotonic() - begun < (20 if sanitized() else 2)
+        assert time.monotonic() - begun < (20 if sanitized() else 10)
     finally:
         slow.end()
     push(mirror, content("after", MIB))     # there is room again at once

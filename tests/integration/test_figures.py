@@ -89,6 +89,7 @@ def test_a_hundred_cold_clients_cost_one_direct_download(
         with Most(registry.anonymous_memory) as memory:
             took = crowd(registry.address, large, 100)
         wait_until(lambda: kept(registry, large), "it to be kept")
+        wait_until(lambda: upstream.blob_bytes() >= large.size, "its account")
         ratios.append(took / max(direct, served))
         sent = upstream.blob_bytes() / large.size
         print(f"direct {direct:.1f} s, 100 by sendfile {served:.1f} s, "

@@ -5,6 +5,7 @@ import pytest
 from lab.content import digest_of
 from lab.fakehub import Challenge, FakeHub
 from lab.images import OCI
+from lab.integrity import keeps
 from lab.pusher import push_manifest, push_small
 from lab.waiting import wait_until
 from lab.wire import ask
@@ -251,6 +252,7 @@ def test_what_is_cached_is_served_whatever_happens_upstream(start_registry,
         f"/v2/library/app/blobs/{image.layers[-1].digest}"]
     for target in tag, digest, blob:
         assert registry.ask("GET", target).status == 200
+    keeps(registry, image)
 
     hub.stop() if trouble == "down" else hub.refuse_manifests(trouble)
 
@@ -273,10 +275,11 @@ def test_what_is_not_cached_fails_fast_while_upstream_is_down(registry, hub):
 
 
 def test_a_tag_is_asked_for_again_only_after_its_lifetime(registry, hub):
-    hub.add_small_image("library/app")
+    image = hub.add_small_image("library/app")
     for _ in range(5):
         assert registry.ask("GET",
                             "/v2/library/app/manifests/1").status == 200
+        keeps(registry, image)
     assert hub.count("manifest", "GET") == 1
     assert hub.count("manifest") <= 2
 

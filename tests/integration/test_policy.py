@@ -5,6 +5,7 @@ import pytest
 from lab.certificates import Authority, make_certificate, trusting
 from lab.fakehub import FakeHub
 from lab.images import OCI
+from lab.integrity import keeps
 from lab.pusher import push_small
 from lab.registry import Registry
 from lab.waiting import wait_until
@@ -127,6 +128,7 @@ def test_what_was_cached_is_not_served_once_it_is_denied(start_registry, hub):
                    for name in ("app", "kept")]
     for each in image, kept:
         assert statuses(registry, each) == {200}
+    keeps(registry, image, kept)
     reload_with(registry, "- none", "- team/app")
     hub.forget()
 
@@ -175,6 +177,7 @@ def test_what_credentials_read_is_not_for_the_whole_world(start_registry, hub,
     assert ask_all(registry, image) == {200}
     for near in "10.1.2.3", "192.168.0.7", "::1", "fd00::7", "172.31.0.1":
         assert ask_all(registry, image, X_Forwarded_For=near) == {200}
+    keeps(registry, image)
     hub.forget()
     for far in "192.0.2.9", "2001:db8::1", "172.32.0.1", "unknown", "a b":
         assert ask_all(registry, image, X_Forwarded_For=far) == {404}
@@ -196,7 +199,6 @@ def test_to_others_than_readers_nothing_is_there(start_registry, hub, scene,
     layer = image.layers[-1].digest
     near = {"X_Forwarded_For": "10.1.2.3"}
     assert ask_all(registry, image, **near) == {200}
-    hub.forget()
 
     refused = registry.ask("GET", target, **FAR)
     assert refused.status == 404 and refused.code == "NAME_UNKNOWN"
@@ -218,6 +220,7 @@ def test_who_may_not_read_may_not_mount_either(start_registry, hub, scene):
     layer = image.layers[-1].digest
     near = {"X_Forwarded_For": "10.1.2.3"}
     assert ask_all(registry, image, **near) == {200}
+    keeps(registry, image)
     hub.forget()
 
     def mount(query, **headers):
@@ -230,8 +233,7 @@ def test_who_may_not_read_may_not_mount_either(start_registry, hub, scene):
     assert mount("", **near) == 202         # from anywhere, but the cache
     assert registry.ask("HEAD", f"/v2/mine/app/blobs/{layer}",
                         **FAR).status == 404
-    wait_until(lambda: mount("&from=team/app", **near) == 201,
-               "what was read a moment ago to be kept")
+    assert mount("&from=team/app", **near) == 201
     assert registry.ask("HEAD", f"/v2/mine/app/blobs/{layer}",
                         **FAR).status == 200    # it was pushed: it is ours
     assert hub.count() == 0

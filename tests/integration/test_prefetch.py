@@ -8,6 +8,7 @@ import pytest
 
 from lab.content import content
 from lab.images import OCI_INDEX, Manifest, encode
+from lab.integrity import keeps
 from lab.registry import BINARY, Registry
 from lab.waiting import wait_until
 
@@ -48,6 +49,7 @@ def test_what_was_prefetched_needs_no_upstream(registry, upstream, prefetch):
     status, out, err = prefetch("app:1")
     assert (status, err) == (0, "")
     assert out == "app:1: 1 manifest, 3 blobs, 4.2 MB\n"
+    keeps(registry, image)
     upstream.stop()
     pull(registry, image)
 
@@ -81,6 +83,7 @@ def test_an_index_comes_with_all_its_images(registry, upstream, prefetch):
     index = add_index(upstream, "linux/amd64", "linux/arm64")
     status, out, _ = prefetch(f"team/app@{index.digest}")
     assert status == 0 and ": 3 manifests, 4 blobs, " in out
+    keeps(registry, *index.images)
     upstream.stop()
     for image in index.images:
         image.tag = image.manifest.digest
@@ -117,6 +120,7 @@ def test_what_does_not_come_is_told_and_the_rest_comes(registry, upstream,
     assert err == "private-registry: 1 of 3 images did not come\n"
     assert [line.split(": ")[0] for line in out.splitlines()] == \
         ["app0:1", "missing:1", "app1:1"]
+    keeps(registry, *images)
     upstream.stop()
     for image in images:
         pull(registry, image)
@@ -205,6 +209,7 @@ def test_a_list_is_kept_fresh(start_fresh, upstream):
         for each in upstream.seen("blob", "GET")), "the new layer")
     before = fetched(registry, "app:1")
     wait_until(lambda: fetched(registry, "app:1") > before, "all of it")
+    keeps(registry, image)
     upstream.stop()
     pull(registry, image)
 

@@ -24,7 +24,7 @@ def test_of_twenty_starts_at_once_exactly_one_serves(scene):
     for registry in crowd:
         registry.start(wait=False)
     wait_until(lambda: sum(each.running() for each in crowd) == 1,
-               "nineteen to give up", seconds=30)
+               "nineteen to give up")
 
     winner, = [each for each in crowd if each.running()]
     wait_until(winner.ready, "the winner to serve")

@@ -64,8 +64,8 @@ def test_status_tells_what_is_cached_and_who_answers(registry, upstream, tell):
 def test_status_tells_what_is_on_its_way(registry, upstream, tell):
     image = upstream.add_image("library/app", "1", content("a", 3 * MIB))
     digest = image.layers[1].digest
-    registry.ask("GET", "/v2/app/manifests/1")
     upstream.always.stall_at = 2 * MIB
+    registry.ask("GET", "/v2/app/manifests/1")
     with registry.connect() as wire:
         wire.send(request("GET", f"/v2/app/blobs/{digest}", None,
                           registry.address))

@@ -106,7 +106,7 @@ def test_without_progress_clients_are_cut_and_what_came_is_kept(
         assert ended_by_fin(wire.socket, 30)
         took = time.monotonic() - began
     print(f"cut after {took:.1f} s")
-    assert took < 15 + 3        # for a busy machine
+    assert took < 15 + 10       # for a busy machine
     upstream.stop()
     upstream.always.stall_at = None
     upstream.start()

@@ -8,6 +8,7 @@ import pytest
 from lab.certificates import Authority, make_certificate
 from lab.content import digest_of
 from lab.fakehub import Challenge, Fault
+from lab.integrity import keeps
 from lab.pusher import push_blob
 from lab.registry import Registry
 from lab.socks import Socks
@@ -59,7 +60,8 @@ def test_what_is_here_is_served_to_whoever_leads_back(scene, upstream,
     registry = start_registry({"ghcr.io": upstream.url})
     image = upstream.add_small_image("team/app")
     target = "/v2/ghcr.io/team/app/manifests/1"
-    assert registry.ask("HEAD", target).status == 200
+    assert registry.ask("GET", target).status == 200
+    keeps(registry, image)      # what it names comes as well
     own = upstream.requests[0].headers["Via"]
     assert own.startswith("1.1 private-registry-")
     before = upstream.count()
