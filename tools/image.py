@@ -28,7 +28,11 @@ USER = 65532
 EPOCH = int(os.environ.get("SOURCE_DATE_EPOCH", 0))
 CREATED = datetime.fromtimestamp(EPOCH, timezone.utc).strftime("%FT%TZ")
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-OCI = "application/vnd.oci.image."
+# The OCI's configuration knows no health check: podman drops it from there.
+TYPES = {"config": "application/vnd.docker.container.image.v1+json",
+         "layer": "application/vnd.docker.image.rootfs.diff.tar.gzip",
+         "manifest": "application/vnd.docker.distribution.manifest.v2+json",
+         "index": "application/vnd.oci.image.index.v1+json"}
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 TEXTS = {
     "etc/passwd": f"root:x:0:0::/:/\n{NAME}:x:{USER}:{USER}::/data:/\n",
@@ -159,11 +163,11 @@ class Archive:
     def __init__(self):
         self.files = {"oci-layout": encode({"imageLayoutVersion": "1.0.0"})}
 
-    def blob(self, media_type, content):
+    def blob(self, kind, content):
         """Its descriptor."""
         digest = hashlib.sha256(content).hexdigest()
         self.files[f"blobs/sha256/{digest}"] = content
-        return {"mediaType": f"{OCI}{media_type}", "size": len(content),
+        return {"mediaType": TYPES[kind], "size": len(content),
                 "digest": f"sha256:{digest}"}
 
     def bytes(self):
@@ -178,7 +182,7 @@ def place(descriptor):
 def image(layer, version):
     """The archive's bytes, and the manifest's descriptor."""
     archive = Archive()
-    config = archive.blob("config.v1+json", encode({
+    config = archive.blob("config", encode({
         "architecture": ARCHITECTURES[platform.machine()], "os": "linux",
         "created": CREATED,
         "config": dict(how_it_is_run(), Labels={
@@ -187,13 +191,12 @@ def image(layer, version):
         "rootfs": {"type": "layers", "diff_ids": [
             "sha256:" + hashlib.sha256(layer).hexdigest()]},
         "history": [{"created": CREATED, "created_by": "./image"}]}))
-    packed = archive.blob("layer.v1.tar+gzip",
-                          gzip.compress(layer, 9, mtime=0))
-    manifest = archive.blob("manifest.v1+json", encode({
-        "schemaVersion": 2, "mediaType": f"{OCI}manifest.v1+json",
+    packed = archive.blob("layer", gzip.compress(layer, 9, mtime=0))
+    manifest = archive.blob("manifest", encode({
+        "schemaVersion": 2, "mediaType": TYPES["manifest"],
         "config": config, "layers": [packed]}))
     archive.files["index.json"] = encode({
-        "schemaVersion": 2, "mediaType": f"{OCI}index.v1+json",
+        "schemaVersion": 2, "mediaType": TYPES["index"],
         "manifests": [dict(manifest, annotations={
             "io.containerd.image.name": f"docker.io/library/{NAME}:latest",
             "org.opencontainers.image.ref.name": "latest"})]})

@@ -10,10 +10,14 @@ import tarfile
 
 import pytest
 
+from lab.containerd import Containerd
 from lab.docker import BridgedDocker
+from lab.endpoint import Endpoint
+from lab.podman import Podman
+from lab.ports import free_port
 from lab.process import run
 from lab.registry import BINARY, ROOT, sanitized
-from lab.waiting import wait_until
+from lab.waiting import listens, wait_until
 
 pytestmark = pytest.mark.skipif(
     sanitized(), reason="the image is of the program as it is released")
@@ -199,3 +203,27 @@ def test_what_is_wrong_is_said_in_one_line(docker):
     assert said.returncode == 2
     line, = said.stderr.splitlines()
     assert "PRIVATE_REGISTRY_DRAIN" in line
+
+
+# ------------------------------------------------------------ other engines
+
+def test_containerd_takes_it_under_its_name(scene, archive):
+    containerd = Containerd(scene, "http://127.0.0.1")
+    containerd.run("images", "import", "--no-unpack", archive)
+    assert "docker.io/library/private-registry:latest" in \
+        containerd.run("images", "list", "--quiet").splitlines()
+
+
+def test_podman_runs_it_too(scene, archive):
+    address = "127.0.0.1", free_port()
+    podman = Podman(scene, Endpoint("%s:%d" % address))
+    podman.run("load", "--quiet", "--input", archive)
+    podman.run("run", "--detach", "--name=registry", "--env",
+               "PRIVATE_REGISTRY_LISTEN=%s:%d" % address, "private-registry")
+    wait_until(lambda: listens(address), "it to listen", seconds=60)
+    podman.run("healthcheck", "run", "registry")
+    podman.run("stop", "--time=60", "registry")
+    assert podman.run("inspect", "--format={{.State.ExitCode}}",
+                      "registry") == "0\n"
+    podman.run("rm", "--volumes", "registry")
+    podman.forget()
