@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "mirror/absent.h"
 #include "mirror/flight.h"
 
 enum { FIRST_BYTE_MS = 10000 };
@@ -77,9 +78,50 @@ int pull_peek_blob_size(struct mirror *mirror,
 	return -1;
 }
 
-static int head(struct mirror *mirror, const struct flight_plan *plan,
-		int64_t *size_out, struct err *e)
+/* What somebody waits for. */
+struct want {
+	struct mirror *mirror;
+	const struct mirror_target *target;
+	struct flight_plan plan;
+	bool confirmed;	     /* upstream has said that it has it */
+	int64_t deadline_ms; /* of the first byte, whatever has to be asked */
+};
+
+static struct want want_blob(struct mirror *mirror,
+			     const struct mirror_target *target,
+			     const struct digest *digest)
 {
+	return (struct want){
+		.mirror = mirror,
+		.target = target,
+		.plan = {
+			.kind = FLIGHT_BLOB,
+			.upstream = mirror_upstream_of(mirror,
+						       &target->repository),
+			.repository = target->repository,
+			.reference = reference_to_digest(digest),
+			.size = -1,
+			.reason = "miss",
+			.via = target->via,
+		},
+		.deadline_ms = clock_ms() + FIRST_BYTE_MS,
+	};
+}
+
+/* Is there any use in asking? */
+static int check_lacks(const struct want *want, struct err *e)
+{
+	if (!mirror_lacks(want->mirror, want->target, &want->plan))
+		return 0;
+	return err_set(e, ERR_BLOB_UNKNOWN,
+		       "upstream %s: answered 404 a moment ago",
+		       want->plan.upstream->name);
+}
+
+static int head(const struct want *want, int64_t *size_out, struct err *e)
+{
+	const struct flight_plan *plan = &want->plan;
+	struct mirror *mirror = want->mirror;
 	auto_of(upstream) struct upstream *upstream =
 		mirror_upstream_take(mirror, plan->upstream);
 	struct upstream_question question = {
@@ -88,22 +130,26 @@ static int head(struct mirror *mirror, const struct flight_plan *plan,
 		.via = plan->via,
 	};
 
-	if (mirror_may_ask(mirror, plan->via, e) < 0)
+	if (check_lacks(want, e) < 0 ||
+	    mirror_may_ask(mirror, plan->via, e) < 0)
 		return -1;
 	if (upstream_head_blob(upstream, &question, &plan->reference.digest,
-			       size_out, e) < 0)
-		return flight_refused(e, ERR_BLOB_UNKNOWN);
-	return 0;
+			       size_out, e) == 0)
+		return 0;
+	if (e->kind == ERR_BLOB_UNKNOWN)
+		absent_note(mirror->absent, plan);
+	return flight_refused(e, ERR_BLOB_UNKNOWN);
 }
 
 /* Asks upstream; links the blob if the bytes are here already. */
-static int confirm(struct mirror *mirror, const struct flight_plan *plan,
-		   int64_t *size_out, struct err *e)
+static int confirm(struct want *want, struct err *e)
 {
-	struct meta *meta = store_meta(mirror->store);
+	struct flight_plan *plan = &want->plan;
+	struct meta *meta = store_meta(want->mirror->store);
 
-	if (head(mirror, plan, size_out, e) < 0)
+	if (!want->confirmed && head(want, &plan->size, e) < 0)
 		return -1;
+	want->confirmed = true;
 	if (meta_link_put(meta, &plan->repository, &plan->reference.digest, e) <
 		    0 &&
 	    e->kind != ERR_BLOB_UNKNOWN && e->kind != ERR_NO_SPACE)
@@ -115,17 +161,17 @@ static int confirm(struct mirror *mirror, const struct flight_plan *plan,
  * There is no room for it. Once its bytes flow, nothing can be said but that
  * they break off: so whether upstream has it is asked before.
  */
-static int view_passing(struct mirror *mirror, const struct flight_plan *plan,
-			struct blob_view *out, struct err *e)
+static int view_passing(const struct want *want, struct blob_view *out,
+			struct err *e)
 {
-	int64_t size;
+	int64_t size = -1;
 
-	if (head(mirror, plan, &size, e) < 0)
+	if (!want->confirmed && head(want, &size, e) < 0)
 		return -1;
 	*out = (struct blob_view){
 		.fd = -1,
 		.passing = true,
-		.size = plan->size >= 0 ? plan->size : size,
+		.size = want->plan.size >= 0 ? want->plan.size : size,
 	};
 	return 0;
 }
@@ -134,19 +180,20 @@ static int view_passing(struct mirror *mirror, const struct flight_plan *plan,
  * The bytes that are here, for a repository that has them; otherwise
  * ERR_NOT_HERE, with the size that the plan needs.
  */
-static int pull_here(struct mirror *mirror, struct flight_plan *plan,
-		     struct blob_view *out, struct err *e)
+static int pull_here(struct want *want, struct blob_view *out, struct err *e)
 {
+	struct store *store = want->mirror->store;
+	struct flight_plan *plan = &want->plan;
 	const struct digest *digest = &plan->reference.digest;
 	struct blob_place place = { .fd = -1, .size = -1 };
-	int failed = store_pull_blob(mirror->store, &plan->repository, digest,
-				     &place, e);
+	int failed =
+		store_pull_blob(store, &plan->repository, digest, &place, e);
 
 	if (failed && e->kind == ERR_BLOB_UNKNOWN && plan->upstream) {
-		if (confirm(mirror, plan, &plan->size, e) < 0)
+		if (confirm(want, e) < 0)
 			return -1;
-		failed = store_pull_blob(mirror->store, &plan->repository,
-					 digest, &place, e);
+		failed = store_pull_blob(store, &plan->repository, digest,
+					 &place, e);
 		if (failed && e->kind == ERR_BLOB_UNKNOWN)
 			return err_set(e, ERR_NOT_HERE, "only upstream has it");
 	}
@@ -159,101 +206,82 @@ static int pull_here(struct mirror *mirror, struct flight_plan *plan,
 }
 
 /*
- * A blob's flight is one for all repositories, but it asks the upstream of
- * the first: that it failed there says nothing of what ours would answer.
+ * A blob's flight is one for all repositories, but it asks in the first: that
+ * it failed there says nothing of what ours would answer.
  */
-static enum flight_state join_until(struct mirror *mirror,
-				    const struct flight_plan *plan,
-				    int64_t deadline_ms, struct growing **out,
-				    struct err *e)
+static enum flight_state join_until(const struct want *want,
+				    struct growing **out, struct err *e)
 {
 	enum flight_state state;
 	bool ours;
 
 	do {
 		auto_of(flight) struct flight *flight =
-			flight_join(mirror, plan);
+			flight_join(want->mirror, &want->plan);
 
 		ours = repository_eq(&flight->plan.repository,
-				     &plan->repository);
-		state = flight_wait(flight, deadline_ms, out, e);
+				     &want->plan.repository);
+		state = flight_wait(flight, want->deadline_ms, out, e);
 	} while (state == FLIGHT_FAILED && !ours && e->kind != ERR_NO_SPACE &&
-		 clock_ms() < deadline_ms);
+		 clock_ms() < want->deadline_ms);
 	return state;
 }
 
 /* By somebody else, after we had looked. */
-static int pull_brought(struct mirror *mirror, struct flight_plan *plan,
-			struct blob_view *out, struct err *e)
+static int pull_brought(struct want *want, struct blob_view *out, struct err *e)
 {
-	if (pull_here(mirror, plan, out, e) == 0)
+	if (pull_here(want, out, e) == 0)
 		return 0;
 	if (e->kind == ERR_NOT_HERE)
 		e->kind = ERR_UNAVAILABLE; /* and it is gone again */
 	return -1;
 }
 
-static int pull_flight(struct mirror *mirror, struct flight_plan *plan,
-		       struct blob_view *out, struct err *e)
+static int pull_flight(struct want *want, struct blob_view *out, struct err *e)
 {
-	int64_t deadline_ms = clock_ms() + FIRST_BYTE_MS;
 	struct growing *growing = NULL;
 
-	switch (join_until(mirror, plan, deadline_ms, &growing, e)) {
+	switch (join_until(want, &growing, e)) {
 	case FLIGHT_FLOWING:
 	case FLIGHT_DONE:
 		if (!growing)
-			return pull_brought(mirror, plan, out, e);
+			return pull_brought(want, out, e);
 		view_growing(growing, out);
 		return 0;
 	case FLIGHT_FAILED:
 		if (e->kind == ERR_NO_SPACE)
-			return view_passing(mirror, plan, out, e);
+			return view_passing(want, out, e);
 		return flight_refused(e, ERR_BLOB_UNKNOWN);
 	case FLIGHT_ASKING:
 		break;
 	}
 	return err_set(e, ERR_TIMEOUT, "%s has not answered for %d s",
-		       plan->upstream->name, FIRST_BYTE_MS / 1000);
-}
-
-static struct flight_plan plan_blob(const struct mirror *mirror,
-				    const struct mirror_target *target,
-				    const struct digest *digest)
-{
-	return (struct flight_plan){
-		.kind = FLIGHT_BLOB,
-		.upstream = mirror_upstream_of(mirror, &target->repository),
-		.repository = target->repository,
-		.reference = reference_to_digest(digest),
-		.size = -1,
-		.reason = "miss",
-		.via = target->via,
-	};
+		       want->plan.upstream->name, FIRST_BYTE_MS / 1000);
 }
 
 int pull_blob(struct mirror *mirror, const struct mirror_target *target,
 	      const struct digest *digest, struct blob_view *out, struct err *e)
 {
-	struct flight_plan plan = plan_blob(mirror, target, digest);
+	struct want want = want_blob(mirror, target, digest);
 
-	if (pull_here(mirror, &plan, out, e) == 0)
+	if (pull_here(&want, out, e) == 0)
 		return 0;
-	if (e->kind != ERR_NOT_HERE || !plan.upstream)
+	if (e->kind != ERR_NOT_HERE || !want.plan.upstream ||
+	    check_lacks(&want, e) < 0)
 		return -1;
-	return pull_flight(mirror, &plan, out, e);
+	return pull_flight(&want, out, e);
 }
 
 int pull_blob_size(struct mirror *mirror, const struct mirror_target *target,
 		   const struct digest *digest, int64_t *size_out,
 		   struct err *e)
 {
-	struct flight_plan plan = plan_blob(mirror, target, digest);
+	struct want want = want_blob(mirror, target, digest);
 	struct blob_view view;
 
 	if (target->bare)
-		plan.upstream = NULL;
-	if (pull_here(mirror, &plan, &view, e) == 0) {
+		want.plan.upstream = NULL;
+	if (pull_here(&want, &view, e) == 0) {
 		*size_out = view.size;
 		blob_view_close(&view);
 		if (!repository_is_local(&target->repository))
@@ -261,7 +289,7 @@ int pull_blob_size(struct mirror *mirror, const struct mirror_target *target,
 		return store_promise(mirror->store, &target->repository, digest,
 				     e);
 	}
-	*size_out = plan.size;
+	*size_out = want.plan.size;
 	return e->kind == ERR_NOT_HERE ? 0 : -1;
 }
 
@@ -349,6 +377,8 @@ int fly_blob(struct flight *flight, struct err *e)
 		return -1;
 	if (arrival_complete(&arrival, e) == 0)
 		return incoming_commit(&arrival.incoming, digest, e);
+	if (e->kind == ERR_BLOB_UNKNOWN)
+		absent_note(flight->mirror->absent, plan);
 	if (e->kind == ERR_CORRUPT || e->kind == ERR_NO_SPACE)
 		incoming_drop(&arrival.incoming);
 	else

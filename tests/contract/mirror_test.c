@@ -1,7 +1,7 @@
 /*
- * The mirror over a real store and an upstream that answers as written: the
- * laws of one fetch (4), of whole answers (2), and of answering from what is
- * here (3).
+ * Manifests through the mirror, over a real store and an upstream that answers
+ * as written: how long a tag is believed, and what is answered from what is
+ * here.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,176 +13,9 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "base/mem.h"
 #include "base/thread.h"
 #include "mirror_lab.h"
 #include "oci/hash.h"
-
-/* ---------------------------------------------------------------- blobs */
-
-static void read_along(void *arg)
-{
-	struct lab *lab = arg;
-	int64_t length;
-
-	assert_int_equal(pull_bytes(lab, &length), GROWING_WHOLE);
-	assert_int_equal(length, BLOB_SIZE);
-}
-
-static void however_many_ask_a_blob_is_fetched_once(void **state)
-{
-	struct lab *lab = *state;
-	struct thread crowd[16];
-
-	cache_image(lab);
-	answer_blob(lab, lab->blob);
-	for (size_t i = 0; i < array_size(crowd); i++)
-		thread_start(&crowd[i], "client", read_along, lab);
-	for (size_t i = 0; i < array_size(crowd); i++)
-		thread_join(&crowd[i]);
-	assert_int_equal(fake_request_count(lab->server), 3);
-
-	lab_stop(lab);
-	lab_start(lab);
-	read_along(lab);
-	assert_int_equal(fake_request_count(lab->server), 3);
-}
-
-static void wrong_bytes_are_never_whole_and_never_kept(void **state)
-{
-	struct lab *lab = *state;
-	auto_free char *wrong = mem_alloc(BLOB_SIZE);
-	int64_t length;
-
-	memcpy(wrong, lab->blob, BLOB_SIZE);
-	wrong[BLOB_SIZE / 2] ^= 1;
-	cache_image(lab);
-	answer_blob(lab, wrong);
-	assert_int_equal(pull_bytes(lab, &length), GROWING_BROKEN);
-	assert_true(length < BLOB_SIZE);
-
-	answer_blob(lab, lab->blob);
-	assert_int_equal(pull_bytes(lab, &length), GROWING_WHOLE);
-	assert_int_equal(length, BLOB_SIZE);
-}
-
-static void what_was_all_here_at_a_crash_is_not_fetched_again(void **state)
-{
-	struct lab *lab = *state;
-	struct mirror_target target = hub("library/app", false);
-	struct incoming *left;
-	int64_t length;
-	struct err e;
-
-	cache_image(lab);
-	assert_int_equal(incoming_open_fetch(lab->store, &target.repository,
-					     &lab->digest, BLOB_SIZE, &left,
-					     &e),
-			 0);
-	assert_int_equal(
-		incoming_write(left, span_make(lab->blob, BLOB_SIZE), &e), 0);
-	incoming_leave(&left);
-
-	assert_int_equal(pull_bytes(lab, &length), GROWING_WHOLE);
-	assert_int_equal(length, BLOB_SIZE);
-	assert_int_equal(fake_request_count(lab->server), 2);
-}
-
-static void what_no_manifest_names_is_asked_for_first(void **state)
-{
-	struct lab *lab = *state;
-	struct mirror_target other = hub("library/other", false);
-	struct blob_view view;
-	int64_t length;
-	struct err e;
-
-	cache_image(lab);
-	answer_blob(lab, lab->blob);
-	assert_int_equal(pull_bytes(lab, &length), GROWING_WHOLE);
-
-	answer_refusal(lab, "404 Not Found");
-	assert_int_equal(
-		pull_blob(lab->mirror, &other, &lab->digest, &view, &e), -1);
-	assert_int_equal(e.kind, ERR_BLOB_UNKNOWN);
-
-	fake_answer(lab->server, FAKE_KEEP,
-		    "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", BLOB_SIZE);
-	assert_int_equal(
-		pull_blob(lab->mirror, &other, &lab->digest, &view, &e), 0);
-	assert_int_equal(view.size, BLOB_SIZE);
-	blob_view_close(&view);
-	assert_int_equal(fake_request_count(lab->server), 5);
-}
-
-/* docker.io is slow to say no, and ghcr.io has it. */
-static void ask_ghcr(void *arg)
-{
-	struct lab *lab = arg;
-	struct mirror_target target = ghcr("team/app");
-	struct blob_view view;
-	int64_t length;
-	struct err e;
-
-	fake_wait(lab->server, 3);
-	assert_int_equal(
-		pull_blob(lab->mirror, &target, &lab->digest, &view, &e), 0);
-	assert_int_equal(read_view(lab, &view, &length), GROWING_WHOLE);
-	assert_int_equal(length, BLOB_SIZE);
-	blob_view_close(&view);
-}
-
-static void one_upstream_s_failure_is_not_another_s(void **state)
-{
-	struct lab *lab = *state;
-	struct mirror_target target = hub("library/app", false);
-	struct thread other;
-	struct blob_view view;
-	struct err e;
-
-	cache_image(lab);
-	fake_answer(lab->server, FAKE_SILENCE, "HTTP/1.1 ");
-	fake_answer(lab->other, FAKE_KEEP,
-		    "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", BLOB_SIZE);
-	fake_answer(lab->other, FAKE_KEEP,
-		    "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%.*s",
-		    BLOB_SIZE, BLOB_SIZE, lab->blob);
-	thread_start(&other, "ghcr", ask_ghcr, lab);
-	assert_int_equal(
-		pull_blob(lab->mirror, &target, &lab->digest, &view, &e), -1);
-	thread_join(&other);
-	assert_int_equal(fake_request_count(lab->other), 2);
-}
-
-static void the_head_of_a_bare_unknown_blob_asks_nobody(void **state)
-{
-	struct lab *lab = *state;
-	struct mirror_target bare = hub("team/secret", true);
-	int64_t size;
-	struct err e;
-
-	assert_int_equal(pull_blob_size(lab->mirror, &bare, &lab->digest, &size,
-					&e),
-			 -1);
-	assert_int_equal(e.kind, ERR_BLOB_UNKNOWN);
-	assert_int_equal(fake_request_count(lab->server), 0);
-}
-
-static void a_size_is_known_from_the_manifest(void **state)
-{
-	struct lab *lab = *state;
-	struct mirror_target target = hub("library/app", true);
-	int64_t size;
-	struct err e;
-
-	cache_image(lab);
-	assert_int_equal(pull_blob_size(lab->mirror, &target, &lab->digest,
-					&size, &e),
-			 0);
-	assert_int_equal(size, BLOB_SIZE);
-	assert_int_equal(fake_request_count(lab->server), 2);
-}
-
-/* ------------------------------------------------------------- manifests */
 
 static void a_tag_is_not_asked_for_within_its_lifetime(void **state)
 {
@@ -521,13 +354,6 @@ static void a_silent_upstream_holds_up_no_other(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		promise(however_many_ask_a_blob_is_fetched_once),
-		promise(wrong_bytes_are_never_whole_and_never_kept),
-		promise(what_was_all_here_at_a_crash_is_not_fetched_again),
-		promise(what_no_manifest_names_is_asked_for_first),
-		promise(one_upstream_s_failure_is_not_another_s),
-		promise(the_head_of_a_bare_unknown_blob_asks_nobody),
-		promise(a_size_is_known_from_the_manifest),
 		promise(a_tag_is_not_asked_for_within_its_lifetime),
 		promise(what_came_since_the_peek_is_not_asked_for_again),
 		promise(past_its_lifetime_one_head_decides),

@@ -250,10 +250,11 @@ def test_who_reads_slowly_slows_his_own_transfer(registry, upstream, miss):
 def test_a_miss_that_upstream_refuses_is_an_error_with_a_status(
         registry, upstream, miss):
     _, path = miss(MIB)
-    upstream.always.status = 404
-    assert registry.ask("GET", path).status == 404
     upstream.stop()
     assert registry.ask("GET", path).status == 503
+    upstream.start()
+    upstream.always.status = 404
+    assert registry.ask("GET", path).status == 404
 
 
 def test_a_full_disk_does_not_keep_it_from_starting(registry, disk):
