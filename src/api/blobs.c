@@ -162,7 +162,8 @@ static void take_detour(struct call *call, struct blob_view *view)
 
 	if (start < 0)
 		return;
-	call->detour = pull_detour(call->api->mirror, &call->digest, start);
+	call->detour = pull_detour(call->api->mirror, &call->target,
+				   &call->digest, start);
 	view->passing = call->detour != NULL;
 }
 
@@ -198,7 +199,8 @@ static bool blob_at_hand(struct call *call, struct blob_view *out,
 		return false;
 
 	int64_t start = part_awaited(call, out);
-	if (start < 0 || !pull_is_far(call->api->mirror, &call->digest, start))
+	if (start < 0 || !pull_is_far(call->api->mirror, &call->target,
+				      &call->digest, start))
 		return true;
 	blob_view_close(out);
 	err_set(e, ERR_NOT_HERE, "upstream has to be asked for that part");

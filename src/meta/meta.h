@@ -306,11 +306,11 @@ int meta_session_find(struct meta *, const struct repository *, struct span key,
 		      struct meta_session *out, struct err *)
 	may_wait must_check;
 
-/* The fetch of `digest` that a restart left behind, likewise kept from sweeps.
-   ERR_BLOB_UNKNOWN. */
-int meta_session_find_fetch(struct meta *, const struct digest *,
-			    struct meta_session *out, struct err *)
-	may_wait must_check;
+/* The fetch of `digest` that a restart left behind, from the upstream of that
+   repository; likewise kept from sweeps. ERR_BLOB_UNKNOWN. */
+int meta_session_find_fetch(struct meta *, const struct repository *,
+			    const struct digest *, struct meta_session *out,
+			    struct err *) may_wait must_check;
 
 /* Keeps them from sweeps for now; fine if they are gone. */
 int meta_session_touch(struct meta *, const uint64_t *ids, size_t count,

@@ -162,10 +162,10 @@ static int fetch_renew(struct db *db, void *arg, struct err *e)
 }
 
 /* As upload_peek. */
-static int fetch_peek(struct meta *meta, const struct digest *digest,
+static int fetch_peek(struct meta *meta, const struct meta_session *wanted,
 		      struct meta_session *out, bool *stale_out, struct err *e)
 {
-	struct digest_row key = digest_row(digest);
+	struct digest_row key = digest_row(&wanted->digest);
 	auto_of(reader) struct reader *reader = reader_take(meta, e);
 	if (!reader)
 		return -1;
@@ -173,21 +173,28 @@ static int fetch_peek(struct meta *meta, const struct digest *digest,
 	auto_rows struct rows row;
 	int found = db_find(reader->db,
 			    SESSION "WHERE session.digest = $1"
+				    " AND repository.upstream = $2"
 				    " ORDER BY session.id DESC LIMIT 1",
-			    DB_ARGS(db_digest(&key)), &row, e);
+			    DB_ARGS(db_digest(&key),
+				    db_text(wanted->repository.upstream)),
+			    &row, e);
 	if (found <= 0)
 		return found;
 	*stale_out = row_number(&row, 6);
 	return session_read(&row, out, e) < 0 ? -1 : 1;
 }
 
-int meta_session_find_fetch(struct meta *meta, const struct digest *digest,
+int meta_session_find_fetch(struct meta *meta,
+			    const struct repository *repository,
+			    const struct digest *digest,
 			    struct meta_session *out, struct err *e)
 {
+	struct meta_session wanted = { .repository = *repository,
+				       .digest = *digest };
 	bool stale = false;
 
 	thread_may_wait("meta_session_find_fetch");
-	int found = fetch_peek(meta, digest, out, &stale, e);
+	int found = fetch_peek(meta, &wanted, out, &stale, e);
 	if (found < 0)
 		return -1;
 	if (found == 0)

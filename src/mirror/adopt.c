@@ -18,7 +18,7 @@ struct adoption {
 	unsigned depth;
 };
 
-/* A flight that began for another repository asks another upstream. */
+/* A flight that began for another repository asks in that. */
 static int fetch(const struct adoption *a, const struct digest *digest,
 		 struct err *e)
 {

@@ -53,7 +53,7 @@ int pull_peek_blob(struct mirror *mirror, const struct mirror_target *target,
 	if (e->kind != ERR_NOT_HERE)
 		return -1;
 
-	struct growing *growing = flight_peek_blob(mirror, digest);
+	struct growing *growing = flight_peek_blob(mirror, repository, digest);
 	if (!growing)
 		return -1;
 	mirror_count(mirror, repository, EACH_JOINS, 1);
@@ -206,8 +206,8 @@ static int pull_here(struct want *want, struct blob_view *out, struct err *e)
 }
 
 /*
- * A blob's flight is one for all repositories, but it asks in the first: that
- * it failed there says nothing of what ours would answer.
+ * A blob's flight is one for all repositories of the upstream, but it asks in
+ * the first: that it failed there says nothing of what ours would answer.
  */
 static enum flight_state join_until(const struct want *want,
 				    struct growing **out, struct err *e)

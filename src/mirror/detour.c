@@ -34,18 +34,21 @@ static bool is_far(const struct flight *flight, int64_t start)
 	       start > reach(flight);
 }
 
-bool pull_is_far(struct mirror *mirror, const struct digest *digest,
-		 int64_t start)
+bool pull_is_far(struct mirror *mirror, const struct mirror_target *target,
+		 const struct digest *digest, int64_t start)
 {
 	hold_mutex(&mirror->lock);
-	return is_far(flight_of_blob(mirror, digest), start);
+	return is_far(flight_of_blob(mirror, &target->repository, digest),
+		      start);
 }
 
-struct flight *pull_detour(struct mirror *mirror, const struct digest *digest,
-			   int64_t start)
+struct flight *pull_detour(struct mirror *mirror,
+			   const struct mirror_target *target,
+			   const struct digest *digest, int64_t start)
 {
 	hold_mutex(&mirror->lock);
-	struct flight *flight = flight_of_blob(mirror, digest);
+	struct flight *flight =
+		flight_of_blob(mirror, &target->repository, digest);
 
 	if (!is_far(flight, start) || flight->detours == DETOURS_A_BLOB ||
 	    mirror->passages >= PASSAGES_SHARED)

@@ -14,7 +14,8 @@ enum { LAGGING_MOST = 256 }; /* flights that nobody waits for */
 
 static bool plan_same(const struct flight_plan *a, const struct flight_plan *b)
 {
-	if (a->kind != b->kind || a->reference.kind != b->reference.kind)
+	if (a->kind != b->kind || a->upstream != b->upstream ||
+	    a->reference.kind != b->reference.kind)
 		return false;
 	if (a->kind == FLIGHT_BLOB)
 		return digest_eq(&a->reference.digest, &b->reference.digest);
@@ -301,21 +302,24 @@ void flight_leave(struct flight **owned)
 }
 
 struct flight *flight_of_blob(struct mirror *mirror,
+			      const struct repository *repository,
 			      const struct digest *digest)
 {
 	struct flight_plan plan = {
-		.reference = reference_to_digest(digest),
 		.kind = FLIGHT_BLOB,
+		.upstream = mirror_upstream_of(mirror, repository),
+		.reference = reference_to_digest(digest),
 	};
 
 	return find(mirror, &plan);
 }
 
 struct growing *flight_peek_blob(struct mirror *mirror,
+				 const struct repository *repository,
 				 const struct digest *digest)
 {
 	hold_mutex(&mirror->lock);
-	struct flight *flight = flight_of_blob(mirror, digest);
+	struct flight *flight = flight_of_blob(mirror, repository, digest);
 
 	if (!flight || flight->state != FLIGHT_FLOWING)
 		return NULL;

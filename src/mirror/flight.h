@@ -26,7 +26,7 @@ enum flight_state {
 
 enum flight_kind {
 	FLIGHT_MANIFEST,
-	FLIGHT_BLOB,	  /* one and the same in every repository */
+	FLIGHT_BLOB,	  /* one and the same in all repositories there */
 	FLIGHT_TAGS,	  /* their list */
 	FLIGHT_REFERRERS, /* likewise, of the digest that they refer to */
 	FLIGHT_KINDS
@@ -161,11 +161,13 @@ void ahead_go_on(struct flight *) may_wait;
 
 DEFINE_AUTO(flight, flight_leave)
 
-/* Or null. Under mirror->lock. */
-struct flight *flight_of_blob(struct mirror *, const struct digest *);
+/* From the upstream of that repository; or null. Under mirror->lock. */
+struct flight *flight_of_blob(struct mirror *, const struct repository *,
+			      const struct digest *);
 
-/* The blob's bytes if they are flowing: one reference, or null. */
-struct growing *flight_peek_blob(struct mirror *, const struct digest *);
+/* Its bytes if they are flowing: one reference, or null. */
+struct growing *flight_peek_blob(struct mirror *, const struct repository *,
+				 const struct digest *);
 
 /*
  * Waits until it is no longer asking, at most until `deadline_ms`. Returns

@@ -5,8 +5,9 @@
  * then it has what came from there and what can be fetched. The callers above
  * need not know which: peeks answer from what is here, pulls go and get it.
  *
- * One flight per blob, and per manifest: whoever asks for what is already on
- * its way joins. A flight belongs to the mirror and outlives whoever asked.
+ * One flight per blob of an upstream, and per manifest: whoever asks for what
+ * is already on its way joins. A flight belongs to the mirror and outlives
+ * whoever asked.
  */
 #pragma once
 #include "base/growing.h"
@@ -190,7 +191,8 @@ int pull_blob(struct mirror *, const struct mirror_target *,
  * A part of a blob that is on its way, which begins at `start`: is that so far
  * ahead of what has come that it is better asked for by itself? Never waits.
  */
-bool pull_is_far(struct mirror *, const struct digest *, int64_t start);
+bool pull_is_far(struct mirror *, const struct mirror_target *,
+		 const struct digest *, int64_t start);
 
 /*
  * Takes one of the few places for such parts, to be used with pull_pass and
@@ -198,8 +200,8 @@ bool pull_is_far(struct mirror *, const struct digest *, int64_t start);
  * part is waited for. Never wait.
  */
 struct flight;
-struct flight *pull_detour(struct mirror *, const struct digest *,
-			   int64_t start);
+struct flight *pull_detour(struct mirror *, const struct mirror_target *,
+			   const struct digest *, int64_t start);
 void pull_detour_end(struct flight **);
 
 /*

@@ -186,8 +186,8 @@ static int fetch_reopen(struct incoming *incoming, struct err *e)
 {
 	struct meta_session wanted = incoming->session;
 
-	if (meta_session_find_fetch(incoming->store->meta, &wanted.digest,
-				    &incoming->session, e) < 0)
+	if (meta_session_find_fetch(incoming->store->meta, &wanted.repository,
+				    &wanted.digest, &incoming->session, e) < 0)
 		return e->kind == ERR_BLOB_UNKNOWN ? 0 : -1;
 	incoming->session.repository = wanted.repository;
 	incoming->session.size = wanted.size;

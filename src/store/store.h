@@ -122,9 +122,10 @@ int incoming_resume_upload(struct store *, const struct repository *,
 
 /*
  * A fetch of `digest` for an upstream repository; goes on where a restart
- * stopped it. `size` in bytes, or -1: more than that is ERR_CORRUPT. The
- * caller makes sure that there is only one at a time. ERR_NO_SPACE: neither
- * is there room for it nor can any be made.
+ * stopped one from the same upstream. `size` in bytes, or -1: more than that
+ * is ERR_CORRUPT. The caller makes sure that there is only one at a time from
+ * each upstream. ERR_NO_SPACE: neither is there room for it nor can any be
+ * made.
  */
 int incoming_open_fetch(struct store *, const struct repository *,
 			const struct digest *, int64_t size,

@@ -159,6 +159,35 @@ static void a_fetch_goes_on_after_a_restart(void **state)
 	assert_true(lab_has(lab, upstream("nginx"), text));
 }
 
+static int64_t begun_from(struct lab *lab, const char *upstream_name)
+{
+	struct repository there = upstream("nginx");
+	struct digest digest = digest_of(big_text(lab));
+	struct incoming *incoming;
+	struct err e;
+
+	strcpy(there.upstream, upstream_name);
+	OK(incoming_open_fetch(lab->store, &there, &digest, BIG, &incoming, &e),
+	   e);
+	int64_t length = incoming_length(incoming);
+	if (length == 0)
+		more(incoming, big_text(lab), BIG / 2);
+	incoming_leave(&incoming);
+	return length;
+}
+
+/* Its bytes may be wrong, and are its own affair until they are verified. */
+static void what_one_upstream_left_another_does_not_go_on_with(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_open(lab);
+	assert_int_equal(begun_from(lab, "docker.io"), 0);
+	assert_int_equal(begun_from(lab, "ghcr.io"), 0);
+	assert_int_equal(begun_from(lab, "docker.io"), BIG / 2);
+	assert_int_equal(begun_from(lab, "ghcr.io"), BIG / 2);
+}
+
 static void a_fetch_of_which_nothing_came_leaves_nothing(void **state)
 {
 	struct lab *lab = *state;
@@ -350,6 +379,7 @@ int main(void)
 		LAB_TEST(wrong_bytes_are_never_whole),
 		LAB_TEST(more_than_was_said_is_refused),
 		LAB_TEST(a_fetch_goes_on_after_a_restart),
+		LAB_TEST(what_one_upstream_left_another_does_not_go_on_with),
 		LAB_TEST(a_fetch_of_which_nothing_came_leaves_nothing),
 		LAB_TEST(a_fetch_that_begins_anew_does_not_hurt_its_readers),
 		LAB_TEST(what_a_crash_left_is_tidied_at_the_start),

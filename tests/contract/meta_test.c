@@ -503,10 +503,13 @@ static void a_fetch_is_found_by_its_digest(void **state)
 	struct err e;
 
 	lab_open(lab);
-	FAILS(meta_session_find_fetch(lab->meta, &session.digest, &found, &e),
+	FAILS(meta_session_find_fetch(lab->meta, &session.repository,
+				      &session.digest, &found, &e),
 	      e, ERR_BLOB_UNKNOWN);
 	OK(meta_session_put(lab->meta, &session, &e), e);
-	OK(meta_session_find_fetch(lab->meta, &session.digest, &found, &e), e);
+	OK(meta_session_find_fetch(lab->meta, &session.repository,
+				   &session.digest, &found, &e),
+	   e);
 	assert_int_equal(found.id, session.id);
 	assert_int_equal(found.size, 5);
 	assert_string_equal(found.repository.upstream, "docker.io");

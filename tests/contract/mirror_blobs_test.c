@@ -160,16 +160,29 @@ static void not_even_what_a_manifest_names(void **state)
 	assert_int_equal(pull_bytes(lab, &length), GROWING_WHOLE);
 }
 
-/* Its first address never says a word, and the second one none of a blob. */
-static void speak_slowly(struct lab *lab)
+/* From now on docker.io is there, and waited for as long as in earnest. */
+static void move_hub(struct lab *lab, const char *const *urls, size_t count)
 {
-	const char *urls[] = { fake_url(lab->other), fake_url(lab->server) };
 	struct upstream_options options = {
 		.name = "docker.io",
 		.urls = urls,
-		.url_count = array_size(urls),
+		.url_count = count,
 	};
-	struct upstream *slow;
+	struct upstream *moved;
+	struct err e;
+
+	assert_int_equal(upstream_open(&options, &moved, &e), 0);
+	mirror_replace(lab->mirror, 0, moved);
+	upstream_close(&moved);
+}
+
+/* The first address never says a word, and the second one none of a blob. */
+static void whatever_is_asked_before_the_client_is_told_in_time(void **state)
+{
+	struct lab *lab = *state;
+	const char *urls[] = { fake_url(lab->other), fake_url(lab->server) };
+	struct mirror_target target = hub("library/app", false);
+	struct blob_view view;
 	struct err e;
 
 	for (int i = 0; i < 2; i++)
@@ -177,62 +190,95 @@ static void speak_slowly(struct lab *lab)
 	fake_answer(lab->server, FAKE_KEEP,
 		    "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", BLOB_SIZE);
 	fake_answer(lab->server, FAKE_SILENCE, "HTTP/1.1 ");
-	assert_int_equal(upstream_open(&options, &slow, &e), 0);
-	mirror_replace(lab->mirror, 0, slow);
-	upstream_close(&slow);
-}
-
-static void whatever_is_asked_before_the_client_is_told_in_time(void **state)
-{
-	struct lab *lab = *state;
-	struct mirror_target target = hub("library/app", false);
-	struct blob_view view;
-	struct err e;
-
-	speak_slowly(lab);
+	move_hub(lab, urls, array_size(urls));
 	assert_int_equal(
 		pull_blob(lab->mirror, &target, &lab->digest, &view, &e), -1);
 	assert_int_equal(e.kind, ERR_TIMEOUT);
 	assert_non_null(strstr(e.message, "has not answered for 10 s"));
 }
 
-/* docker.io is slow to say no, and ghcr.io has it. */
-static void ask_ghcr(void *arg)
+static void pull_whole(struct lab *lab, const struct mirror_target *target)
 {
-	struct lab *lab = arg;
-	struct mirror_target target = ghcr("team/app");
 	struct blob_view view;
 	int64_t length;
 	struct err e;
 
-	fake_wait(lab->server, 3);
-	assert_int_equal(
-		pull_blob(lab->mirror, &target, &lab->digest, &view, &e), 0);
+	if (pull_blob(lab->mirror, target, &lab->digest, &view, &e) < 0)
+		fail_msg("%s", e.message);
 	assert_int_equal(read_view(lab, &view, &length), GROWING_WHOLE);
 	assert_int_equal(length, BLOB_SIZE);
 	blob_view_close(&view);
 }
 
-static void one_upstream_s_failure_is_not_another_s(void **state)
+static void answer_blob_head_at(struct fake_server *server)
+{
+	fake_answer(server, FAKE_KEEP,
+		    "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", BLOB_SIZE);
+}
+
+/* Its own repository has the blob, and the other one is slow to say no. */
+static void pull_other(void *arg)
+{
+	struct lab *lab = arg;
+	struct mirror_target target = hub("library/other", false);
+
+	fake_wait(lab->server, 3);
+	pull_whole(lab, &target);
+}
+
+static void one_repository_s_failure_is_not_another_s(void **state)
 {
 	struct lab *lab = *state;
-	struct mirror_target target = hub("library/app", false);
 	struct thread other;
-	struct blob_view view;
-	struct err e;
 
 	cache_image(lab);
 	fake_answer(lab->server, FAKE_SILENCE, "HTTP/1.1 ");
-	fake_answer(lab->other, FAKE_KEEP,
-		    "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", BLOB_SIZE);
+	answer_blob_head_at(lab->server);
+	answer_blob(lab, lab->blob);
+	thread_start(&other, "other", pull_other, lab);
+	assert_int_equal(pull_blob_in_vain(lab), ERR_TIMEOUT);
+	thread_join(&other);
+	assert_int_equal(fake_request_count(lab->server), 5);
+}
+
+static void pull_in_vain(void *arg)
+{
+	assert_int_not_equal(pull_blob_in_vain(arg), ERR_NONE);
+}
+
+static bool is_asked(struct lab *lab, const char *upstream)
+{
+	struct mirror_transfer transfers[4];
+	size_t count =
+		mirror_transfers(lab->mirror, transfers, array_size(transfers));
+
+	while (count-- > 0)
+		if (strcmp(transfers[count].repository.upstream, upstream) == 0)
+			return true;
+	return false;
+}
+
+static void a_silent_upstream_holds_up_no_other_s_blob(void **state)
+{
+	struct lab *lab = *state;
+	const char *urls[] = { fake_url(lab->server) };
+	struct mirror_target target = ghcr("team/app");
+	struct thread client;
+
+	cache_image(lab);
+	move_hub(lab, urls, array_size(urls));
+	fake_answer(lab->server, FAKE_SILENCE, "HTTP/1.1 ");
+	thread_start(&client, "client", pull_in_vain, lab);
+	fake_wait(lab->server, 3);
+
+	answer_blob_head_at(lab->other);
 	fake_answer(lab->other, FAKE_KEEP,
 		    "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%.*s",
 		    BLOB_SIZE, BLOB_SIZE, lab->blob);
-	thread_start(&other, "ghcr", ask_ghcr, lab);
-	assert_int_equal(
-		pull_blob(lab->mirror, &target, &lab->digest, &view, &e), -1);
-	thread_join(&other);
-	assert_int_equal(fake_request_count(lab->other), 2);
+	pull_whole(lab, &target);
+	assert_true(is_asked(lab, "docker.io"));
+	mirror_stop(lab->mirror);
+	thread_join(&client);
 }
 
 static void the_head_of_a_bare_unknown_blob_asks_nobody(void **state)
@@ -277,7 +323,8 @@ int main(void)
 		promise(what_upstream_lacks_is_not_asked_for_at_once_again),
 		promise(not_even_what_a_manifest_names),
 		promise(whatever_is_asked_before_the_client_is_told_in_time),
-		promise(one_upstream_s_failure_is_not_another_s),
+		promise(one_repository_s_failure_is_not_another_s),
+		promise(a_silent_upstream_holds_up_no_other_s_blob),
 		promise(the_head_of_a_bare_unknown_blob_asks_nobody),
 		promise(a_size_is_known_from_the_manifest),
 	};
