@@ -64,6 +64,7 @@ static struct flight_plan plan_of(const struct look *look,
 		.repository = look->repository,
 		.reference = reference_to_digest(digest),
 		.size = size,
+		.known = -1,
 		.reason = "prefetch",
 	};
 }

@@ -39,8 +39,9 @@ struct flight_plan {
 	struct repository repository;
 	struct reference reference;
 	int64_t size;	    /* of a blob, bytes */
-	int64_t known;	    /* a tag or a list that was confirmed later than
-			       this will do: wall clock, s */
+	int64_t known;	    /* a manifest or a list that was confirmed later
+			       than this will do: wall clock, s; -1: whatever
+			       is here, of a digest always 0 */
 	const char *reason; /* for the log: "miss"; static */
 	const char *via;    /* Via of whoever asks, or null */
 };

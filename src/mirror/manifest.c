@@ -59,6 +59,7 @@ static struct flight_plan plan_manifest(const struct mirror *mirror,
 		.upstream = mirror_upstream_of(mirror, &target->repository),
 		.repository = target->repository,
 		.reference = *reference,
+		.known = -1,
 		.reason = "miss",
 		.via = target->via,
 	};
@@ -349,20 +350,16 @@ static int64_t checked(const struct flight *flight)
  * A tag is asked for by HEAD, which registries do not count against a limit;
  * only what is not here yet is fetched, by its digest.
  */
-static int fly(struct flight *flight, struct err *e)
+static int fly(struct flight *flight, bool is_here, struct err *e)
 {
 	const struct flight_plan *plan = &flight->plan;
 	const struct reference *reference = &plan->reference;
 	struct meta *meta = store_meta(flight->mirror->store);
 	struct upstream_question question = flight_question(flight);
-	int64_t here = checked(flight);
 	struct digest digest;
 
-	/* A flight may have ended between a look and a join. */
-	if (reference->kind == REFERENCE_TAG && here > plan->known)
-		return 0;
 	/* What is here is asked for when its blobs are not. */
-	if (reference->kind == REFERENCE_DIGEST && here < 0)
+	if (reference->kind == REFERENCE_DIGEST && !is_here)
 		return fetch(flight, &reference->digest, NULL, e);
 	if (upstream_head_manifest(flight->upstream, &question, reference,
 				   &digest, e) < 0)
@@ -382,7 +379,12 @@ int fly_manifest(struct flight *flight, struct err *e)
 {
 	struct mirror *mirror = flight->mirror;
 	struct crew *crew = mirror_crew_of(mirror, flight->plan.upstream);
-	int failed = fly(flight, e);
+	int64_t here = checked(flight);
+
+	/* A flight may have ended between a look and a join. */
+	if (here > flight->plan.known)
+		return 0;
+	int failed = fly(flight, here >= 0, e);
 
 	crew->dark = failed &&
 		     (e->kind == ERR_UNAVAILABLE || e->kind == ERR_TIMEOUT);

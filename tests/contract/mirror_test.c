@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
+#include "mirror/flight.h"
 #include "mirror_lab.h"
 #include "oci/hash.h"
 
@@ -42,6 +43,34 @@ static void what_came_since_the_peek_is_not_asked_for_again(void **state)
 	pull(lab, "1", &view);
 	assert_true(span_is(view.bytes, image(lab, "1")));
 	assert_false(view.warning.at);
+	assert_int_equal(fake_request_count(lab->server), 2);
+}
+
+/* Whoever finds nothing may join only when a flight before has ended. */
+static void nor_is_what_came_before_a_flight_began(void **state)
+{
+	struct lab *lab = *state;
+	struct digest digest = hash_of(DIGEST_SHA256, span_of(image(lab, "1")));
+	struct reference references[] = { tag("1"),
+					  reference_to_digest(&digest) };
+	struct flight_plan plan = {
+		.kind = FLIGHT_MANIFEST,
+		.upstream = &lab->entries[0],
+		.repository = hub("library/app", false).repository,
+		.known = -1,
+		.reason = "miss",
+	};
+	struct meta_manifest found;
+	struct err e;
+
+	cache_image(lab);
+	for (size_t i = 0; i < array_size(references); i++) {
+		plan.reference = references[i];
+		assert_int_equal(flight_manifest(lab->mirror, &plan, 10000,
+						 lab->arena, &found, &e),
+				 0);
+		assert_true(span_is(found.bytes, image(lab, "1")));
+	}
 	assert_int_equal(fake_request_count(lab->server), 2);
 }
 
@@ -356,6 +385,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		promise(a_tag_is_not_asked_for_within_its_lifetime),
 		promise(what_came_since_the_peek_is_not_asked_for_again),
+		promise(nor_is_what_came_before_a_flight_began),
 		promise(past_its_lifetime_one_head_decides),
 		promise(a_tag_lives_longer_when_little_may_be_asked),
 		promise(another_upstream_is_asked_from_now_on),
