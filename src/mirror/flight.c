@@ -380,6 +380,8 @@ int flight_refused(struct err *e, enum err_kind unknown)
 {
 	if (e->kind == ERR_DENIED)
 		e->kind = unknown;
+	if (e->kind == ERR_CORRUPT) /* what it sent is not what it said */
+		e->kind = ERR_UPSTREAM;
 	if (e->kind == ERR_CLOSED) /* we are about to end */
 		e->kind = ERR_UNAVAILABLE;
 	return -1;

@@ -220,8 +220,9 @@ struct span stale_warning(int64_t checked, const struct err *why,
 			  struct arena *);
 
 /*
- * What a refusal by upstream means to our client: engines stop for good at a
- * 401 or 403, so whatever upstream does not let us have is unknown.
+ * What a failure of upstream means to our client: engines stop for good at a
+ * 401 or 403, so whatever upstream does not let us have is unknown. That its
+ * bytes are wrong is no damage here.
  */
 int flight_refused(struct err *, enum err_kind unknown);
 /* ERR_TIMEOUT: it has not come for so long. */

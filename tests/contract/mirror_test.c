@@ -336,6 +336,15 @@ static void what_upstream_keeps_from_us_is_unknown(void **state)
 	assert_int_equal(e.kind, ERR_MANIFEST_UNKNOWN);
 }
 
+static void wrong_bytes_are_the_fault_of_upstream(void **state)
+{
+	struct lab *lab = *state;
+
+	answer_head(lab, image(lab, "1"));
+	answer_get(lab, image(lab, "2"));
+	assert_int_equal(pull_in_vain(lab, "1"), ERR_UPSTREAM);
+}
+
 static void ask_in_vain(void *arg)
 {
 	struct lab *lab = arg;
@@ -398,6 +407,7 @@ int main(void)
 		promise(or_it_is_forgotten),
 		promise(a_silent_upstream_holds_up_no_other),
 		promise(what_upstream_keeps_from_us_is_unknown),
+		promise(wrong_bytes_are_the_fault_of_upstream),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
