@@ -61,7 +61,11 @@ static int adopt_blob(const struct adoption *a, const struct digest *digest,
 		return -1;
 	if (fetch(a, digest, e) < 0)
 		return -1;
-	return mount(a, digest, e);
+	if (mount(a, digest, e) == 0)
+		return 0;
+	if (e->kind != ERR_NOT_HERE)
+		return -1;
+	return err_set(e, ERR_NO_SPACE, "it came, and the cache has no room");
 }
 
 static int adopt_named(const struct adoption *, const struct manifest *,

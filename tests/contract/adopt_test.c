@@ -89,6 +89,18 @@ static void what_cannot_be_fetched_fails_the_push(void **state)
 	assert_false(is_pushed(lab));
 }
 
+static void what_is_not_kept_cannot_be_relied_on(void **state)
+{
+	static const struct store_cache small = { .limit = BLOB_SIZE - 1 };
+	struct lab *lab = *state;
+
+	store_cache(lab->store, &small);
+	cache_image(lab);
+	answer_blob(lab, lab->blob);
+	assert_int_equal(push(lab, image(lab, "mine")), ERR_NO_SPACE);
+	assert_false(is_pushed(lab));
+}
+
 static void nobody_hears_of_what_was_never_seen(void **state)
 {
 	struct lab *lab = *state;
@@ -134,6 +146,7 @@ int main(void)
 		promise(what_is_cached_becomes_pushed),
 		promise(what_was_only_named_is_fetched),
 		promise(what_cannot_be_fetched_fails_the_push),
+		promise(what_is_not_kept_cannot_be_relied_on),
 		promise(nobody_hears_of_what_was_never_seen),
 		promise(an_index_brings_its_images),
 	};
