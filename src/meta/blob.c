@@ -1,6 +1,7 @@
 /*
  * Blobs that are here, and who sees them. A repository sees what it links; an
- * upstream one also what its cached manifests name.
+ * upstream one also what its cached images name as theirs. What they name as
+ * lying elsewhere, or an index names, a registry takes from anybody unseen.
  */
 #include "meta/inside.h"
 
@@ -65,10 +66,11 @@ static int named_find(struct db *db, const struct repository *repository,
 		" COALESCE(blob.damage, 0)"
 		" FROM repository"
 		" JOIN named ON named.repository = repository.id"
+		" JOIN manifest ON manifest.id = named.manifest"
 		" LEFT JOIN blob ON blob.digest = named.digest"
 		" WHERE repository.upstream = $1 AND repository.name = $2"
-		" AND named.digest = $3 AND named.kind < 3"
-		" LIMIT 1",
+		" AND named.digest = $3 AND named.kind = 1"
+		" AND manifest.media_type NOT IN" INDEX_TYPES " LIMIT 1",
 		DB_ARGS(db_text(repository->upstream),
 			db_text(repository->name.s), db_digest(digest)),
 		&row, e);

@@ -7,6 +7,11 @@
 #include "meta/db.h"
 #include "meta/meta.h"
 
+/* manifest.media_type of those that may name whatever there is not. */
+#define INDEX_TYPES                                    \
+	" ('application/vnd.oci.image.index.v1+json'," \
+	"  'application/vnd.docker.distribution.manifest.list.v2+json')"
+
 /* -------------------------------------------------- what was read lately */
 
 #define RECENT_PLACES 64

@@ -275,9 +275,7 @@ int meta_leaf_lacks(struct meta *meta, const struct meta_leaf *leaf,
 		"SELECT named.digest FROM named"
 		" JOIN manifest ON manifest.id = named.manifest"
 		" WHERE named.manifest = $1 AND named.digest > $2"
-		" AND named.kind = 1 AND manifest.media_type NOT IN"
-		" ('application/vnd.oci.image.index.v1+json',"
-		"  'application/vnd.docker.distribution.manifest.list.v2+json')"
+		" AND named.kind = 1 AND manifest.media_type NOT IN" INDEX_TYPES
 		" AND NOT EXISTS (SELECT 1 FROM link"
 		"  WHERE link.digest = named.digest"
 		"  AND link.repository = named.repository)"

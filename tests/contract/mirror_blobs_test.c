@@ -108,6 +108,64 @@ static void what_no_manifest_names_is_asked_for_first(void **state)
 	assert_int_equal(fake_request_count(lab->server), 5);
 }
 
+/* Anybody may push these, of whatever digest he has heard. */
+static const struct {
+	const char *type;
+	const char *text; /* as far as the digest */
+} naming[] = {
+	{ "application/vnd.oci.image.manifest.v1+json",
+	  "\"config\":{\"mediaType\":"
+	  "\"application/vnd.oci.image.config.v1+json\",\"size\":2,\"digest\":"
+	  "\"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61c"
+	  "aaff8a\"},\"layers\":[{\"mediaType\":"
+	  "\"application/vnd.oci.image.layer.nondistributable.v1.tar\"" },
+	{ "application/vnd.oci.image.index.v1+json",
+	  "\"manifests\":[{\"mediaType\":\"text/plain\"" },
+};
+
+/* ghcr.io/team/app by that tag; it names the lab's blob in passing. */
+static void pull_naming(struct lab *lab, size_t row, const char *tag_name)
+{
+	struct mirror_target target = ghcr("team/app");
+	struct reference reference = tag(tag_name);
+	const char *text =
+		arena_printf(lab->arena,
+			     "{\"schemaVersion\":2,\"mediaType\":\"%s\",%s,"
+			     "\"digest\":\"%s\",\"size\":%d}]}",
+			     naming[row].type, naming[row].text,
+			     digest_text(&lab->digest).s, BLOB_SIZE);
+	struct manifest_view view;
+	struct err e;
+
+	answer_head_at(lab->other, text);
+	fake_answer(lab->other, FAKE_KEEP,
+		    "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n"
+		    "Content-Type: %s\r\n\r\n%s",
+		    strlen(text), naming[row].type, text);
+	if (pull_manifest(lab->mirror, &target, &reference, lab->arena, &view,
+			  &e) < 0)
+		fail_msg("%s", e.message);
+}
+
+static void what_is_named_in_passing_is_not_given_out_for_it(void **state)
+{
+	struct lab *lab = *state;
+	struct mirror_target target = ghcr("team/app");
+	struct blob_view view;
+	struct err e;
+
+	cache_whole_image(lab);
+	for (size_t i = 0; i < array_size(naming); i++) {
+		pull_naming(lab, i, i ? "2" : "1");
+		answer_refusal_at(lab->other, "404 Not Found");
+		assert_int_equal(pull_blob(lab->mirror, &target, &lab->digest,
+					   &view, &e),
+				 -1);
+		assert_int_equal(e.kind, ERR_BLOB_UNKNOWN);
+	}
+	assert_int_equal(fake_request_count(lab->other), 6);
+}
+
 static enum err_kind pull_blob_in_vain(struct lab *lab)
 {
 	struct mirror_target target = hub("library/app", false);
@@ -320,6 +378,7 @@ int main(void)
 		promise(wrong_bytes_are_never_whole_and_never_kept),
 		promise(what_was_all_here_at_a_crash_is_not_fetched_again),
 		promise(what_no_manifest_names_is_asked_for_first),
+		promise(what_is_named_in_passing_is_not_given_out_for_it),
 		promise(what_upstream_lacks_is_not_asked_for_at_once_again),
 		promise(not_even_what_a_manifest_names),
 		promise(whatever_is_asked_before_the_client_is_told_in_time),

@@ -196,10 +196,15 @@ void answer_blob(struct lab *lab, const char *bytes)
 		    BLOB_SIZE, BLOB_SIZE, bytes);
 }
 
+void answer_refusal_at(struct fake_server *server, const char *status)
+{
+	fake_answer(server, FAKE_KEEP,
+		    "HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n", status);
+}
+
 void answer_refusal(struct lab *lab, const char *status)
 {
-	fake_answer(lab->server, FAKE_KEEP,
-		    "HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n", status);
+	answer_refusal_at(lab->server, status);
 }
 
 void pull(struct lab *lab, const char *tag_name, struct manifest_view *out)

@@ -52,6 +52,7 @@ void answer_head_at(struct fake_server *, const char *manifest);
 void answer_get_at(struct fake_server *, const char *manifest);
 void answer_blob(struct lab *, const char *bytes);
 void answer_refusal(struct lab *, const char *status);
+void answer_refusal_at(struct fake_server *, const char *status);
 
 /* docker.io/library/app by that tag. */
 void pull(struct lab *, const char *tag_name, struct manifest_view *out);
