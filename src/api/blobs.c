@@ -190,6 +190,14 @@ static void blob_get_pull(struct call *call)
 	blob_view_close(&view);
 }
 
+static bool is_far(const struct call *call, const struct blob_view *view)
+{
+	int64_t start = part_awaited(call, view);
+
+	return start >= 0 && pull_is_far(call->api->mirror, &call->target,
+					 &call->digest, start);
+}
+
 /* It is here, or on its way, and nobody has to wait for the answer's head. */
 static bool blob_at_hand(struct call *call, struct blob_view *out,
 			 struct err *e)
@@ -198,13 +206,16 @@ static bool blob_at_hand(struct call *call, struct blob_view *out,
 			   e) < 0)
 		return false;
 
-	int64_t start = part_awaited(call, out);
-	if (start < 0 || !pull_is_far(call->api->mirror, &call->target,
-				      &call->digest, start))
-		return true;
-	blob_view_close(out);
-	err_set(e, ERR_NOT_HERE, "upstream has to be asked for that part");
-	return false;
+	if (is_far(call, out)) {
+		blob_view_close(out);
+		err_set(e, ERR_NOT_HERE,
+			"upstream has to be asked for that part");
+		return false;
+	}
+	if (out->growing)
+		mirror_count(call->api->mirror, &call->target.repository,
+			     EACH_JOINS, 1);
+	return true;
 }
 
 static void blob_tell(struct call *call, int64_t size)

@@ -56,7 +56,6 @@ int pull_peek_blob(struct mirror *mirror, const struct mirror_target *target,
 	struct growing *growing = flight_peek_blob(mirror, repository, digest);
 	if (!growing)
 		return -1;
-	mirror_count(mirror, repository, EACH_JOINS, 1);
 	view_growing(growing, out);
 	return 0;
 }

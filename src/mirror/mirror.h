@@ -164,7 +164,8 @@ void blob_view_close(struct blob_view *);
 
 /*
  * ERR_NOT_HERE: ask pull_blob, on a worker.
- * ERR_BLOB_UNKNOWN.
+ * ERR_BLOB_UNKNOWN. What still grows is not counted as joined before the caller
+ * has decided to wait for it.
  */
 int pull_peek_blob(struct mirror *, const struct mirror_target *,
 		   const struct digest *, struct blob_view *out, struct err *)
