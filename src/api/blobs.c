@@ -218,6 +218,21 @@ static bool blob_at_hand(struct call *call, struct blob_view *out,
 	return true;
 }
 
+/* See pull_blob_size: what a push asks first is answered from here. */
+static bool asks_upstream(const struct call *call)
+{
+	bool looks = call->request->method == METHOD_HEAD;
+
+	return !repository_is_local(&call->target.repository) &&
+	       !(looks && call->target.bare);
+}
+
+/* Who waits for no upstream does not wait for those who do. */
+static enum http_lane lane_of(const struct call *call)
+{
+	return asks_upstream(call) ? LANE_READ : LANE_WRITE;
+}
+
 static void blob_tell(struct call *call, int64_t size)
 {
 	if (blob_withheld(call))
@@ -265,7 +280,7 @@ static void blob_head(struct call *call)
 		return blob_tell(call, size);
 	if (e.kind != ERR_NOT_HERE)
 		return fail(call, &e);
-	call_later(call, LANE_READ, blob_head_pull);
+	call_later(call, lane_of(call), blob_head_pull);
 }
 
 void blob_get(struct call *call)
@@ -281,7 +296,7 @@ void blob_get(struct call *call)
 	}
 	if (e.kind != ERR_NOT_HERE)
 		return fail(call, &e);
-	call_later(call, LANE_READ, blob_get_pull);
+	call_later(call, lane_of(call), blob_get_pull);
 }
 
 void blob_unlink(struct call *call)

@@ -51,7 +51,8 @@ void manifest_get(struct call *call)
 		return manifest_answer(call, &view);
 	if (e.kind != ERR_NOT_HERE)
 		return fail(call, &e);
-	call_later(call, LANE_READ, manifest_get_pull);
+	call_later(call, view.bytes.at ? LANE_RENEW : LANE_READ,
+		   manifest_get_pull);
 }
 
 /* Content-Type without its parameters. */

@@ -156,5 +156,6 @@ void referrers_get(struct call *call)
 		return referrers_listed(call, &view);
 	if (e.kind != ERR_NOT_HERE)
 		return fail(call, &e);
-	call_later(call, LANE_READ, referrers_get_pull);
+	call_later(call, view.list.checked ? LANE_RENEW : LANE_READ,
+		   referrers_get_pull);
 }

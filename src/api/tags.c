@@ -70,5 +70,6 @@ void tags_get(struct call *call)
 		return tags_listed(call, &view);
 	if (e.kind != ERR_NOT_HERE)
 		return fail(call, &e);
-	call_later(call, LANE_READ, tags_get_pull);
+	call_later(call, view.list.checked ? LANE_RENEW : LANE_READ,
+		   tags_get_pull);
 }

@@ -37,6 +37,7 @@ const char *method_text(enum method);
  */
 enum http_lane {
 	LANE_READ,   /* pulls that have to wait: a miss */
+	LANE_RENEW,  /* pulls that have an answer, and soon give it */
 	LANE_WRITE,  /* short changes, without a body to wait for */
 	LANE_UPLOAD, /* whatever has a body */
 	LANE_COUNT

@@ -37,6 +37,7 @@ static void fill_in(struct http_options *options)
 {
 	static const unsigned lanes[LANE_COUNT] = {
 		[LANE_READ] = 96,
+		[LANE_RENEW] = 32,
 		[LANE_WRITE] = 8,
 		[LANE_UPLOAD] = 64,
 	};
@@ -131,6 +132,7 @@ static void open_lanes(struct http *http)
 {
 	static const char *const names[LANE_COUNT] = {
 		[LANE_READ] = "read",
+		[LANE_RENEW] = "renew",
 		[LANE_WRITE] = "write",
 		[LANE_UPLOAD] = "upload",
 	};

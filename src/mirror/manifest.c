@@ -116,12 +116,14 @@ int pull_peek_manifest(struct mirror *mirror,
 {
 	struct meta_manifest found;
 
+	out->bytes = SPAN_NONE;
 	if (meta_manifest_peek(store_meta(mirror->store), &target->repository,
 			       reference, arena, &found, e) < 0) {
 		if (e->kind != ERR_MANIFEST_UNKNOWN)
 			return -1;
 		return look_further(mirror, target, reference, e);
 	}
+	out->bytes = found.bytes;
 	if (!is_fresh(mirror, target, reference, found.checked))
 		return err_set(e, ERR_NOT_HERE, "the tag's lifetime is over");
 	if (!is_of_use(mirror, target, &found))

@@ -254,7 +254,8 @@ struct manifest_view {
 /*
  * ERR_NOT_HERE: not here, a tag past its lifetime, or nothing of what it names
  * is here and upstream was not heard of for `patience_ms`: ask pull_manifest,
- * on a worker. ERR_MANIFEST_UNKNOWN.
+ * on a worker. If it is here, `out->bytes` says so, and that takes no longer
+ * than `patience_ms`. ERR_MANIFEST_UNKNOWN.
  */
 int pull_peek_manifest(struct mirror *, const struct mirror_target *,
 		       const struct reference *, struct arena *,
@@ -284,7 +285,7 @@ void list_view_close(struct list_view *);
 /*
  * All of a list of an upstream's repository: of its tags, or, with a subject,
  * of what refers to that. ERR_NOT_HERE: not here, or past the lifetime of a
- * tag: ask pull_list, on a worker.
+ * tag: ask pull_list, on a worker. If it is here, `checked` says so, likewise.
  */
 int pull_peek_list(struct mirror *, const struct mirror_target *,
 		   const struct digest *subject, struct list_view *out,

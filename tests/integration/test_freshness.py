@@ -1,13 +1,16 @@
 """How old an answer may be, what it waits for, and when there is none."""
 
+import select
 import socket
 import time
 
 import pytest
 
+from lab.content import digest_of
 from lab.images import OCI, OCI_INDEX, Blob, Manifest, descriptor, encode
 from lab.integrity import keeps
 from lab.ports import free_port
+from lab.pusher import CONFIG, push_small
 from lab.registry import sanitized
 from lab.waiting import wait_until
 
@@ -93,6 +96,34 @@ def test_a_black_hole_costs_its_patience_once(start_registry, upstream,
           f"at most {later[-1] * 1000:.0f} ms")
     assert 0.9 < first < 5          # the machine may be busy
     assert later[15] < 0.1 * SLOW
+
+
+def test_who_waits_for_a_black_hole_is_in_nobodys_way(start_registry, upstream,
+                                                      black_hole):
+    image = upstream.add_small_image("library/app")
+    registry = start_registry({"docker.io": upstream.url}, options={
+        "docker.io": {"tag_lifetime": "0s"}}, arguments=["--drain=0s"])
+    pull(registry, image)
+    push_small(registry, "team/app")
+    mine = f"/v2/team/app/blobs/{digest_of(CONFIG)}"
+    unknown = f"/v2/team/new/blobs/{digest_of(b'new')}"
+    point_at(registry, upstream, black_hole)
+
+    waiting = [registry.connect() for _ in range(100)]
+    for number, wire in enumerate(waiting):
+        wire.send(b"GET /v2/library/app/manifests/no%d HTTP/1.1\r\n"
+                  b"Host: a\r\n\r\n" % number)
+    # So many threads wait for misses, and four are in the queue behind them.
+    wait_until(lambda: registry.metrics()[
+        'private_registry_mirror_misses_total{upstream="docker.io"}'] == 96,
+        "misses to wait")
+    answer = manifest(registry)
+    assert answer.body == image.manifest.body and answer["Warning"]
+    assert registry.ask("HEAD", mine).status == 200
+    assert registry.ask("HEAD", unknown).status == 404
+    assert not select.select([wire.socket for wire in waiting], [], [], 0)[0]
+    for wire in waiting:
+        wire.close()
 
 
 def test_a_warm_tag_asks_for_nothing_and_an_old_one_for_a_head(start_registry,
