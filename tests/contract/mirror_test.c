@@ -100,6 +100,26 @@ static void past_its_lifetime_one_head_decides(void **state)
 	assert_true(span_is(view.bytes, image(lab, "2")));
 }
 
+static void upstream_is_told_every_kind_that_there_is(void **state)
+{
+	static const char *const kinds[] = {
+		"application/vnd.oci.image.index.v1+json",
+		"application/vnd.oci.image.manifest.v1+json",
+		"application/vnd.docker.distribution.manifest.list.v2+json",
+		"application/vnd.docker.distribution.manifest.v2+json",
+	};
+	struct lab *lab = *state;
+
+	cache_image(lab); /* by a HEAD and a GET */
+	for (size_t i = 0; i < 2 * array_size(kinds); i++) {
+		const char *accept =
+			strstr(fake_request(lab->server, i % 2), "\nAccept: ");
+
+		assert_non_null(accept);
+		assert_non_null(strstr(accept, kinds[i / 2]));
+	}
+}
+
 static bool is_asked_again(struct lab *lab, const struct mirror_target *target)
 {
 	struct reference one = tag("1");
@@ -396,6 +416,7 @@ int main(void)
 		promise(what_came_since_the_peek_is_not_asked_for_again),
 		promise(nor_is_what_came_before_a_flight_began),
 		promise(past_its_lifetime_one_head_decides),
+		promise(upstream_is_told_every_kind_that_there_is),
 		promise(a_tag_lives_longer_when_little_may_be_asked),
 		promise(another_upstream_is_asked_from_now_on),
 		promise(whatever_upstream_says_what_is_here_is_served),
