@@ -176,7 +176,9 @@ static int ask(struct mirror *mirror, const struct flight_plan *plan,
 	case FLIGHT_FAILED:
 		return -1;
 	default:
-		mirror_crew_of(mirror, plan->upstream)->dark = true;
+		/* Who hardly waited, since it was dark, knows nothing new. */
+		if (patience_ms != DARK_MS)
+			mirror_crew_of(mirror, plan->upstream)->dark = true;
 		return flight_late(plan, patience_ms, e);
 	}
 }

@@ -218,22 +218,6 @@ static void not_even_what_a_manifest_names(void **state)
 	assert_int_equal(pull_bytes(lab, &length), GROWING_WHOLE);
 }
 
-/* From now on docker.io is there, and waited for as long as in earnest. */
-static void move_hub(struct lab *lab, const char *const *urls, size_t count)
-{
-	struct upstream_options options = {
-		.name = "docker.io",
-		.urls = urls,
-		.url_count = count,
-	};
-	struct upstream *moved;
-	struct err e;
-
-	assert_int_equal(upstream_open(&options, &moved, &e), 0);
-	mirror_replace(lab->mirror, 0, moved);
-	upstream_close(&moved);
-}
-
 /* The first address never says a word, and the second one none of a blob. */
 static void whatever_is_asked_before_the_client_is_told_in_time(void **state)
 {

@@ -35,6 +35,21 @@ struct upstream *upstream_at(const char *name, const struct fake_server *server)
 	return upstream;
 }
 
+void move_hub(struct lab *lab, const char *const *urls, size_t count)
+{
+	struct upstream_options options = {
+		.name = "docker.io",
+		.urls = urls,
+		.url_count = count,
+	};
+	struct upstream *moved;
+	struct err e;
+
+	assert_int_equal(upstream_open(&options, &moved, &e), 0);
+	mirror_replace(lab->mirror, 0, moved);
+	upstream_close(&moved);
+}
+
 static struct mirror_upstream mirrored(const char *name,
 				       const struct fake_server *server)
 {

@@ -39,6 +39,9 @@ struct reference tag(const char *name);
 /* Another one of that name, which asks there. To be closed. */
 struct upstream *upstream_at(const char *name, const struct fake_server *);
 
+/* From now on docker.io is there, and waited for as long as in earnest. */
+void move_hub(struct lab *, const char *const *urls, size_t count);
+
 /* An image whose one blob is the lab's; other notes make other images. */
 const char *image(struct lab *, const char *note);
 

@@ -245,6 +245,50 @@ static void nobody_waits_for_one_that_was_silent_before(void **state)
 	assert_false(view.warning.at);
 }
 
+/* For how long a tag that is here waits for an answer now, ms. */
+static int64_t patience(struct lab *lab, const struct flight_plan *plan)
+{
+	struct mirror_target target = hub("library/app", false);
+
+	return mirror_patience(lab->mirror, &target, plan);
+}
+
+static void wait_in_vain(struct lab *lab, struct flight_plan *plan,
+			 const char *tag_name, int64_t patience_ms)
+{
+	struct meta_manifest found;
+	struct err e;
+
+	plan->reference = tag(tag_name);
+	fake_answer(lab->server, FAKE_SILENCE, "HTTP/1.1 200 OK\r\n");
+	assert_int_equal(flight_manifest(lab->mirror, plan, patience_ms,
+					 lab->arena, &found, &e),
+			 -1);
+	assert_int_equal(e.kind, ERR_TIMEOUT);
+}
+
+/* Or all who ask while it is about to answer would keep each other from it. */
+static void who_hardly_waited_says_nothing_of_upstream(void **state)
+{
+	struct lab *lab = *state;
+	const char *urls[] = { fake_url(lab->server) };
+	struct flight_plan plan = {
+		.kind = FLIGHT_MANIFEST,
+		.upstream = &lab->entries[0],
+		.repository = hub("library/app", false).repository,
+		.reason = "miss",
+	};
+
+	wait_in_vain(lab, &plan, "a", 10000);
+	int64_t hardly = patience(lab, &plan);
+	assert_true(hardly < rules.patience_ms);
+	move_hub(lab, urls, array_size(urls));
+	cache_image(lab); /* it answers again */
+	assert_int_equal(patience(lab, &plan), rules.patience_ms);
+	wait_in_vain(lab, &plan, "b", hardly);
+	assert_int_equal(patience(lab, &plan), rules.patience_ms);
+}
+
 static int look(struct lab *lab, const char *tag_name)
 {
 	struct mirror_target target = hub("library/app", false);
@@ -422,6 +466,7 @@ int main(void)
 		promise(whatever_upstream_says_what_is_here_is_served),
 		promise(a_silent_upstream_costs_no_more_than_the_patience),
 		promise(nobody_waits_for_one_that_was_silent_before),
+		promise(who_hardly_waited_says_nothing_of_upstream),
 		promise(what_is_not_there_is_not_asked_for_again_at_once),
 		promise(only_a_404_says_that_something_is_not_there),
 		promise(a_tag_that_is_there_no_more_is_served_on),
