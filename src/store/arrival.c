@@ -116,13 +116,16 @@ static struct span catch_up(struct incoming *incoming, struct span bytes)
 	return span_from(bytes, known);
 }
 
-static int size_check(const struct incoming *incoming, size_t more,
-		      struct err *e)
+static int size_check(struct incoming *incoming, size_t more, struct err *e)
 {
 	int64_t size = incoming->session.size;
 
-	if (!incoming->session.is_fetch || size < 0 ||
-	    (int64_t)more <= size - incoming->length)
+	if (!incoming->session.is_fetch)
+		return 0;
+	if (size < 0)
+		return cache_grow(incoming, incoming->length + (int64_t)more,
+				  e);
+	if ((int64_t)more <= size - incoming->length)
 		return 0;
 	return err_set(e, ERR_CORRUPT,
 		       "more than the %lld bytes it should have",

@@ -25,6 +25,7 @@
 #define DISK_SHARE 10 /* of a small disk, this part is kept free */
 #define YIELD ((int64_t)16 * 1024 * 1024) /* to who found the disk full */
 #define SHARE_LEAST ((int64_t)1024 * 1024)
+#define GROWTH ((int64_t)1024 * 1024) /* of what has no known end, at once */
 
 void evictor_open(struct evictor *evictor)
 {
@@ -322,6 +323,18 @@ int cache_admit(struct incoming *incoming, struct err *e)
 		fit(incoming->store, size);
 	}
 	return room_take(incoming, e);
+}
+
+/* Nothing was set aside for it, so it asks in time. */
+int cache_grow(struct incoming *incoming, int64_t length, struct err *e)
+{
+	incoming->granted = most(incoming->granted, incoming->length);
+	while (incoming->granted < length) {
+		if (floor_keep(incoming->store, GROWTH, e) < 0)
+			return -1;
+		incoming->granted += GROWTH;
+	}
+	return 0;
 }
 
 void cache_dismiss(struct incoming *incoming)

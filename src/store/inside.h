@@ -26,6 +26,7 @@ struct incoming {
 	struct hasher *hasher;		 /* null: not open yet */
 	struct growing *growing;	 /* of a fetch */
 	int64_t expected; /* bytes that the cache will have of it */
+	int64_t granted;  /* bytes that may come, of a fetch without a size */
 	bool broken;	  /* the disk failed under it: only to drop */
 	bool held;	  /* somebody is at it; of a fetch, always */
 	TAILQ_ENTRY(incoming) link;
@@ -289,6 +290,12 @@ void evictor_close(struct evictor *);
  * known. ERR_NO_SPACE: there is none that a fetch may have.
  */
 int cache_admit(struct incoming *, struct err *) may_wait must_check;
+/*
+ * A fetch grows whose size nobody knew: so that it may have `length` bytes, the
+ * room for them is looked for. ERR_NO_SPACE.
+ */
+int cache_grow(struct incoming *, int64_t length, struct err *)
+	may_wait must_check;
 /* It has ended, or will not be cached. */
 void cache_dismiss(struct incoming *);
 

@@ -316,6 +316,27 @@ static void an_upload_goes_on_once_there_is_room(void **state)
 	umount2(lab->path, MNT_DETACH);
 }
 
+/* That is kept for pushes, however much an upstream sends. */
+static void a_fetch_without_an_end_leaves_the_last_room(void **state)
+{
+	struct lab *lab = *state;
+	struct store_cache cache = { .keep_free = INT64_MAX }; /* a tenth */
+	const char *text = big_text(lab);
+	struct err e;
+
+	if (!mount_small(lab))
+		skip();
+	lab_open(lab);
+	store_cache(lab->store, &cache);
+	struct incoming *incoming = fetch(lab, text, -1);
+	fill(incoming, text, &e);
+	assert_int_equal(e.kind, ERR_NO_SPACE);
+	assert_in_range(room(lab), 3 * 1024 * 1024 / 10, INT64_MAX);
+	incoming_drop(&incoming);
+	lab_close(lab);
+	umount2(lab->path, MNT_DETACH);
+}
+
 /* Until there is no room at all. */
 static void fill_up(struct lab *lab, const char *text)
 {
@@ -384,6 +405,7 @@ int main(void)
 		LAB_TEST(a_fetch_that_begins_anew_does_not_hurt_its_readers),
 		LAB_TEST(what_a_crash_left_is_tidied_at_the_start),
 		LAB_TEST(an_upload_goes_on_once_there_is_room),
+		LAB_TEST(a_fetch_without_an_end_leaves_the_last_room),
 		LAB_TEST(a_commit_on_a_full_disk_leaves_nothing),
 		LAB_TEST(it_starts_and_serves_on_a_full_disk),
 	};
