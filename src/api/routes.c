@@ -112,8 +112,11 @@ static void ask_whom(struct call *call, const struct path_parts *parts)
 
 static int resolve(struct call *call, struct err *e)
 {
-	return mirror_resolve(call->api->mirror, &call->question, &call->target,
-			      e);
+	if (mirror_resolve(call->api->mirror, &call->question, &call->target,
+			   e) < 0)
+		return -1;
+	call->target.asked_ms = clock_ms();
+	return 0;
 }
 
 static int check_access(const struct call *call, struct err *e)

@@ -8,8 +8,6 @@
 #include "mirror/absent.h"
 #include "mirror/flight.h"
 
-enum { FIRST_BYTE_MS = 10000 };
-
 void blob_view_close(struct blob_view *view)
 {
 	if (view->fd >= 0)
@@ -103,15 +101,15 @@ static struct want want_blob(struct mirror *mirror,
 			.reason = "miss",
 			.via = target->via,
 		},
-		.deadline_ms = clock_ms() + FIRST_BYTE_MS,
+		.deadline_ms = mirror_deadline(target),
 	};
 }
 
 /* Is there any use in asking? */
-static int check_lacks(const struct want *want, struct err *e)
+static int check_use(const struct want *want, struct err *e)
 {
 	if (!mirror_lacks(want->mirror, want->target, &want->plan))
-		return 0;
+		return flight_in_time(&want->plan, want->deadline_ms, e);
 	return err_set(e, ERR_BLOB_UNKNOWN,
 		       "upstream %s: answered 404 a moment ago",
 		       want->plan.upstream->name);
@@ -129,8 +127,7 @@ static int head(const struct want *want, int64_t *size_out, struct err *e)
 		.via = plan->via,
 	};
 
-	if (check_lacks(want, e) < 0 ||
-	    mirror_may_ask(mirror, plan->via, e) < 0)
+	if (check_use(want, e) < 0 || mirror_may_ask(mirror, plan->via, e) < 0)
 		return -1;
 	if (upstream_head_blob(upstream, &question, &plan->reference.digest,
 			       size_out, e) == 0)
@@ -254,8 +251,7 @@ static int pull_flight(struct want *want, struct blob_view *out, struct err *e)
 	case FLIGHT_ASKING:
 		break;
 	}
-	return err_set(e, ERR_TIMEOUT, "%s has not answered for %d s",
-		       want->plan.upstream->name, FIRST_BYTE_MS / 1000);
+	return flight_late(&want->plan, ANSWER_MS, e);
 }
 
 int pull_blob(struct mirror *mirror, const struct mirror_target *target,
@@ -266,7 +262,7 @@ int pull_blob(struct mirror *mirror, const struct mirror_target *target,
 	if (pull_here(&want, out, e) == 0)
 		return 0;
 	if (e->kind != ERR_NOT_HERE || !want.plan.upstream ||
-	    check_lacks(&want, e) < 0)
+	    check_use(&want, e) < 0)
 		return -1;
 	return pull_flight(&want, out, e);
 }

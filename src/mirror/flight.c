@@ -387,6 +387,17 @@ int flight_refused(struct err *e, enum err_kind unknown)
 	return -1;
 }
 
+int64_t mirror_deadline(const struct mirror_target *target)
+{
+	return (target->asked_ms ? target->asked_ms : clock_ms()) + ANSWER_MS;
+}
+
+int flight_in_time(const struct flight_plan *plan, int64_t deadline_ms,
+		   struct err *e)
+{
+	return clock_ms() < deadline_ms ? 0 : flight_late(plan, ANSWER_MS, e);
+}
+
 int flight_late(const struct flight_plan *plan, int64_t waited_ms,
 		struct err *e)
 {

@@ -192,6 +192,11 @@ int fly_blob(struct flight *, struct err *) may_wait must_check;
 int fly_manifest(struct flight *, struct err *) may_wait must_check;
 int fly_list(struct flight *, struct err *) may_wait must_check;
 
+enum { ANSWER_MS = 10000 }; /* in which a client hears something */
+
+/* Until when whoever asked has to hear something (clock_ms). */
+int64_t mirror_deadline(const struct mirror_target *);
+
 /*
  * How long what is cached waits for an answer. While upstream is dark, nobody
  * waits, but it is asked on behind, and so seen when it is back.
@@ -227,3 +232,6 @@ struct span stale_warning(int64_t checked, const struct err *why,
 int flight_refused(struct err *, enum err_kind unknown);
 /* ERR_TIMEOUT: it has not come for so long. */
 int flight_late(const struct flight_plan *, int64_t waited_ms, struct err *);
+/* The same once `deadline_ms` has passed; 0 before. */
+int flight_in_time(const struct flight_plan *, int64_t deadline_ms,
+		   struct err *) must_check;

@@ -11,8 +11,6 @@
 #include "mirror/flight.h"
 #include "oci/listing.h"
 
-enum { ANSWER_MS = 10000 };
-
 void list_view_close(struct list_view *view)
 {
 	meta_list_free(&view->list);
@@ -86,8 +84,10 @@ int pull_list(struct mirror *mirror, const struct mirror_target *target,
 	plan.known = have ? out->list.checked : 0;
 	if (have)
 		plan.reason = "list expired";
+	else if (flight_in_time(&plan, mirror_deadline(target), e) < 0)
+		return -1;
 	else if (patience_ms == target->rules->patience_ms) /* not dark */
-		patience_ms = ANSWER_MS;
+		patience_ms = mirror_deadline(target) - clock_ms();
 	if (mirror_lacks(mirror, target, &plan))
 		err_set(e, ERR_NAME_UNKNOWN,
 			"upstream %s: answered 404 a moment ago",

@@ -9,7 +9,6 @@
 #include "mirror/flight.h"
 
 enum {
-	ANSWER_MS = 10000,
 	DARK_MS = 20 /* as long as it takes to begin asking behind */
 };
 
@@ -245,7 +244,8 @@ int pull_manifest(struct mirror *mirror, const struct mirror_target *target,
 {
 	struct flight_plan plan = plan_manifest(mirror, target, reference);
 	struct meta_manifest old, found;
-	int64_t patience_ms = ANSWER_MS;
+	int64_t deadline_ms = mirror_deadline(target);
+	int64_t patience_ms = deadline_ms - clock_ms();
 	bool have = meta_manifest_peek(store_meta(mirror->store),
 				       &target->repository, reference, arena,
 				       &old, e) == 0;
@@ -255,6 +255,8 @@ int pull_manifest(struct mirror *mirror, const struct mirror_target *target,
 		plan.known = old.checked;
 		patience_ms = mirror_patience(mirror, target, &plan);
 		view_manifest(mirror, &old, out);
+	} else if (flight_in_time(&plan, deadline_ms, e) < 0) {
+		return -1;
 	}
 	bool fresh = have && is_fresh(mirror, target, reference, old.checked);
 	/* Somebody else may have asked since the peek. */

@@ -113,9 +113,11 @@ struct mirror_question {
 struct mirror_target {
 	const struct mirror_rules *rules; /* the question's */
 	struct repository repository;
-	const char *via; /* the question's */
-	bool bare;	 /* nothing said which registry is meant */
-	bool looks;	 /* the question's */
+	const char *via;  /* the question's */
+	bool bare;	  /* nothing said which registry is meant */
+	bool looks;	  /* the question's */
+	int64_t asked_ms; /* since when a client waits (clock_ms); 0: from the
+			     call on */
 };
 
 /*
@@ -181,8 +183,8 @@ int pull_peek_blob_size(struct mirror *, const struct mirror_target *,
 
 /*
  * Joins or starts the transfer; returns as soon as its first bytes are here,
- * within 10 s. ERR_BLOB_UNKNOWN, ERR_UPSTREAM, ERR_UNAVAILABLE, ERR_TIMEOUT,
- * ERR_BUSY; never what an engine would stop at.
+ * within 10 s after the client asked. ERR_BLOB_UNKNOWN, ERR_UPSTREAM,
+ * ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_BUSY; never what an engine would stop at.
  */
 int pull_blob(struct mirror *, const struct mirror_target *,
 	      const struct digest *, struct blob_view *out, struct err *)

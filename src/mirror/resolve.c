@@ -217,6 +217,7 @@ int mirror_resolve(struct mirror *mirror, const struct mirror_question *q,
 	out->rules = q->rules;
 	out->via = q->via;
 	out->looks = q->looks;
+	out->asked_ms = 0;
 	out->bare = !named.at;
 	if (out->bare)
 		return resolve_bare(mirror, q, name, &out->repository, e);

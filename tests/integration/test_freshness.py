@@ -122,8 +122,12 @@ def test_who_waits_for_a_black_hole_is_in_nobodys_way(start_registry, upstream,
     assert registry.ask("HEAD", mine).status == 200
     assert registry.ask("HEAD", unknown).status == 404
     assert not select.select([wire.socket for wire in waiting], [], [], 0)[0]
+    # Nor does it take longer for whoever was in the queue.
+    began = time.monotonic()
     for wire in waiting:
+        assert wire.answer().status == 504
         wire.close()
+    assert time.monotonic() - began < 10 + 5
 
 
 def test_a_warm_tag_asks_for_nothing_and_an_old_one_for_a_head(start_registry,
