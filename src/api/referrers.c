@@ -109,7 +109,7 @@ static void referrers_listed(struct call *call, const struct list_view *view)
 {
 	struct span types[TYPES];
 	struct meta_referrers list;
-	struct span rest = buf_span(&view->list.lines);
+	struct span rest = view->lines;
 	auto_buf struct buf body = { 0 };
 	struct err e;
 

@@ -37,7 +37,7 @@ static void tags_listed(struct call *call, const struct list_view *view)
 
 	if (page_asked(call, &page, &e) < 0)
 		return fail(call, &e);
-	page_fill(&page, buf_span(&view->list.lines));
+	page_fill(&page, view->lines);
 	if (view->warning.at)
 		respond_header(call->response, "Warning", "%.*s",
 			       SPAN_ARG(view->warning));

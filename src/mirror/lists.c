@@ -14,14 +14,26 @@
 void list_view_close(struct list_view *view)
 {
 	meta_list_free(&view->list);
+	if (view->flight)
+		flight_leave(&view->flight);
+}
+
+static int peek(struct mirror *mirror, const struct mirror_target *target,
+		const struct digest *subject, struct list_view *out,
+		struct err *e)
+{
+	if (meta_list_peek(store_meta(mirror->store), &target->repository,
+			   subject, &out->list, e) < 0)
+		return -1;
+	out->lines = buf_span(&out->list.lines);
+	return 0;
 }
 
 int pull_peek_list(struct mirror *mirror, const struct mirror_target *target,
 		   const struct digest *subject, struct list_view *out,
 		   struct err *e)
 {
-	if (meta_list_peek(store_meta(mirror->store), &target->repository,
-			   subject, &out->list, e) < 0) {
+	if (peek(mirror, target, subject, out, e) < 0) {
 		if (e->kind != ERR_NOT_FOUND)
 			return -1;
 		return err_set(e, ERR_NOT_HERE, "upstream has to be asked");
@@ -32,15 +44,16 @@ int pull_peek_list(struct mirror *mirror, const struct mirror_target *target,
 	return 0;
 }
 
+/* However many have waited, the lines are there once. */
 static int ask(struct mirror *mirror, const struct flight_plan *plan,
-	       int64_t patience_ms, struct buf *lines, struct err *e)
+	       int64_t patience_ms, struct list_view *out, struct err *e)
 {
 	auto_of(flight) struct flight *flight = flight_join(mirror, plan);
 
 	switch (flight_wait(flight, clock_ms() + patience_ms, NULL, e)) {
 	case FLIGHT_DONE:
-		buf_clear(lines);
-		buf_add(lines, flight->list);
+		out->lines = flight->list;
+		out->flight = steal_ptr(&flight);
 		return 0;
 	case FLIGHT_FAILED:
 		return flight_refused(e, ERR_NAME_UNKNOWN);
@@ -74,13 +87,12 @@ int pull_list(struct mirror *mirror, const struct mirror_target *target,
 {
 	struct flight_plan plan = plan_list(mirror, target, subject);
 	int64_t patience_ms = mirror_patience(mirror, target, &plan);
-	bool have = meta_list_peek(store_meta(mirror->store),
-				   &target->repository, subject, &out->list,
-				   e) == 0;
+	bool have = peek(mirror, target, subject, out, e) == 0;
 
 	/* Somebody else may have asked since the peek. */
 	if (have && mirror_believes(mirror, target, out->list.checked))
 		return 0;
+	meta_list_free(&out->list); /* it may be large, and wait */
 	plan.known = have ? out->list.checked : 0;
 	if (have)
 		plan.reason = "list expired";
@@ -92,13 +104,13 @@ int pull_list(struct mirror *mirror, const struct mirror_target *target,
 		err_set(e, ERR_NAME_UNKNOWN,
 			"upstream %s: answered 404 a moment ago",
 			plan.upstream->name);
-	else if (ask(mirror, &plan, patience_ms, &out->list.lines, e) == 0)
+	else if (ask(mirror, &plan, patience_ms, out, e) == 0)
 		return 0;
 	if (!have)
 		return -1;
 	out->warning = stale_warning(out->list.checked, e, arena);
 	mirror_count(mirror, &target->repository, EACH_STALE, 1);
-	return 0;
+	return peek(mirror, target, subject, out, e);
 }
 
 /* ------------------------------------------------------------ the flight */

@@ -8,9 +8,7 @@
 #include "mirror/absent.h"
 #include "mirror/flight.h"
 
-enum {
-	DARK_MS = 20 /* as long as it takes to begin asking behind */
-};
+enum { DARK_MS = 20 }; /* as long as it takes to begin asking behind */
 
 bool mirror_believes(struct mirror *mirror, const struct mirror_target *target,
 		     int64_t checked)

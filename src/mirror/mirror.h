@@ -279,8 +279,10 @@ int pull_manifest(struct mirror *, const struct mirror_target *,
 
 /* Begins as zero. */
 struct list_view {
-	struct meta_list list;
-	struct span warning; /* why it may be old, in the arena; SPAN_NONE */
+	struct span lines;     /* of oci/listing.h, until the close */
+	struct meta_list list; /* where they are, if they were here */
+	struct flight *flight; /* or else, or null */
+	struct span warning;   /* why it may be old, in the arena; SPAN_NONE */
 };
 void list_view_close(struct list_view *);
 

@@ -211,13 +211,15 @@ HUGE = sorted(f"build-{i:06}-{digest_of(b'%d' % i)[7:15]}"
 
 
 class HugeHub(BaseHTTPRequestHandler):
-    """100,000 tags, 1,000 at once, as its Link says."""
+    """100,000 tags, 1,000 at once, as its Link says; once they are `ready`."""
     protocol_version = "HTTP/1.1"
+    ready = threading.Event()
 
     def log_message(self, *_):
         pass
 
     def do_GET(self):
+        self.ready.wait()
         query = parse_qs(urlsplit(self.path).query)
         start = bisect_right(HUGE, query.get("last", [""])[0])
         page = HUGE[start:start + 1000]
@@ -236,6 +238,7 @@ def huge_hub():
     server = ThreadingHTTPServer(("127.0.0.1", 0), HugeHub)
     server.daemon_threads = True
     server.url = "http://127.0.0.1:%d" % server.server_port
+    HugeHub.ready.set()
     threading.Thread(target=server.serve_forever, args=(0.01,),
                      daemon=True).start()
     yield server
@@ -260,3 +263,24 @@ def test_a_hundred_thousand_tags_take_little_memory(huge_hub, start_mirror):
     print(f"100 pages in {took:.2f} s, {grown / 1e6:.0f} MB more in memory")
     if not sanitized():
         assert grown < 64e6
+
+
+JOINS = 'private_registry_mirror_joins_total{upstream="far.example"}'
+
+
+def test_a_crowd_that_waits_for_them_takes_no_more(huge_hub, start_mirror):
+    mirror = start_mirror(huge_hub)
+    HugeHub.ready.clear()
+    crowd = [mirror.connect(timeout=60) for _ in range(60)]
+    for wire in crowd:
+        wire.send(b"GET /v2/app/tags/list?n=10 HTTP/1.1\r\nHost: a\r\n\r\n")
+    wait_until(lambda: mirror.metrics()[JOINS] == len(crowd) - 1,
+               "all of them to wait")
+    HugeHub.ready.set()
+    for wire in crowd:
+        wire.answer()       # or 504, where the list takes long to come
+        wire.close()
+    peak = mirror.peak_memory()
+    print(f"{peak / 1e6:.0f} MB at most")
+    if not sanitized():
+        assert peak < 60e6

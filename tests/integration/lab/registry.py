@@ -174,6 +174,11 @@ class Registry:
         status = Path(f"/proc/{self._process.pid}/status").read_text()
         return int(re.search(r"RssAnon:\s+(\d+)", status)[1]) * 1024
 
+    def peak_memory(self):
+        """Bytes that were ever resident, files that it maps among them."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) * 1024
+
     @property
     def pid(self):
         return self._process.pid
