@@ -63,13 +63,16 @@ class Containerd:
         return run(self._lab, "/usr/bin/ctr", "--address", self._address,
                    *arguments, check=check)
 
-    def pull(self, image):
-        """Pulls and unpacks it, and proves the digest."""
+    def pull(self, image, architecture="amd64"):
+        """Pulls and unpacks it, and proves the digests."""
         name = self._name(image)
         self.run("images", "pull", "--hosts-dir", self._hosts,
+                 "--platform", f"linux/{architecture}",
                  "--snapshotter", self._snapshots, name)
         listed = self.run("images", "ls", f"name=={name}")
         assert image.digest in listed
+        assert image.config_for(architecture) in self.run("content", "ls",
+                                                       "--quiet")
 
     def push(self, image, name):
         self.run("images", "push", "--plain-http", name, self._name(image))

@@ -11,23 +11,25 @@ from .waiting import wait_until
 class Docker:
     """A dockerd whose docker.io is mirrored at each URL of `mirrors`.
 
-    Its containers have this machine's network, or none.
+    `settings` are more of its configuration. Its containers have this machine's network, or none.
     """
 
     BEFORE = ()
     NETWORK = ("--iptables=false", "--ip-forward=false", "--bridge=none")
 
-    def __init__(self, lab, mirrors=()):
+    def __init__(self, lab, mirrors=(), settings=None):
         self._lab = lab
         home = lab.directory("docker")
         self.socket = home / "socket"
-        (home / "daemon.json").write_text(
-            json.dumps({"registry-mirrors": list(mirrors)}))
+        (home / "daemon.json").write_text(json.dumps({
+            "registry-mirrors": list(mirrors),
+            "storage-driver": "vfs" if on_overlay(home) else "overlay2"}
+            | (settings or {})))
         self._process = Process(lab, [
-            *self.BEFORE, "/usr/sbin/dockerd", "--config-file", home / "daemon.json",
+            *self.BEFORE,
+            "/usr/sbin/dockerd", "--config-file", home / "daemon.json",
             "--host", f"unix://{self.socket}", "--pidfile", home / "pid",
             "--data-root", home / "data", "--exec-root", home / "exec",
-            "--storage-driver", "vfs" if on_overlay(home) else "overlay2",
             *self.NETWORK], home / "log")
         lab.own(self)
         wait_until(lambda: self._answers(), "dockerd to answer", seconds=60)
@@ -44,11 +46,12 @@ class Docker:
         return run(self._lab, "/usr/bin/docker", "--host",
                    f"unix://{self.socket}", *arguments, **how)
 
-    def pull(self, image):
+    def pull(self, image, architecture="amd64"):
         """Pulls and proves it: the config's digest pins every layer."""
-        self.run("pull", "--quiet", image.name)
+        self.run("pull", "--quiet", "--platform", f"linux/{architecture}",
+                 image.name)
         known = self.inspect(image.name)
-        assert known["Id"] == image.config
+        assert known["Id"] == image.config_for(architecture)
         assert image.digest in [digest.split("@")[1]
                                 for digest in known["RepoDigests"]]
 

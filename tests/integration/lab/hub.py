@@ -1,58 +1,51 @@
 """Debian's docker-registry, playing Docker Hub."""
 
 import re
-from dataclasses import dataclass
 
+from .certificates import trusting
 from .ports import free_port
 from .process import Process
+from .registry import Seen, yaml
 from .waiting import listens, wait_until
-from .wire import ask
+from .wire import Wire
 
-CONFIGURATION = """\
-version: 0.1
-log: {{level: error}}
-storage:
-  filesystem: {{rootdirectory: {directory}}}
-  delete: {{enabled: true}}
-http: {{addr: "{host}:{port}"}}
-{proxy}"""
-ACCESS_LOG = re.compile(r'"(\w+) (\S+) HTTP/1\.1" (\d+) (\d+)')
-
-
-@dataclass
-class Seen:
-    """One request, as docker-registry's own access log tells it."""
-    method: str
-    path: str
-    status: int
-    bytes: int
-
-    @property
-    def is_blob(self):
-        return "/blobs/" in self.path
-
-    @property
-    def digest(self):
-        return self.path.rsplit("/", 1)[1]
+ACCESS_LOG = re.compile(r'"(\w+) (\S+) HTTP/[\d.]+" (\d+) (\d+)')
 
 
 class Hub:
-    """Holds images; with `proxy_of` it is a plain pull-through mirror."""
+    """Holds images; with `proxy_of` it is a plain pull-through mirror.
 
-    def __init__(self, lab, proxy_of=None):
+    `data` is a directory that another has filled, `tls` is (certificate,
+    key), and `tokens` is the TokenServer whose tokens it wants.
+    """
+
+    def __init__(self, lab, proxy_of=None, data=None, tls=None, tokens=None):
         self._lab = lab
-        self.address = ("127.0.0.1", free_port())
-        self.url = "http://%s:%d" % self.address
         directory = lab.directory("hub")
+        self.data = data or directory / "data"
+        self.address = ("127.0.0.1", free_port())
+        self.url = "%s://%s:%d" % ("https" if tls else "http", *self.address)
+        self._trust = trusting(tls[0]) if tls else None
         self._log = directory / "log"
         self._configuration = directory / "config.yml"
-        self._configuration.write_text(CONFIGURATION.format(
-            directory=directory / "data", host=self.address[0],
-            port=self.address[1],
-            proxy=f"proxy: {{remoteurl: {proxy_of}}}\n" if proxy_of else ""))
+        self._configuration.write_text(yaml(
+            self._configure(proxy_of, tls, tokens)))
         self._process = None
         lab.own(self)
         self.start()
+
+    def _configure(self, proxy_of, tls, tokens):
+        http = {"addr": "%s:%d" % self.address}
+        if tls:
+            http["tls"] = {"certificate": tls[0], "key": tls[1]}
+        keys = {"version": 0.1, "log": {"level": "error"}, "http": http,
+                "storage": {"filesystem": {"rootdirectory": self.data},
+                            "delete": {"enabled": "true"}}}
+        if proxy_of:
+            keys["proxy"] = {"remoteurl": proxy_of}
+        if tokens:
+            keys["auth"] = {"token": tokens.expected}
+        return keys
 
     def start(self):
         """Starts it, if it is not running."""
@@ -68,7 +61,8 @@ class Hub:
     def requests(self):
         """All that it was ever asked, oldest first."""
         mark = f"/v2/?{len(self._log.read_bytes())}"
-        ask(self.address, "GET", mark)
+        with Wire(self.address, self._trust) as wire:
+            wire.ask("GET", mark, Connection="close")
         wait_until(lambda: mark in self._log.read_text(),
                    "the hub's access log")
         return [Seen(method, path, int(status), int(size)) for

@@ -11,7 +11,7 @@ import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .content import digest_of
+from .content import content, digest_of
 
 DOCKER = {
     "manifest": "application/vnd.docker.distribution.manifest.v2+json",
@@ -56,7 +56,19 @@ class Image:
     tag: str
     blobs: list = field(default_factory=list)
     manifests: list = field(default_factory=list)
-    config: str = None      # digest of the config for linux/amd64
+    platforms: dict = field(default_factory=dict)   # {"amd64": [config, …]}
+
+    @property
+    def config(self):
+        """Its digest, for linux/amd64."""
+        return self.config_for("amd64")
+
+    def config_for(self, architecture):
+        return self.platforms[architecture][0].digest
+
+    def needed(self, architecture="amd64"):
+        """Digests of what is pulled for that platform, beside manifests."""
+        return {blob.digest for blob in self.platforms[architecture]}
 
     @property
     def name(self):
@@ -108,6 +120,17 @@ def make_zstd(directory):
     return image
 
 
+def make_shared(directory):
+    """Two images of two common layers and one of their own each."""
+    common = [layer(directory / "busybox.tar", {"bin/busybox": BUSYBOX}),
+              content_layer(directory / "common", 4 << 20)]
+    for name in "lab/shared-one", "lab/shared-two":
+        image = Image(name, "1")
+        own = content_layer(directory / name.replace("/", "-"), 1 << 20)
+        add_platform(image, "amd64", [*common, own], OCI)
+        yield image
+
+
 def make_huge(directory):
     """A layer of over 1 GiB, all zeros within a tar."""
     zeros = directory / "zeros"
@@ -129,6 +152,12 @@ def layer(path, files):
             with open(source, "rb") as data:
                 tar.addfile(entry, data)
     return file_blob(path)
+
+
+def content_layer(path, size):
+    """One file whose bytes follow from its name."""
+    path.write_bytes(content(path.name, size).bytes())
+    return layer(path.with_suffix(".tar"), {path.name: path})
 
 
 def zstd_layer(path, files):
@@ -174,8 +203,7 @@ def add_platform(image, architecture, layers, types):
         "schemaVersion": 2, "mediaType": types["manifest"],
         "config": descriptor(types["config"], config_blob),
         "layers": [descriptor(types["layer"], blob) for blob in layers]})))
-    if architecture == "amd64":
-        image.config = config_blob.digest
+    image.platforms[architecture] = [config_blob, *layers]
 
 
 def add_index(image, architectures):

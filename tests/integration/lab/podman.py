@@ -26,12 +26,22 @@ pull_options = {{enable_partial_images = "true", use_hard_links = "false", \
 ostree_repos = ""}}
 """
 
+# Where the mirror fails there is nothing, rather than Docker Hub.
+REGISTRIES = """\
+[[registry]]
+prefix = "docker.io"
+location = "127.0.0.1:1"
+[[registry.mirror]]
+location = "{host}/docker.io"
+insecure = true
+"""
+
 
 class Podman:
     def __init__(self, lab, endpoint):
         self._lab = lab
         self._endpoint = endpoint
-        home = lab.directory("podman")
+        home = self._home = lab.directory("podman")
         self.driver = "vfs" if on_overlay(home) else "overlay"
         self._variables = {
             "CONTAINERS_CONF": self._write(home / "containers.conf",
@@ -71,3 +81,19 @@ class Podman:
 
     def forget(self):
         self.run("image", "rm", "--all", "--force")
+
+
+class MirroredPodman(Podman):
+    """It finds docker.io at `endpoint`, and nowhere else."""
+
+    def __init__(self, lab, endpoint):
+        super().__init__(lab, endpoint)
+        self._variables["CONTAINERS_REGISTRIES_CONF"] = self._write(
+            self._home / "registries.conf",
+            REGISTRIES.format(host=endpoint.host))
+
+    def pull(self, image, architecture="amd64"):
+        """Pulls it, and proves it by the config's digest."""
+        config = self.run("pull", "--quiet", "--arch", architecture,
+                          f"docker.io/{image.repository}:{image.tag}").strip()
+        assert "sha256:" + config == image.config_for(architecture)

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 
 from .endpoint import Endpoint
@@ -18,6 +19,23 @@ BINARY = Path(os.environ.get("PRIVATE_REGISTRY",
 HOST = "127.0.0.1"
 # What sd_listen_fds(3) wants: descriptor 3, and the number of the process.
 PASS = ("/bin/bash", "-c", 'exec 3<&"$0"; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"')
+
+
+@dataclass
+class Seen:
+    """One request, as a registry's own log tells it."""
+    method: str
+    path: str
+    status: int
+    bytes: int
+
+    @property
+    def is_blob(self):
+        return "/blobs/" in self.path
+
+    @property
+    def digest(self):
+        return self.path.rsplit("/", 1)[1]
 
 
 class Registry:
@@ -161,6 +179,16 @@ class Registry:
         whole = self.log().rpartition("\n")[0]
         lines = [logfmt(line) for line in whole.splitlines()]
         return [line for line in lines if event in (None, line.get("event"))]
+
+    def requests(self):
+        """All that it was asked until now, oldest first."""
+        mark = f"/v2/mark/{len(self.log())}"
+        self.ask("GET", mark)
+        wait_until(lambda: mark in self.log(), "its own log")
+        return [Seen(line["method"], line["path"], int(line["status"]),
+                     int(line["sent"]))
+                for line in self.log_lines("request") if "path" in line
+                and not line["path"].startswith("/v2/mark/")]
 
     def metrics(self):
         """{name{labels}: value}, as Prometheus reads it."""
