@@ -83,31 +83,51 @@ static void add_listening(struct making *making, size_t index)
 		add_address(making, index, arena_text(making->arena, host));
 }
 
+/* A reload may speak of an upstream that is there after a restart. */
+static bool is_mirrored(const struct config *config, const char *upstream)
+{
+	for (size_t i = 0; i < config->upstream_count; i++)
+		if (strcmp(config->upstreams[i].name, upstream) == 0)
+			return true;
+	return false;
+}
+
 /* Those for all names come first. */
-static void add_doors(struct making *making)
+static void add_advertised(struct making *making)
 {
 	const struct config_cluster *cluster = &making->config->cluster;
 
 	for (size_t i = 0; i < cluster->advertise_count; i++)
 		if (!cluster->advertise[i].upstream)
 			add_door(making, cluster->advertise[i].url, NULL);
-	for (size_t i = 0; i < cluster->advertise_count; i++)
-		if (cluster->advertise[i].upstream)
-			add_door(making, cluster->advertise[i].url,
-				 cluster->advertise[i].upstream);
-	if (cluster->advertise_count > 0)
-		return;
-	for (size_t i = 0; i < making->config->listen_count; i++)
-		if (!making->config->listen[i].upstream)
+	for (size_t i = 0; i < cluster->advertise_count; i++) {
+		const struct config_advertise *door = &cluster->advertise[i];
+
+		if (door->upstream &&
+		    is_mirrored(making->config, door->upstream))
+			add_door(making, door->url, door->upstream);
+	}
+}
+
+/* Likewise. */
+static void add_all_listening(struct making *making)
+{
+	const struct config *config = making->config;
+
+	for (size_t i = 0; i < config->listen_count; i++)
+		if (!config->listen[i].upstream)
 			add_listening(making, i);
-	for (size_t i = 0; i < making->config->listen_count; i++)
-		if (making->config->listen[i].upstream)
+	for (size_t i = 0; i < config->listen_count; i++)
+		if (config->listen[i].upstream)
 			add_listening(making, i);
 }
 
 static int find_doors(struct making *making, struct err *e)
 {
-	add_doors(making);
+	if (making->config->cluster.advertise_count > 0)
+		add_advertised(making);
+	else
+		add_all_listening(making);
 	making->record.doors = making->doors;
 	if (making->record.door_count > 0)
 		return 0;

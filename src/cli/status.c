@@ -112,6 +112,16 @@ static void tell_upstreams(struct mirror *mirror, const struct saying *saying)
 	}
 }
 
+static void tell_cluster(const struct house *house, const struct saying *saying)
+{
+	if (house->config->cluster.etcd_count > 0)
+		say_line(saying, "etcd: %s",
+			 metric_read(METRIC_KEYS) ?
+				 "hosts find this registry there" :
+				 "hosts do not find this registry there; the "
+				 "log tells why");
+}
+
 /* It answers a moment before this thread hears that its doors are open. */
 static bool is_open(const struct house *house)
 {
@@ -147,6 +157,7 @@ int status_answer(const char *request, const struct saying *saying, void *arg,
 	tell_cache(saying);
 	say_line(saying, "connections: %lld",
 		 (long long)metric_read(METRIC_CONNECTIONS));
+	tell_cluster(house, saying);
 	tell_transfers(house->mirror, saying);
 	tell_upstreams(house->mirror, saying);
 	return check_answers(house, e);

@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import subprocess
 import time
 
 import pytest
@@ -55,6 +56,12 @@ def said(registry):
     return words
 
 
+def status(registry):
+    return subprocess.run([BINARY, "status", "--config",
+                           registry.configuration], text=True, timeout=60,
+                          capture_output=True, check=True).stdout
+
+
 def last_word(registry):
     return (said(registry) or [None])[-1]
 
@@ -78,6 +85,7 @@ def test_it_is_there_with_all_that_a_host_needs(scene, etcd, enrolled):
         "upstreams": ["docker.io", "ghcr.io"], "default": "docker.io",
         "ca": certificate.read_text()}
     assert registry.metrics()["private_registry_cluster_keys"] == 1
+    assert "etcd: hosts find this registry there\n" in status(registry)
 
 
 def test_stopped_it_is_gone_at_once(etcd, enrolled):
@@ -126,6 +134,19 @@ def test_what_it_says_follows_its_configuration(etcd, enrolled):
         registry.configuration.read_text().replace("weight: 7", "weight: 8"))
     registry.signal(signal.SIGHUP)
     wait_until(lambda: only(etcd)["weight"] == 8, "the new weight", LONG)
+
+
+def test_it_does_not_speak_of_an_upstream_before_it_has_it(etcd, enrolled):
+    registry = enrolled({"docker.io": "http://127.0.0.1:1"}, advertise=[
+        {"url": URL}, {"url": "http://10.9.9.9:5001",
+                       "upstream": "docker.io"}])
+    text = registry.configuration.read_text().replace("docker.io", "ghcr.io")
+    registry.configuration.write_text(
+        text.replace(URL, "http://10.9.9.8:5000"))
+    registry.signal(signal.SIGHUP)
+    wait_until(lambda: only(etcd)["doors"] ==
+               [{"url": "http://10.9.9.8:5000"}], "what it says", LONG)
+    assert only(etcd)["upstreams"] == ["docker.io"]
 
 
 def test_of_two_with_one_id_the_later_one_has_the_key(
@@ -238,6 +259,7 @@ def test_etcd_that_comes_back_knows_it(etcd, enrolled, ends):
     wait_until(lambda: last_word(registry) == FAILS, "its word", LONG)
     assert registry.ask("GET", "/v2/").status == 200
     assert registry.metrics()["private_registry_cluster_keys"] == 0
+    assert "etcd: hosts do not find this registry" in status(registry)
     etcd.start()
     wait_until(lambda: last_word(registry) == THERE, "the registration", LONG)
     assert etcd.registries()
