@@ -383,6 +383,7 @@ static void set_request(CURL *easy, const struct client_request *request)
 	if (request->body)
 		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body);
 	curl_easy_setopt(easy, CURLOPT_URL, request->url);
+	curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request->socket);
 	if (request->username) {
 		curl_easy_setopt(easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
 		curl_easy_setopt(easy, CURLOPT_USERNAME, request->username);

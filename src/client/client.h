@@ -20,7 +20,8 @@ struct client_options {
 	const char *certificate; /* of ours, with its chain; see `identify` */
 	const char *key;	 /* the certificate's */
 	/* "socks5://user:password@host:1080", also http, https, socks5h; null:
-	   those of the environment (http_proxy, https_proxy, no_proxy) */
+	   those of the environment (http_proxy, https_proxy, no_proxy);
+	   "": none */
 	const char *proxy;
 };
 
@@ -58,6 +59,8 @@ struct client_request {
 	const char *method; /* "GET", "HEAD", "POST" */
 	const char *url;    /* http:// or https:// */
 	const char *body;   /* of a POST, which it makes; null: none */
+	const char *socket; /* path of one to ask in place of the URL's host;
+			       null: none */
 	const struct client_header *headers;
 	size_t header_count;
 	const char *username; /* null: no Authorization: Basic */
