@@ -8,6 +8,8 @@ static const struct verb verbs[] = {
 	  .help = cli_serve_help },
 	{ "config", "check or show how it is configured", cli_config,
 	  cli_config_help, cli_config_verbs },
+	{ "agent", "point the engines of this host at a registry", cli_agent,
+	  .help = cli_agent_help },
 	{ "gc", "remove what nobody needs any more, now", cli_gc,
 	  .help = cli_gc_help },
 	{ "verify", "read everything back, and find what is damaged",

@@ -8,7 +8,7 @@
 #include "base/near.h"
 #include "cli/inside.h"
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_LOCKED = 3 };
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_LOCKED = 3, EXIT_CONFLICT = 3 };
 
 static int exit_status(enum err_kind kind)
 {
@@ -18,6 +18,7 @@ static int exit_status(enum err_kind kind)
 	} table[] = {
 		{ ERR_USAGE, EXIT_USAGE },
 		{ ERR_LOCKED, EXIT_LOCKED },
+		{ ERR_CONFLICT, EXIT_CONFLICT },
 	};
 
 	for (size_t i = 0; i < array_size(table); i++)

@@ -36,11 +36,13 @@ extern const struct verb cli_config_verbs[];
 /*
  * Runs the verb that argv names, of a table that ends in an empty row.
  * Returns the exit status: 0, 1 it failed, 2 the command line or the
- * configuration is wrong, 3 the data directory is in use.
+ * configuration is wrong, 3 the data directory is in use, or the operator of
+ * the host wants something otherwise.
  */
 int cli_main(const struct verb *verbs, char *const *argv) may_wait;
 
 int cli_serve(const struct call *, struct err *) may_wait must_check;
+int cli_agent(const struct call *, struct err *) may_wait must_check;
 int cli_config(const struct call *, struct err *) must_check;
 int cli_backup(const struct call *, struct err *) may_wait must_check;
 int cli_restore(const struct call *, struct err *) may_wait must_check;
@@ -56,6 +58,7 @@ int cli_verify(const struct call *, struct err *) may_wait must_check;
 int cli_version(const struct call *, struct err *) may_wait must_check;
 
 void cli_serve_help(const struct call *, struct buf *);
+void cli_agent_help(const struct call *, struct buf *);
 void cli_config_help(const struct call *, struct buf *);
 void cli_backup_help(const struct call *, struct buf *);
 void cli_restore_help(const struct call *, struct buf *);

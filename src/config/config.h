@@ -129,6 +129,13 @@ struct config_cluster {
 	int64_t weight;
 };
 
+/* What the agent points a host at. */
+struct config_agent {
+	char *registry; /* a URL; null */
+	char *ca;	/* PEM file, to trust there; null: the system's */
+	char *root;	/* below which the host's files are */
+};
+
 struct config {
 	char *data;
 	int64_t user; /* whom root becomes; 0: it stays root */
@@ -165,6 +172,7 @@ struct config {
 	struct config_keep *keep;
 	size_t keep_count;
 	struct config_cluster cluster;
+	struct config_agent agent;
 };
 
 /* Where it may be written, in rising order. */

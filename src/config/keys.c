@@ -427,6 +427,20 @@ const struct key keys[] = {
 	  .help = "every name there is this upstream's" },
 	{ "cluster.advertise_ca", FILE_PATH, IN_CONFIG(cluster.advertise_ca),
 	  .help = "authorities that hosts shall trust there; PEM" },
+
+	{ "agent.registry", URL, IN_CONFIG(agent.registry),
+	  .help = "the registry that private-registry agent points the "
+		  "engines of its host at, for the images of every upstream "
+		  "that is configured",
+	  .option = "--registry",
+	  .section = "The agent" },
+	{ "agent.ca", FILE_PATH, IN_CONFIG(agent.ca),
+	  .help = "authorities that the host's engines shall trust there; PEM",
+	  .needs = { "agent.registry" },
+	  .option = "--ca" },
+	{ "agent.root", DIRECTORY, IN_CONFIG(agent.root), .initial = "/",
+	  .help = "where the host's files are, for an agent in a container",
+	  .option = "--root" },
 };
 /* clang-format on */
 

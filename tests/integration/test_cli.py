@@ -36,7 +36,8 @@ def sentence(call):
 @pytest.mark.parametrize("arguments", [
     ["--help"], ["serve", "--help"], ["-h"], ["config", "--help"],
     ["help", "config", "check"], ["config", "show", "-h"],
-    ["prefetch", "--help"], ["status", "-h"], ["help", "explain"]])
+    ["prefetch", "--help"], ["status", "-h"], ["help", "explain"],
+    ["agent", "--help"]])
 def test_help_is_asked_for_and_readable(call, arguments):
     status, out, err = call(*arguments)
     assert (status, err) == (0, "")

@@ -10,7 +10,7 @@ FLOORS = [
     {"blob", "meta"},
     {"store", "upstream", "cluster"},
     {"mirror"},
-    {"api"},
+    {"api", "agent"},
     {"cli"},
     {"main"},
 ]
@@ -26,6 +26,7 @@ CONTRACTS = {
     "upstream": {"upstream.h"},
     "cluster": {"cluster.h"},
     "mirror": {"mirror.h"},
+    "agent": {"agent.h"},
     "api": {"api.h"},
     "cli": {"cli.h"},
 }

@@ -367,3 +367,18 @@ static const char *advertised_ca(const struct config *config)
 {
 	return config->cluster.advertise_ca;
 }
+
+static const char *agent_registry(const struct config *config)
+{
+	return config->agent.registry;
+}
+
+static const char *agent_ca(const struct config *config)
+{
+	return config->agent.ca;
+}
+
+static const char *agent_root(const struct config *config)
+{
+	return config->agent.root;
+}

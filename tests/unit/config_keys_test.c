@@ -487,6 +487,23 @@ static const struct row {
 	  { "cluster: {advertise_ca: %s}", ENV "CLUSTER_ADVERTISE_CA=%s",
 	    "--cluster.advertise_ca=%s" },
 	  advertised_ca, NULL, DEVICES },
+
+	{ "agent.registry",
+	  { "agent: {registry: '%s'}", ENV "AGENT_REGISTRY=%s",
+	    "--registry=%s" },
+	  agent_registry, NULL,
+	  { { "http://a:1", "http://a:1" },
+	    { "https://b", "https://b" },
+	    { "http://[::1]:5", "http://[::1]:5" } } },
+	{ "agent.ca",
+	  { "agent: {ca: %s, registry: 'http://a'}",
+	    ENV "AGENT_CA=%s " ENV "AGENT_REGISTRY=http://a",
+	    "--ca=%s --registry=http://a" },
+	  agent_ca, NULL, DEVICES },
+	{ "agent.root",
+	  { "agent: {root: %s}", ENV "AGENT_ROOT=%s", "--root=%s" },
+	  agent_root, "/",
+	  { { "/host", "/host" }, { "env", "env" }, { "./flag", "./flag" } } },
 };
 /* clang-format on */
 

@@ -12,15 +12,19 @@ server = "{url}"
 
 
 class Containerd:
-    """A containerd that finds docker.io at `url`; it sends ?ns=docker.io."""
+    """A containerd that finds docker.io at `url`; it sends ?ns=docker.io.
 
-    def __init__(self, lab, url):
+    Or as a directory `hosts` says, in which there is one for each registry.
+    """
+
+    def __init__(self, lab, url=None, hosts=None):
         self._lab = lab
         home = lab.directory("containerd")
         self._address = home / "socket"
-        self._hosts = home / "hosts"
+        self._hosts = hosts or home / "hosts"
         self._snapshots = "native" if on_overlay(home) else "overlayfs"
-        self._find("docker.io", HOSTS.format(url=url))
+        if url:
+            self._find("docker.io", HOSTS.format(url=url))
         (home / "config.toml").write_text(
             'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
         self._process = Process(lab, [

@@ -2,32 +2,42 @@
 
 import json
 import re
+import signal
 
 from .mounts import on_overlay
 from .process import Process, run
 from .waiting import wait_until
 
 
+RELOADED = "Reloaded configuration"
+
+
 class Docker:
     """A dockerd whose docker.io is mirrored at each URL of `mirrors`.
 
-    `settings` are more of its configuration. Its containers have this machine's network, or none.
+    `settings` are more of its configuration. Or the directory `etc` is its
+    /etc/docker. Its containers have this machine's network, or none.
     """
 
     BEFORE = ()
     NETWORK = ("--iptables=false", "--ip-forward=false", "--bridge=none")
 
-    def __init__(self, lab, mirrors=(), settings=None):
+    def __init__(self, lab, mirrors=(), settings=None, etc=None):
         self._lab = lab
         home = lab.directory("docker")
         self.socket = home / "socket"
+        driver = "vfs" if on_overlay(home) else "overlay2"
         (home / "daemon.json").write_text(json.dumps({
             "registry-mirrors": list(mirrors),
-            "storage-driver": "vfs" if on_overlay(home) else "overlay2"}
-            | (settings or {})))
+            "storage-driver": driver} | (settings or {})))
+        start = [*self.BEFORE, "/usr/sbin/dockerd", "--config-file",
+                 home / "daemon.json"]
+        if etc:
+            start = ["unshare", "--mount", "sh", "-ec",
+                     'mount --bind "$0" /etc/docker\nexec "$@"', etc,
+                     "/usr/sbin/dockerd", "--storage-driver", driver]
         self._process = Process(lab, [
-            *self.BEFORE,
-            "/usr/sbin/dockerd", "--config-file", home / "daemon.json",
+            *start,
             "--host", f"unix://{self.socket}", "--pidfile", home / "pid",
             "--data-root", home / "data", "--exec-root", home / "exec",
             *self.NETWORK], home / "log")
@@ -38,6 +48,17 @@ class Docker:
         assert self._process.running(), self._process.output()
         return self.socket.exists() and \
             self.run("version", check=False).count("Server:")
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def reload(self):
+        """Reads its configuration again."""
+        since = self._process.output().count(RELOADED)
+        self._process.signal(signal.SIGHUP)
+        wait_until(lambda: self._process.output().count(RELOADED) > since,
+                   "dockerd to reload")
 
     def stop(self):
         self._process.stop()

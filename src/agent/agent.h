@@ -1,0 +1,84 @@
+/*
+ * agent/agent.h: points the container engines of this host at a registry, and
+ * puts everything back.
+ *
+ * What stood there is in a journal before it is changed; see docs/agent.md.
+ * Everything here may block, and belongs to one thread.
+ */
+#pragma once
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+
+/* The registry that engines shall ask. Nothing in it has a control character.
+ */
+struct agent_target {
+	const char *url; /* "http://10.0.0.5:5000", of client_url_parse */
+	struct span ca;	 /* PEM, to trust there; SPAN_NONE: the system's */
+	const char *const *upstreams; /* that it mirrors: "docker.io" */
+	size_t upstream_count;
+};
+
+/* What became of each file, a line each, for people. */
+struct agent_report {
+	struct buf text;
+	struct buf news; /* the same, without what is as it was */
+	struct buf diff; /* of AGENT_TELL */
+	size_t changes;
+	size_t conflicts; /* somebody else has his say there: left alone */
+	size_t failures;
+};
+void agent_report_free(struct agent_report *);
+#define auto_report auto_with(agent_report_free)
+
+struct agent;
+
+/*
+ * AGENT_TELL changes nothing on the host. For AGENT_CHANGE one process at a
+ * time has a host: ERR_BUSY. What of the journal was damaged is added to
+ * `damage`, a line each.
+ */
+enum agent_use { AGENT_TELL, AGENT_CHANGE };
+int agent_open(const char *root, enum agent_use, struct agent **out,
+	       struct buf *damage, struct err *) may_wait must_check;
+void agent_close(struct agent **);
+DEFINE_AUTO(agent, agent_close)
+
+/* ERR_USAGE if there is no such target. */
+int agent_apply(struct agent *, const struct agent_target *,
+		struct agent_report *, struct err *) may_wait must_check;
+/* The host is as it was, but for what its operator has changed since. */
+void agent_withdraw(struct agent *, struct agent_report *) may_wait;
+
+/*
+ * GET /v2/ of a registry, with an answer within a second. The client is one
+ * that trusts its authority.
+ */
+struct client;
+int agent_probe(struct client *, const char *url, struct err *)
+	may_wait must_check;
+
+/*
+ * Probes the registry again and again: engines are pointed at it when it
+ * answers, and the host is as it was when three probes fail within 5 s. Ends at
+ * SIGTERM or SIGINT, which this thread has blocked with SIGHUP; what is applied
+ * stays. SIGHUP makes it look at once.
+ */
+int agent_watch(struct agent *, struct client *, const struct agent_target *,
+		struct err *) may_wait must_check;
+
+/*
+ * What `agent status` tells from now on: one line, and then a report's text.
+ */
+int agent_keep_status(struct agent *, const char *line,
+		      const struct agent_report *, struct err *)
+	may_wait must_check;
+
+/*
+ * What was kept last, and whether an agent runs. ERR_NOT_FOUND: none ever did.
+ */
+int agent_status(const char *root, struct buf *out, struct err *)
+	may_wait must_check;
+/* Ends the agent that runs, if there is one. ERR_TIMEOUT. */
+int agent_end_other(const char *root, struct err *) may_wait must_check;

@@ -1,0 +1,187 @@
+/*
+ * containerd reads <config_path>/<registry>/hosts.toml at each pull, once it
+ * was started with a config_path: CRI does, nerdctl and ctr --hosts-dir
+ * anyway.
+ *
+ * A CA that is named and not there fails every pull, so it precedes the file
+ * that names it. What an older containerd does not know makes it ignore the
+ * whole file: no capability but pull and resolve, and no skip_verify.
+ */
+#include "agent/engine.h"
+
+#define CONFIG "/etc/containerd/config.toml"
+#define USUAL "/etc/containerd/certs.d"
+
+/* ------------------------------------------------------------------- pure */
+
+/* What stands in quotes at the start of the text. */
+static struct span quoted(struct span text)
+{
+	char quote = text.len ? text.at[0] : '\0';
+
+	if (quote != '"' && quote != '\'')
+		return SPAN_NONE;
+	text = span_from(text, 1);
+	ptrdiff_t end = span_find(text, quote);
+	return end < 0 ? SPAN_NONE : span_make(text.at, (size_t)end);
+}
+
+struct span containerd_config_path(struct span toml)
+{
+	while (toml.at) {
+		struct span line = span_trim(span_cut(&toml, '\n'));
+
+		if (!span_starts(line, "config_path"))
+			continue;
+		line = span_trim(span_from(line, strlen("config_path")));
+		if (!span_starts(line, "="))
+			continue;
+		struct span value = quoted(span_trim(span_from(line, 1)));
+		if (value.len > 0)
+			return value;
+	}
+	return SPAN_NONE;
+}
+
+bool containerd_has_cri(struct span toml)
+{
+	while (toml.at) {
+		struct span line = span_trim(span_cut(&toml, '\n'));
+
+		if (!span_starts(line, "disabled_plugins"))
+			continue;
+		for (; line.len; line = span_from(line, 1))
+			if (span_starts(line, "cri\""))
+				return false;
+	}
+	return true;
+}
+
+/* ---------------------------------------------------------------- the host */
+
+/* The directory to write into, of which the engine may have no regard. */
+static int find_directory(const struct host *host, struct plan *plan,
+			  struct host_path *out, struct err *e)
+{
+	auto_host_file struct host_file file = { 0 };
+
+	if (host_read(host, CONFIG, &file, e) < 0)
+		return -1;
+	struct span set = containerd_config_path(buf_span(&file.text));
+	bool usable = span_starts(set, "/") && span_find(set, ':') < 0 &&
+		      span_find(set, '"') < 0 && set.len < 1000;
+	span_copy(usable ? set : SPAN(USUAL), out->s, sizeof(out->s));
+	if (set.at && !usable)
+		plan_note(plan,
+			  "config_path is \"%.*s\", which is not one "
+			  "directory: Kubernetes pulls past the registry",
+			  (int)(set.len < 100 ? set.len : 100), set.at);
+	else if (!set.at && containerd_has_cri(buf_span(&file.text)))
+		plan_note(plan, CONFIG
+			  " has no config_path: nerdctl uses " USUAL
+			  ", Kubernetes does not; set it there, and restart "
+			  "containerd once");
+	return 0;
+}
+
+/* What containerd reads in the directory of a registry. */
+static bool is_read(const char *name)
+{
+	static const char *const suffixes[] = { "hosts.toml", ".crt", ".cert",
+						".key" };
+
+	for (size_t i = 0; i < array_size(suffixes); i++)
+		if (span_ends(span_of(name), suffixes[i]))
+			return true;
+	return false;
+}
+
+/* Has the operator settings in it? */
+static int is_foreign(const struct host *host, const char *dir, bool *out,
+		      struct err *e)
+{
+	auto_buf struct buf names = { 0 };
+
+	*out = false;
+	if (host_list(host, dir, &names, e) < 0)
+		return -1;
+	for (const char *name = names.at; name && name < names.at + names.len;
+	     name += strlen(name) + 1) {
+		auto_buf struct buf path = { 0 };
+		auto_host_file struct host_file file = { 0 };
+
+		if (name[0] == '.' || !is_read(name))
+			continue;
+		buf_addf(&path, "%s/%s", dir, name);
+		if (host_read(host, path.at, &file, e) < 0)
+			return -1;
+		*out |= !kind_file.is_marked(buf_span(&file.text));
+	}
+	return 0;
+}
+
+static void host_add(const struct target *target, const char *certs,
+		     const char *capabilities, struct buf *out)
+{
+	buf_addf(out,
+		 "[host.\"%s://%s\"]\n"
+		 "  capabilities = [%s]\n"
+		 "  dial_timeout = \"1s\"\n",
+		 target->scheme, target->address, capabilities);
+	if (target->given->ca.at)
+		buf_addf(out, "  ca = \"%s/%s/ca.crt\"\n", certs,
+			 target->address);
+}
+
+static int registry_plan(const struct host *host, const struct target *target,
+			 const char *certs, const char *registry,
+			 struct plan *plan, struct err *e)
+{
+	bool itself = strcmp(registry, target->address) == 0;
+	auto_buf struct buf dir = { 0 };
+	bool foreign;
+
+	buf_addf(&dir, "%s/%s", certs, registry);
+	if (is_foreign(host, dir.at, &foreign, e) < 0)
+		return -1;
+	if (foreign) {
+		plan_conflict(plan, "%s has settings of its own", dir.at);
+		return 0;
+	}
+	struct buf *out = plan_file(plan, "%s/hosts.toml", dir.at);
+	if (itself)
+		buf_addf(out, "server = \"%s://%s\"\n", target->scheme,
+			 target->address);
+	host_add(target, certs,
+		 itself ? "\"pull\", \"resolve\", \"push\"" :
+			  "\"pull\", \"resolve\"",
+		 out);
+	return 0;
+}
+
+int hosts_plan(const struct host *host, const struct target *target,
+	       const char *certs, struct plan *plan, struct err *e)
+{
+	const struct agent_target *given = target->given;
+
+	if (given->ca.at)
+		buf_add(plan_file(plan, "%s/%s/ca.crt", certs, target->address),
+			given->ca);
+	if (registry_plan(host, target, certs, target->address, plan, e) < 0)
+		return -1;
+	for (size_t i = 0; i < given->upstream_count; i++)
+		if (registry_plan(host, target, certs, given->upstreams[i],
+				  plan, e) < 0)
+			return -1;
+	return 0;
+}
+
+int containerd_plan(const struct host *host, const struct target *target,
+		    struct plan *plan, struct err *e)
+{
+	struct host_path certs;
+
+	if (find_directory(host, plan, &certs, e) < 0)
+		return -1;
+	return hosts_plan(host, target, certs.s, plan, e);
+}

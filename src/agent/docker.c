@@ -1,0 +1,235 @@
+/*
+ * dockerd has two ways to store images. With containerd's, from 28 on, it reads
+ * hosts.toml for every registry, at each pull. With its own it mirrors Docker
+ * Hub alone, and only as daemon.json says, which it reads at a signal.
+ */
+#include <stdio.h>
+
+#include "agent/docker.h"
+#include "agent/engine.h"
+#include "base/json.h"
+#include "base/mem.h"
+
+#define SOCKET "/run/docker.sock"
+#define ALL "/etc/docker/"
+#define CONFIG ALL "daemon.json"
+#define CERTS ALL "certs.d"
+#define HUB "docker.io"
+enum {
+	ASK_MS = 3000,
+	INFO_MOST = 1024 * 1024,
+	HOSTS_SINCE = 28, /* it reads hosts.toml */
+	STRICT_SINCE = 28 /* an insecure mirror makes Docker Hub insecure */
+};
+
+/* ------------------------------------------------------------------- pure */
+
+/* "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]] */
+static bool has_store(const struct json_value *status)
+{
+	for (size_t i = 0; i < json_count(status); i++) {
+		const struct json_value *pair = json_at(status, i);
+
+		if (span_is(json_text(json_at(pair, 0)), "driver-type") &&
+		    span_starts(json_text(json_at(pair, 1)), "io.containerd."))
+			return true;
+	}
+	return false;
+}
+
+/* It adds a slash at the end. */
+static bool has_mirror(const struct json_value *mirrors, const char *wanted)
+{
+	for (size_t i = 0; wanted && i < json_count(mirrors); i++) {
+		struct span url = json_text(json_at(mirrors, i));
+
+		if (span_ends(url, "/"))
+			url.len--;
+		if (span_is(url, wanted))
+			return true;
+	}
+	return false;
+}
+
+int docker_info_parse(struct span text, const char *mirror,
+		      struct docker_info *out, struct err *e)
+{
+	static const struct json_limits limits = { INFO_MOST, 50000, 32 };
+	auto_of(json) struct json *json = NULL;
+
+	*out = (struct docker_info){ 0 };
+	if (json_parse(text, &limits, &json, e) < 0)
+		return -1;
+	const struct json_value *info = json_root(json);
+	struct span version = json_text(json_get(info, "ServerVersion"));
+	if (!version.at ||
+	    !span_copy(version, out->version, sizeof(out->version)))
+		return err_set(e, ERR_UPSTREAM, "it tells no version");
+	if (sscanf(out->version, "%d.%d.%d", &out->major, &out->minor,
+		   &out->patch) < 1)
+		return err_set(e, ERR_UPSTREAM, "its version is \"%s\"",
+			       out->version);
+	out->has_containerd_store = has_store(json_get(info, "DriverStatus"));
+	const struct json_value *mirrors =
+		json_get(json_get(info, "RegistryConfig"), "Mirrors");
+	out->has_mirrors = json_count(mirrors) > 0;
+	out->has_this_mirror = has_mirror(mirrors, mirror);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- the host */
+
+static int body_take(struct span piece, void *arg, struct err *e)
+{
+	struct buf *out = arg;
+
+	if (out->len + piece.len > INFO_MOST)
+		return err_set(e, ERR_TOO_LARGE, "it tells too much");
+	buf_add(out, piece);
+	return 0;
+}
+
+int docker_ask(const struct host *host, const char *mirror,
+	       struct docker_info *out, struct err *e)
+{
+	const struct client_options options = { .proxy = "" };
+	auto_of(client) struct client *client = NULL;
+	auto_buf struct buf socket = { 0 };
+	auto_buf struct buf body = { 0 };
+	struct client_result result;
+	struct client_request request = {
+		.method = "GET",
+		.url = "http://docker/info",
+		.total_ms = ASK_MS,
+		.on_body = body_take,
+		.arg = &body,
+	};
+
+	buf_addf(&socket, "%s" SOCKET,
+		 strcmp(host->at.s, "/") ? host->at.s : "");
+	request.socket = socket.at;
+	if (client_open(&options, &client, e) < 0 ||
+	    client_perform(client, &request, &result, e) < 0)
+		return -1;
+	if (result.status != 200)
+		return err_set(e, ERR_UPSTREAM, "it answers %d", result.status);
+	return docker_info_parse(buf_span(&body), mirror, out, e);
+}
+
+/*
+ * A hosts.toml of Docker Hub would make it forget the mirrors that it has, even
+ * if the registry does not answer.
+ */
+static int hosts_plan_beside(const struct host *host,
+			     const struct target *target, struct plan *plan,
+			     struct err *e)
+{
+	struct agent_target given = *target->given;
+	auto_free const char **others =
+		mem_array(given.upstream_count + 1, sizeof(*others));
+	struct target narrowed = *target;
+
+	given.upstream_count = 0;
+	for (size_t i = 0; i < target->given->upstream_count; i++)
+		if (strcmp(given.upstreams[i], HUB) != 0)
+			others[given.upstream_count++] = given.upstreams[i];
+	given.upstreams = others;
+	narrowed.given = &given;
+	plan_conflict(plan, HUB ": dockerd has a mirror of it already");
+	return hosts_plan(host, &narrowed, CERTS, plan, e);
+}
+
+static bool mirrors_hub(const struct target *target)
+{
+	for (size_t i = 0; i < target->given->upstream_count; i++)
+		if (strcmp(target->given->upstreams[i], HUB) == 0)
+			return true;
+	return false;
+}
+
+static bool is_loopback(const char *host)
+{
+	return span_starts(span_of(host), "127.") ||
+	       strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0;
+}
+
+/* An older one does not start with a path in the URL of a mirror. */
+static bool takes_path(const struct docker_info *info)
+{
+	return info->major > 24 || (info->major == 24 && info->patch >= 8);
+}
+
+static void element_make(const struct target *target,
+			 const struct docker_info *info, struct plan *plan,
+			 struct buf *out)
+{
+	bool path = takes_path(info);
+
+	buf_addf(out, "registry-mirrors=%s://%s%s", target->scheme,
+		 target->address, path ? "/mirror/" HUB : "");
+	if (!path)
+		plan_note(plan,
+			  "version %s takes no path in a mirror's URL: a name "
+			  "that was pushed to the registry wins over Docker "
+			  "Hub's",
+			  info->version);
+	if (!target->secure && !is_loopback(target->url.host) &&
+	    info->major < STRICT_SINCE)
+		buf_addf(out, " insecure-registries=%s", target->address);
+}
+
+/* By daemon.json, and then by a signal. */
+static int file_plan(const struct host *host, const struct target *target,
+		     const struct docker_info *info, struct plan *plan)
+{
+	struct err why;
+
+	if (!mirrors_hub(target))
+		return 0;
+	if (docker_flags_check(host, &why) < 0) {
+		plan->kept = CONFIG;
+		plan_conflict(plan, "daemon.json is left alone: %s",
+			      why.message);
+		return 0;
+	}
+	if (is_loopback(target->url.host) && info->major >= STRICT_SINCE) {
+		plan_conflict(plan,
+			      "with a mirror at %s it would not check the "
+			      "certificate of Docker Hub: it has none",
+			      target->address);
+		return 0;
+	}
+	struct wish *wish = plan_wish(plan, &kind_daemon, CONFIG);
+	element_make(target, info, plan, &wish->element);
+	if (!target->secure && info->major >= STRICT_SINCE)
+		plan_note(plan,
+			  "to push there without TLS would need %s in "
+			  "insecure-registries, and then it would not check "
+			  "the certificate of Docker Hub in builds",
+			  target->address);
+	return 0;
+}
+
+int docker_plan(const struct host *host, const struct target *target,
+		struct plan *plan, struct err *e)
+{
+	const struct agent_target *given = target->given;
+	struct docker_info info;
+	struct err why;
+
+	if (docker_ask(host, NULL, &info, &why) < 0) {
+		plan->kept = ALL;
+		plan_note(plan,
+			  "dockerd does not answer, so nothing changes: %s",
+			  why.message);
+		return 0;
+	}
+	if (info.has_containerd_store && info.major >= HOSTS_SINCE)
+		return info.has_mirrors ?
+			       hosts_plan_beside(host, target, plan, e) :
+			       hosts_plan(host, target, CERTS, plan, e);
+	if (given->ca.at)
+		buf_add(plan_file(plan, CERTS "/%s/ca.crt", target->address),
+			given->ca);
+	return file_plan(host, target, &info, plan);
+}

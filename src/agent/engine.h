@@ -1,0 +1,97 @@
+/*
+ * agent/engine.h: what is to stand on a host, engine by engine.
+ *
+ * An engine looks at the host and wishes for files; agent/apply.c alone
+ * changes any. So each engine has the same journal, order and undo.
+ */
+#pragma once
+#include "agent/agent.h"
+#include "agent/host.h"
+#include "agent/kind.h"
+#include "client/client.h"
+
+/* A target, taken apart once. */
+struct target {
+	struct client_url url;
+	char address[300]; /* "10.0.0.5:5000" */
+	const char *scheme;
+	bool secure;
+	const struct agent_target *given;
+};
+int target_parse(const struct agent_target *, struct target *out, struct err *)
+	must_check;
+
+struct wish {
+	const char *engine;
+	const struct kind *kind;
+	char *path;
+	struct buf element;
+};
+
+/* Wishes, in the order in which they are to be made true. */
+struct plan {
+	const char *engine; /* whose wishes are being made */
+	const char *kept;   /* below it stays what is ours; or null */
+	struct wish *at;
+	size_t count;
+	struct agent_report *report;
+};
+void plan_free(struct plan *);
+/*
+ * A file of ours: its element, which begins as it has to, to be added to before
+ * the next wish.
+ */
+struct buf *plan_file(struct plan *, const char *path_format, ...)
+	printf_like(2, 3);
+struct wish *plan_wish(struct plan *, const struct kind *, const char *path);
+/* Something that the operator decided otherwise, and that stays so. */
+void plan_conflict(struct plan *, const char *format, ...) printf_like(2, 3);
+/* Something to know, and perhaps to do. */
+void plan_note(struct plan *, const char *format, ...) printf_like(2, 3);
+
+struct engine {
+	const char *name;
+	/* It is on this host if one of these is; none: always. */
+	const char *signs[8];
+	int (*plan)(const struct host *, const struct target *, struct plan *,
+		    struct err *);
+};
+
+/* docker login, shells and units: agent/environment.c */
+int environment_plan(const struct host *, const struct target *, struct plan *,
+		     struct err *) may_wait must_check;
+/* Podman, Buildah, Skopeo, CRI-O: agent/containers.c */
+int containers_plan(const struct host *, const struct target *, struct plan *,
+		    struct err *) may_wait must_check;
+int containerd_plan(const struct host *, const struct target *, struct plan *,
+		    struct err *) may_wait must_check;
+int docker_plan(const struct host *, const struct target *, struct plan *,
+		struct err *) may_wait must_check;
+
+/*
+ * Wishes for a ca.crt, if there is one, and a hosts.toml for the registry
+ * itself and for each upstream, below the directory `certs`. Containerd's
+ * library reads these, and whoever has that inside.
+ */
+int hosts_plan(const struct host *, const struct target *, const char *certs,
+	       struct plan *, struct err *) may_wait must_check;
+
+/* Of all engines that are on the host. */
+int plan_make(const struct host *, const struct target *, struct plan *,
+	      struct err *) may_wait must_check;
+
+/* ------------------------------------------------- pure, of foreign files */
+
+/*
+ * Does this registries.conf, of version 2, say something of that registry? A
+ * place that only looks like it counts as well.
+ */
+bool containers_names(struct span toml, const char *registry);
+
+/*
+ * The value of config_path in containerd's configuration; SPAN_NONE: it has
+ * none, or an empty one.
+ */
+struct span containerd_config_path(struct span toml);
+/* Is the plugin for Kubernetes not disabled there? */
+bool containerd_has_cri(struct span toml);

@@ -1,0 +1,94 @@
+/*
+ * agent/host.h: files of the host, below a root.
+ *
+ * Paths are absolute and as the host sees them. Symbolic links are followed,
+ * and never out of the root. What a call has changed is durable when it
+ * returns 0, and a file is seen whole: as before, or as after.
+ */
+#pragma once
+#include <limits.h>
+#include <stdbool.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+
+/* A file that is managed is text, and small. */
+#define HOST_FILE_MOST (1024 * 1024)
+
+/* A path that the host has made canonical, with its NUL. */
+struct host_path {
+	char s[PATH_MAX];
+};
+
+struct host {
+	int root;
+	struct host_path at; /* the root, as this process sees it */
+};
+
+int host_open(const char *root, struct host *out, struct err *)
+	may_wait must_check;
+void host_close(struct host *);
+
+struct host_file {
+	struct host_path path; /* where it is, or would be: links are followed
+				*/
+	bool exists;
+	struct buf text;
+	mode_t mode; /* all of these: if it exists */
+	uid_t uid;
+	gid_t gid;
+	ino_t number;
+	struct timespec changed;
+};
+void host_file_free(struct host_file *);
+#define auto_host_file auto_with(host_file_free)
+
+/*
+ * Looks at what is at `path`. Nothing there is no error. ERR_CONFLICT: it is
+ * no plain file, a link to nothing, or larger than HOST_FILE_MOST.
+ */
+int host_read(const struct host *, const char *path, struct host_file *out,
+	      struct err *) may_wait must_check;
+
+/*
+ * Makes `text` the contents of a file that host_read has found, or has not. It
+ * keeps mode, owner and extended attributes, and a new one is root's with mode
+ * 0644. The directory is there. ERR_BUSY: somebody has changed it since, and it
+ * is left so.
+ */
+int host_replace(const struct host *, const struct host_file *,
+		 struct span text, struct err *) may_wait must_check;
+
+/* Fine if there is none. */
+int host_remove(const struct host *, const char *path, struct err *)
+	may_wait must_check;
+/* Removes what a replacement of `path` that was cut short may have left. */
+int host_tidy(const struct host *, const char *path, struct err *)
+	may_wait must_check;
+/* The file gets the suffix ".edited"; ERR_IO if that name is taken. */
+int host_set_aside(const struct host *, const char *path, struct err *)
+	may_wait must_check;
+
+/* One directory, of mode 0755; fine if it is there. */
+int host_make_dir(const struct host *, const char *path, struct err *)
+	may_wait must_check;
+/* Fine if it is not there, or not empty. */
+int host_remove_dir(const struct host *, const char *path, struct err *)
+	may_wait must_check;
+
+/* Is anything there? A link to nothing is not. */
+bool host_has(const struct host *, const char *path) may_wait;
+
+/*
+ * Adds the names in a directory, each followed by a NUL, sorted; none if there
+ * is no such directory.
+ */
+int host_list(const struct host *, const char *path, struct buf *names,
+	      struct err *) may_wait must_check;
+
+/* "/etc/a" for "/etc/a/b", "/" for "/etc". */
+struct host_path host_parent(const char *path);

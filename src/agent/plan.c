@@ -1,0 +1,135 @@
+/*
+ * The table of engines, and how their wishes are gathered.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "agent/engine.h"
+#include "agent/report.h"
+#include "base/mem.h"
+
+static const struct engine engines[] = {
+	{ "environment", { NULL }, environment_plan },
+	{ "podman",
+	  { "/etc/containers/registries.conf", "/usr/bin/podman",
+	    "/usr/local/bin/podman", "/usr/bin/buildah", "/usr/bin/skopeo",
+	    "/usr/bin/crio", "/usr/local/bin/crio" },
+	  containers_plan },
+	{ "containerd",
+	  { "/etc/containerd", "/usr/bin/containerd",
+	    "/usr/local/bin/containerd", "/opt/bin/containerd" },
+	  containerd_plan },
+	{ "docker",
+	  { "/etc/docker", "/usr/bin/dockerd", "/usr/sbin/dockerd",
+	    "/usr/local/bin/dockerd" },
+	  docker_plan },
+};
+
+int target_parse(const struct agent_target *given, struct target *out,
+		 struct err *e)
+{
+	*out = (struct target){ .given = given };
+	if (!client_url_parse(span_of(given->url), &out->url))
+		return err_set(e, ERR_USAGE,
+			       "%.100s is no URL of a registry; write "
+			       "http://HOST:PORT",
+			       given->url);
+	snprintf(out->address, sizeof(out->address), "%s:%s", out->url.host,
+		 out->url.port);
+	out->scheme = out->url.scheme;
+	out->secure = strcmp(out->scheme, "https") == 0;
+	return 0;
+}
+
+static void wish_free(struct wish *wish)
+{
+	free(wish->path);
+	buf_free(&wish->element);
+}
+
+void plan_free(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		wish_free(&plan->at[i]);
+	free(plan->at);
+}
+
+struct wish *plan_wish(struct plan *plan, const struct kind *kind,
+		       const char *path)
+{
+	plan->at = mem_grow(plan->at, (plan->count + 1) * sizeof(*plan->at));
+	struct wish *wish = &plan->at[plan->count++];
+	*wish = (struct wish){
+		.engine = plan->engine,
+		.kind = kind,
+		.path = mem_text(path),
+	};
+	return wish;
+}
+
+struct buf *plan_file(struct plan *plan, const char *path_format, ...)
+{
+	auto_buf struct buf path = { 0 };
+	va_list args;
+
+	va_start(args, path_format);
+	buf_vaddf(&path, path_format, args);
+	va_end(args);
+	struct wish *wish = plan_wish(plan, &kind_file, path.at);
+	buf_addf(&wish->element, KIND_FILE_HEAD);
+	return &wish->element;
+}
+
+static void plan_say(struct plan *plan, const char *what, const char *format,
+		     va_list args)
+{
+	auto_buf struct buf why = { 0 };
+
+	buf_vaddf(&why, format, args);
+	report_line(plan->report, plan->engine, what, "%s", why.at);
+}
+
+void plan_conflict(struct plan *plan, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	plan_say(plan, "conflict", format, args);
+	va_end(args);
+	plan->report->conflicts++;
+}
+
+void plan_note(struct plan *plan, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	plan_say(plan, "note", format, args);
+	va_end(args);
+}
+
+static bool is_here(const struct host *host, const struct engine *engine)
+{
+	if (!engine->signs[0])
+		return true;
+	for (const char *const *sign = engine->signs; *sign; sign++)
+		if (host_has(host, *sign))
+			return true;
+	return false;
+}
+
+int plan_make(const struct host *host, const struct target *target,
+	      struct plan *plan, struct err *e)
+{
+	for (size_t i = 0; i < array_size(engines); i++) {
+		const struct engine *engine = &engines[i];
+
+		if (!is_here(host, engine))
+			continue;
+		plan->engine = engine->name;
+		if (engine->plan(host, target, plan, e) < 0)
+			return err_wrap(e, "%s", engine->name);
+	}
+	return 0;
+}
