@@ -59,14 +59,22 @@ struct client;
 int agent_probe(struct client *, const char *url, struct err *)
 	may_wait must_check;
 
+/* Where an agent learns of registries: one of the first two. */
+struct cluster_options;
+struct agent_source {
+	const struct agent_target *registry; /* this one; null */
+	const struct cluster_options *etcd;  /* those that are there; null */
+	const char *zone;		     /* of this host; null */
+};
+
 /*
- * Probes the registry again and again: engines are pointed at it when it
- * answers, and the host is as it was when three probes fail within 5 s. Ends at
- * SIGTERM or SIGINT, which this thread has blocked with SIGHUP; what is applied
- * stays. SIGHUP makes it look at once.
+ * Probes registries again and again, and chooses one of them as agent/choice.h
+ * says: engines are pointed at it, and if there is none the host is as it was.
+ * Ends at SIGTERM or SIGINT, which this thread has blocked, with SIGHUP and
+ * SIGUSR1; what is applied stays. SIGHUP makes it look at the host at once.
  */
-int agent_watch(struct agent *, struct client *, const struct agent_target *,
-		struct err *) may_wait must_check;
+int agent_watch(struct agent *, const struct agent_source *, struct err *)
+	may_wait must_check;
 
 /*
  * What `agent status` tells from now on: one line, and then a report's text.

@@ -1,20 +1,25 @@
 /*
  * A registry that answers is pointed at, one that does not is left. What
- * stands between the two is counted in probes, so that one lost packet
- * changes no host.
+ * stands between the two is counted in probes (agent/choice.h), so that one
+ * lost packet changes no host.
+ *
+ * The main thread does everything; what etcd has is put into a box by another
+ * one, which wakes it by a signal.
  */
 #include <signal.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "agent/inside.h"
+#include "agent/registries.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 enum {
 	PROBE_MS = 1000,
 	AGAIN_MS = 2000, /* after an answer */
 	RETRY_MS = 500,	 /* after none: three within 4 s at most */
-	FAILURES = 3,
 	LOOK_MS = 60000, /* between two looks at a host that is as it should */
 	MEND_MS = 5000	 /* and at one that is not */
 };
@@ -42,10 +47,16 @@ int agent_probe(struct client *client, const char *url, struct err *e)
 
 struct watch {
 	struct agent *agent;
-	struct client *client;
-	const struct agent_target *target;
-	enum { WATCH_UNKNOWN, WATCH_HERE, WATCH_GONE } state;
-	int failures;	   /* probes in a row */
+	const struct agent_source *source;
+	struct registries *registries;
+	struct cluster_watch *cluster;
+
+	pthread_mutex_t mutex;
+	struct cluster_view *view; /* a new one, or null; guarded by mutex */
+
+	bool knows;	   /* which registries there are */
+	bool settled;	   /* the host is as `present` says */
+	int present;	   /* or CHOICE_NONE */
 	int64_t look_ms;   /* when the host is looked at again */
 	struct buf said;   /* the news of the last look */
 	struct buf status; /* its line */
@@ -53,13 +64,22 @@ struct watch {
 
 static void watch_free(struct watch *watch)
 {
+	if (watch->cluster)
+		cluster_watch_close(&watch->cluster);
+	if (watch->view)
+		cluster_view_close(&watch->view);
+	registries_close(&watch->registries);
+	pthread_mutex_destroy(&watch->mutex);
 	buf_free(&watch->said);
 	buf_free(&watch->status);
 }
 
+/* ---------------------------------------------------------------- the host */
+
 static void log_news(struct watch *watch, const struct agent_report *report)
 {
 	struct span rest = buf_span(&report->news);
+	bool bad = report->failures || report->conflicts;
 
 	if (span_eq(rest, buf_span(&watch->said)))
 		return;
@@ -68,9 +88,8 @@ static void log_news(struct watch *watch, const struct agent_report *report)
 	while (rest.len > 0) {
 		struct span line = span_cut(&rest, '\n');
 
-		log_say(report->failures || report->conflicts ? LOG_WARN :
-								LOG_INFO,
-			"host", "%.*s", SPAN_ARG(line));
+		log_say(bad ? LOG_WARN : LOG_INFO, "host", "%.*s",
+			SPAN_ARG(line));
 	}
 }
 
@@ -78,73 +97,186 @@ static void tell(struct watch *watch, const struct agent_report *report)
 {
 	struct err e;
 
+	watch->settled = true;
+	watch->look_ms = clock_ms() + (report->failures ? MEND_MS : LOOK_MS);
 	log_news(watch, report);
 	if (agent_keep_status(watch->agent, watch->status.at, report, &e) < 0)
 		log_say(LOG_WARN, "status", "not kept: %s", e.message);
 }
 
-/* It was so, or becomes so now. */
-static void state_set(struct watch *watch, unsigned state, const char *why)
+static void line_set(struct watch *watch, const char *url, const char *why)
 {
-	if (watch->state == state)
-		return;
-	watch->state = state;
 	buf_clear(&watch->status);
-	buf_addf(&watch->status, "registry %s: %s, since %s",
-		 watch->target->url, why, clock_wall_text().s);
-	log_say(LOG_INFO, "registry", "%s: %s", watch->target->url, why);
+	buf_addf(&watch->status, "registry %s: %s, since %s", url, why,
+		 clock_wall_text().s);
+	log_say(LOG_INFO, "registry", "%s: %s", url, why);
 }
 
 static int host_point(struct watch *watch, struct err *e)
 {
 	auto_report struct agent_report report = { 0 };
 
-	state_set(watch, WATCH_HERE, "answers");
-	if (agent_apply(watch->agent, watch->target, &report, e) < 0)
+	if (agent_apply(watch->agent,
+			registries_target(watch->registries, watch->present),
+			&report, e) < 0)
 		return -1;
-	watch->look_ms = clock_ms() + (report.failures ? MEND_MS : LOOK_MS);
 	tell(watch, &report);
 	return 0;
 }
 
-static void host_restore(struct watch *watch, const char *why)
+static void host_restore(struct watch *watch)
 {
 	auto_report struct agent_report report = { 0 };
 
-	state_set(watch, WATCH_GONE, why);
 	agent_withdraw(watch->agent, &report);
-	watch->look_ms = clock_ms() + (report.failures ? MEND_MS : LOOK_MS);
 	tell(watch, &report);
 }
 
-/* One probe and what it means; how long to wait for the next. */
-static int watch_look(struct watch *watch, int64_t *pause_ms, struct err *e)
-{
-	bool due = clock_ms() >= watch->look_ms;
-	struct err why;
+/* ---------------------------------------------------------------- what to do
+ */
 
-	if (agent_probe(watch->client, watch->target->url, &why) == 0) {
-		*pause_ms = AGAIN_MS;
-		watch->failures = 0;
-		if (watch->state != WATCH_HERE || due)
-			return host_point(watch, e);
+/* Why there is none: of the first that there is. */
+static void line_of_none(struct watch *watch)
+{
+	size_t count;
+
+	registries_all(watch->registries, &count);
+	if (count == 0)
+		line_set(watch, "none", "etcd knows of none");
+	else
+		line_set(watch, registries_target(watch->registries, 0)->url,
+			 registries_why(watch->registries, 0));
+}
+
+/*
+ * After a start nobody remembers which registry the host was pointed at: what
+ * it has stays as long as there is hope for one.
+ */
+static bool has_hope(const struct watch *watch)
+{
+	size_t count;
+	const struct candidate *all = registries_all(watch->registries, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (all[i].listed || all[i].failures < CHOICE_GONE)
+			return true;
+	return false;
+}
+
+static void choice_make(struct watch *watch)
+{
+	size_t count;
+	const struct candidate *all = registries_all(watch->registries, &count);
+	int next = choose(all, count, watch->source->zone, watch->present);
+
+	if (next == watch->present &&
+	    (watch->settled || (next < 0 && has_hope(watch))))
+		return;
+	watch->present = next;
+	watch->settled = true;
+	watch->look_ms = 0;
+	if (next >= 0)
+		line_set(watch, registries_target(watch->registries, next)->url,
+			 "answers");
+	else
+		line_of_none(watch);
+}
+
+static void view_take(struct watch *watch)
+{
+	struct cluster_view *view;
+
+	pthread_mutex_lock(&watch->mutex);
+	view = steal_ptr(&watch->view);
+	pthread_mutex_unlock(&watch->mutex);
+	if (!view)
+		return;
+	watch->knows = true;
+	registries_list(watch->registries, view);
+	for (size_t i = 0; i < view->refusal_count; i++)
+		log_say(LOG_WARN, "registry", "%s: %s", view->refusals[i].key,
+			view->refusals[i].why);
+	cluster_view_close(&view);
+}
+
+static int64_t pause_ms(const struct watch *watch)
+{
+	size_t count;
+	const struct candidate *all = registries_all(watch->registries, &count);
+
+	if (count == 0)
+		return AGAIN_MS;
+	return watch->present >= 0 && all[watch->present].answers ? AGAIN_MS :
+								    RETRY_MS;
+}
+
+/* One round of probes, and what it means. */
+static int watch_look(struct watch *watch, struct err *e)
+{
+	view_take(watch);
+	if (!watch->knows)
 		return 0;
-	}
-	*pause_ms = RETRY_MS;
-	if (++watch->failures < FAILURES)
+	registries_probe(watch->registries);
+	choice_make(watch);
+	if (watch->source->etcd)
+		registries_tidy(watch->registries, &watch->present);
+	if (!watch->settled || clock_ms() < watch->look_ms)
 		return 0;
-	if (watch->state != WATCH_GONE || due)
-		host_restore(watch, why.message);
+	if (watch->present >= 0)
+		return host_point(watch, e);
+	host_restore(watch);
 	return 0;
 }
 
-int agent_watch(struct agent *agent, struct client *client,
-		const struct agent_target *target, struct err *e)
+/* -------------------------------------------------------------------- watch */
+
+static void view_changed(struct cluster_view *view, void *arg)
+{
+	struct watch *watch = arg;
+
+	pthread_mutex_lock(&watch->mutex);
+	struct cluster_view *before = watch->view;
+	watch->view = view;
+	pthread_mutex_unlock(&watch->mutex);
+	if (before)
+		cluster_view_close(&before);
+	kill(getpid(), SIGUSR1);
+}
+
+static void trouble_told(const struct err *e, void *arg)
+{
+	(void)arg;
+	if (e)
+		log_say(LOG_WARN, "etcd", "%s; the host stays as it is",
+			e->message);
+	else
+		log_say(LOG_INFO, "etcd", "answers again");
+}
+
+static int watch_open(struct watch *watch, struct err *e)
+{
+	struct cluster_watch_options options = {
+		.etcd = watch->source->etcd,
+		.changed = view_changed,
+		.trouble = trouble_told,
+		.arg = watch,
+	};
+
+	if (watch->source->etcd)
+		return cluster_watch_open(&options, &watch->cluster, e);
+	watch->knows = true;
+	return registries_add(watch->registries, watch->source->registry, e);
+}
+
+int agent_watch(struct agent *agent, const struct agent_source *source,
+		struct err *e)
 {
 	auto_with(watch_free) struct watch watch = {
 		.agent = agent,
-		.client = client,
-		.target = target,
+		.source = source,
+		.registries = registries_open(),
+		.mutex = PTHREAD_MUTEX_INITIALIZER,
+		.present = CHOICE_NONE,
 	};
 	sigset_t signals;
 	int got = 0;
@@ -153,14 +285,16 @@ int agent_watch(struct agent *agent, struct client *client,
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGUSR1);
+	if (watch_open(&watch, e) < 0)
+		return -1;
 	while (got != SIGTERM && got != SIGINT) {
-		int64_t pause_ms;
-
-		if (watch_look(&watch, &pause_ms, e) < 0)
+		if (watch_look(&watch, e) < 0)
 			return -1;
+		int64_t ms = pause_ms(&watch);
 		struct timespec pause = {
-			.tv_sec = pause_ms / 1000,
-			.tv_nsec = pause_ms % 1000 * 1000000,
+			.tv_sec = ms / 1000,
+			.tv_nsec = ms % 1000 * 1000000,
 		};
 		got = sigtimedwait(&signals, NULL, &pause);
 		if (got == SIGHUP)

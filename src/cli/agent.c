@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cli/enrol.h"
 #include "cli/inside.h"
 #include "client/client.h"
 
@@ -65,7 +66,8 @@ static int target_read(struct order *order, struct err *e)
 	if (!config->agent.registry)
 		return err_set(e, ERR_USAGE,
 			       "which registry? write --registry "
-			       "http://HOST:PORT");
+			       "http://HOST:PORT, or, for an agent that "
+			       "stays, --etcd URL");
 	order->upstreams =
 		mem_array(config->upstream_count, sizeof(*order->upstreams));
 	for (size_t i = 0; i < config->upstream_count; i++)
@@ -154,13 +156,34 @@ static int once(struct order *order, struct err *e)
 	return report_end(&report, e);
 }
 
+static int stay_with_etcd(struct order *order, struct err *e)
+{
+	struct cluster_options etcd;
+	const struct agent_source source = {
+		.etcd = &etcd,
+		.zone = order->config->cluster.zone,
+	};
+
+	if (host_take(order, e) < 0)
+		return -1;
+	describe_etcd(order->config, &etcd);
+	log_say(LOG_INFO, "started", "registries of etcd, host %s",
+		order->config->agent.root);
+	return agent_watch(order->agent, &source, e);
+}
+
 static int stay(struct order *order, struct err *e)
 {
+	const struct agent_source source = { .registry = &order->target };
+
+	if (!order->config->agent.registry &&
+	    order->config->cluster.etcd_count > 0)
+		return stay_with_etcd(order, e);
 	if (target_read(order, e) < 0 || host_take(order, e) < 0)
 		return -1;
 	log_say(LOG_INFO, "started", "registry %s, host %s", order->target.url,
 		order->config->agent.root);
-	return agent_watch(order->agent, order->client, &order->target, e);
+	return agent_watch(order->agent, &source, e);
 }
 
 /* Signals wait until they are asked for, so that no step is cut in two. */
@@ -172,6 +195,7 @@ static int serve_host(struct order *order, struct err *e)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGUSR1);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	log_open(order->config->log_level);
 	int failed = stay(order, e);

@@ -265,7 +265,7 @@ def is_pointed(host, registry):
 
 def test_a_host_follows_a_registry_that_comes_and_goes(host, start_registry):
     registry, before = start_registry(), host.snapshot()
-    agent = host.start(registry.url)
+    agent = host.start("--registry", registry.url)
     wait_until(is_pointed(host, registry), "the host to be pointed", 60)
 
     registry.stop()
@@ -280,14 +280,14 @@ def test_a_host_follows_a_registry_that_comes_and_goes(host, start_registry):
 
 def test_a_signal_is_no_withdrawal_and_the_next_start_goes_on(host, doors):
     before = host.snapshot()
-    agent = host.start(doors.url)
+    agent = host.start("--registry", doors.url)
     wait_until(lambda: "wrote /etc/environment" in host.call("status")[1],
                "the status", 60)
     applied = host.snapshot()
     assert agent.stop() == 0
     assert host.snapshot() == applied
 
-    again = host.start(doors.url)
+    again = host.start("--registry", doors.url)
     wait_until(lambda: "an agent runs" in host.call("status")[1],
                "the agent to run", 60)
     status, _, err = host.once(doors.url)
@@ -298,7 +298,7 @@ def test_a_signal_is_no_withdrawal_and_the_next_start_goes_on(host, doors):
 
 
 def test_a_hangup_makes_it_look_at_once(host, doors):
-    agent = host.start(doors.url)
+    agent = host.start("--registry", doors.url)
     wait_until(lambda: "wrote" in host.call("status")[1], "the status", 60)
     (host.root / DROP_IN).unlink()
     agent.signal(signal.SIGHUP)

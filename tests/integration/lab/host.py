@@ -58,11 +58,10 @@ class Host:
     def uninstall(self):
         return self.call("--uninstall")
 
-    def start(self, registry):
+    def start(self, *arguments):
         """An agent that stays."""
         log = self._lab.directory("agent") / "log"
-        return self._lab.own(Process(self._lab, self._command(
-            ["--registry", registry]), log))
+        return self._lab.own(Process(self._lab, self._command(arguments), log))
 
     def _command(self, arguments):
         words = [*self.before, BINARY, "agent", *arguments,

@@ -1,0 +1,277 @@
+/*
+ * A registry is one by its id and its URL: one that moved is another one, and
+ * the old one is kept as long as it is in use.
+ *
+ * What makes a connection trust it is a file to libcurl, so the PEM is one in
+ * memory.
+ */
+#include "agent/registries.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "client/client.h"
+
+enum { REGISTRIES_MOST = 64 };
+
+struct registry {
+	char *url, *id, *zone, *ca;
+	char **upstreams;
+	struct agent_target target; /* of the above */
+	struct client *client;
+	int ca_file; /* -1: none */
+	struct thread thread;
+	int failed; /* the last probe */
+	struct err why;
+};
+
+struct registries {
+	struct registry *at[REGISTRIES_MOST];
+	struct candidate candidates[REGISTRIES_MOST];
+	size_t count;
+};
+
+static void registry_free(struct registry **pointer)
+{
+	struct registry *registry = steal_ptr(pointer);
+
+	if (registry->client)
+		client_close(&registry->client);
+	if (registry->ca_file >= 0)
+		close(registry->ca_file);
+	for (size_t i = 0; i < registry->target.upstream_count; i++)
+		free(registry->upstreams[i]);
+	free(registry->upstreams);
+	free(registry->url);
+	free(registry->id);
+	free(registry->zone);
+	free(registry->ca);
+	free(registry);
+}
+DEFINE_AUTO(registry, registry_free)
+
+struct registries *registries_open(void)
+{
+	return mem_alloc(sizeof(struct registries));
+}
+
+void registries_close(struct registries **pointer)
+{
+	struct registries *all = steal_ptr(pointer);
+
+	for (size_t i = 0; i < all->count; i++)
+		registry_free(&all->at[i]);
+	free(all);
+}
+
+/* -------------------------------------------------------------------- lists */
+
+static int trust(struct registry *registry, struct err *e)
+{
+	struct client_options options = { 0 };
+	char path[40];
+
+	if (registry->ca) {
+		registry->ca_file = memfd_create("ca", MFD_CLOEXEC);
+		if (registry->ca_file < 0)
+			return err_sys(e, "memory file");
+		if (io_write_at(registry->ca_file, 0, span_of(registry->ca),
+				e) < 0)
+			return -1;
+		snprintf(path, sizeof(path), "/proc/self/fd/%d",
+			 registry->ca_file);
+		options.ca = path;
+	}
+	return client_open(&options, &registry->client, e);
+}
+
+static struct registry *
+registry_make(const char *id, const struct agent_target *target, struct err *e)
+{
+	auto_of(registry) struct registry *registry =
+		mem_alloc(sizeof(*registry));
+	auto_buf struct buf ca = { 0 };
+
+	registry->ca_file = -1;
+	registry->url = mem_text(target->url);
+	registry->id = mem_text(id);
+	if (target->ca.at) {
+		buf_add(&ca, target->ca);
+		registry->ca = mem_text(ca.at);
+	}
+	registry->upstreams = mem_array(target->upstream_count + 1,
+					sizeof(*registry->upstreams));
+	for (size_t i = 0; i < target->upstream_count; i++)
+		registry->upstreams[i] = mem_text(target->upstreams[i]);
+	registry->target = (struct agent_target){
+		.url = registry->url,
+		.ca = span_of(registry->ca),
+		.upstreams = (const char *const *)registry->upstreams,
+		.upstream_count = target->upstream_count,
+	};
+	if (trust(registry, e) < 0)
+		return NULL;
+	return steal_ptr(&registry);
+}
+
+static bool is_same_target(const struct agent_target *a,
+			   const struct agent_target *b)
+{
+	if (strcmp(a->url, b->url) != 0 || !span_eq(a->ca, b->ca) ||
+	    a->upstream_count != b->upstream_count)
+		return false;
+	for (size_t i = 0; i < a->upstream_count; i++)
+		if (strcmp(a->upstreams[i], b->upstreams[i]) != 0)
+			return false;
+	return true;
+}
+
+static struct candidate *find(struct registries *all, const char *id,
+			      const struct agent_target *target)
+{
+	for (size_t i = 0; i < all->count; i++)
+		if (strcmp(all->at[i]->id, id) == 0 &&
+		    is_same_target(&all->at[i]->target, target))
+			return &all->candidates[i];
+	return NULL;
+}
+
+/* One that is known keeps how it answered. */
+static struct candidate *enter(struct registries *all, const char *id,
+			       const struct agent_target *target, struct err *e)
+{
+	struct candidate *known = find(all, id, target);
+
+	if (known)
+		return known;
+	if (all->count == REGISTRIES_MOST) {
+		err_set(e, ERR_TOO_MANY, "more than %d registries",
+			REGISTRIES_MOST);
+		return NULL;
+	}
+	struct registry *registry = registry_make(id, target, e);
+	if (!registry)
+		return NULL;
+	all->at[all->count] = registry;
+	known = &all->candidates[all->count++];
+	*known = (struct candidate){ .id = registry->id };
+	return known;
+}
+
+int registries_add(struct registries *all, const struct agent_target *target,
+		   struct err *e)
+{
+	return enter(all, target->url, target, e) ? 0 : -1;
+}
+
+static void record_enter(struct registries *all, const struct record *record)
+{
+	const struct record_door *door = &record->doors[0];
+	struct agent_target target = {
+		.url = door->url,
+		.upstreams = record->upstreams,
+		.upstream_count = record->upstream_count,
+	};
+	struct candidate *known;
+	struct err e;
+
+	if (strcmp(door->scheme, "https") == 0)
+		target.ca = span_of(record->ca);
+	known = enter(all, record->id, &target, &e);
+	if (!known) {
+		log_say(LOG_WARN, "registry", "%s: %s", door->url, e.message);
+		return;
+	}
+	struct registry *registry = all->at[known - all->candidates];
+	free(registry->zone);
+	registry->zone = mem_text(record->zone);
+	known->zone = registry->zone;
+	known->weight = record->weight;
+	known->listed = true;
+}
+
+void registries_list(struct registries *all, const struct cluster_view *view)
+{
+	for (size_t i = 0; i < all->count; i++)
+		all->candidates[i].listed = false;
+	for (size_t i = 0; i < view->registry_count; i++)
+		record_enter(all, &view->registries[i]);
+}
+
+static void remove_at(struct registries *all, size_t i)
+{
+	registry_free(&all->at[i]);
+	all->count--;
+	memmove(&all->at[i], &all->at[i + 1],
+		(all->count - i) * sizeof(*all->at));
+	memmove(&all->candidates[i], &all->candidates[i + 1],
+		(all->count - i) * sizeof(*all->candidates));
+}
+
+void registries_tidy(struct registries *all, int *present)
+{
+	for (int i = 0; i < (int)all->count;) {
+		if (all->candidates[i].listed || i == *present) {
+			i++;
+			continue;
+		}
+		remove_at(all, (size_t)i);
+		*present -= *present > i;
+	}
+}
+
+/* ------------------------------------------------------------------- probes */
+
+static void probe(void *arg)
+{
+	struct registry *registry = arg;
+
+	registry->failed =
+		agent_probe(registry->client, registry->url, &registry->why);
+}
+
+void registries_probe(struct registries *all)
+{
+	bool started[REGISTRIES_MOST] = { false };
+
+	for (size_t i = 1; i < all->count; i++)
+		started[i] = thread_try(&all->at[i]->thread, "probe", probe,
+					all->at[i]);
+	for (size_t i = 0; i < all->count; i++) {
+		struct registry *registry = all->at[i];
+		struct candidate *candidate = &all->candidates[i];
+
+		if (started[i])
+			thread_join(&registry->thread);
+		else
+			probe(registry);
+		candidate->answers = registry->failed ? 0 :
+							candidate->answers + 1;
+		candidate->failures =
+			registry->failed ? candidate->failures + 1 : 0;
+	}
+}
+
+const struct candidate *registries_all(const struct registries *all,
+				       size_t *count_out)
+{
+	*count_out = all->count;
+	return all->candidates;
+}
+
+const struct agent_target *registries_target(const struct registries *all,
+					     int position)
+{
+	return &all->at[position]->target;
+}
+
+const char *registries_why(const struct registries *all, int position)
+{
+	return all->at[position]->why.message;
+}

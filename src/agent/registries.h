@@ -1,0 +1,33 @@
+/*
+ * agent/registries.h: the registries that this host knows of, and how they
+ * answer.
+ */
+#pragma once
+#include "agent/agent.h"
+#include "agent/choice.h"
+#include "cluster/cluster.h"
+
+struct registries;
+
+struct registries *registries_open(void);
+void registries_close(struct registries **);
+DEFINE_AUTO(registries, registries_close)
+
+/* One that nobody lists, by its URL. ERR_USAGE: its CA is none. */
+int registries_add(struct registries *, const struct agent_target *,
+		   struct err *) may_wait must_check;
+/* Those that are listed are these, from now on. */
+void registries_list(struct registries *, const struct cluster_view *) may_wait;
+/* No position is meant by what was said before but `*present`, which follows.
+ */
+void registries_tidy(struct registries *, int *present);
+
+/* Asks each of them once, all at the same time: a second at most. */
+void registries_probe(struct registries *) may_wait;
+
+const struct candidate *registries_all(const struct registries *,
+				       size_t *count_out);
+/* Lives until it is listed or tidied away. */
+const struct agent_target *registries_target(const struct registries *, int);
+/* Why it did not answer last. */
+const char *registries_why(const struct registries *, int);

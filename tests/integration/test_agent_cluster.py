@@ -1,0 +1,128 @@
+"""Hosts find registries by etcd, and follow them."""
+
+import json
+
+import pytest
+
+from lab.etcd import PREFIX, Etcd
+from lab.host import HOSTS, Host, events
+from lab.registry import Registry, yaml
+from lab.waiting import wait_until
+
+LONG = 60                       # seconds; an election and a lease, under load
+
+
+@pytest.fixture
+def etcd(scene):
+    return Etcd(scene)
+
+
+@pytest.fixture
+def host(scene):
+    return Host(scene)
+
+
+@pytest.fixture
+def make(scene, etcd):
+    """make(**keys of the cluster) is a Registry, to be started."""
+    def make(**keys):
+        registry = Registry(scene)
+        with open(registry.configuration, "a") as configuration:
+            configuration.write(yaml({"cluster": {
+                "etcd": [etcd.url], "lease": "9s",
+                "advertise": [{"url": registry.url}]} | keys}))
+        return registry
+    return make
+
+
+def follow(host, etcd, *more):
+    return host.start("--etcd", etcd.url, *more)
+
+
+def pointed(host, registry):
+    wait_until(lambda: f"DOCKER_REPO={registry.host}/" in
+               host.read("environment") and
+               f'[host."{registry.url}"]' in host.read(HOSTS),
+               f"the host to be pointed at {registry.url}", LONG)
+
+
+def restored(host, before):
+    wait_until(lambda: host.snapshot() == before, "the host to be as before",
+               LONG)
+
+
+def test_a_host_follows_registries_that_come_move_and_go(host, etcd, make):
+    first, second, before = make(), make(), host.snapshot()
+    agent = follow(host, etcd)
+    first.start()
+    pointed(host, first)
+    second.start()
+    first.stop()
+    pointed(host, second)
+    second.stop()
+    restored(host, before)
+    first.start()
+    pointed(host, first)
+    assert host.uninstall()[0] == 0
+    assert agent.wait() == 0
+    assert host.snapshot() == before
+
+
+def test_a_dead_registry_is_left_when_its_lease_has_ended(host, etcd, make):
+    registry, before = make().start(), host.snapshot()
+    follow(host, etcd)
+    pointed(host, registry)
+    registry.kill9()
+    restored(host, before)
+    assert etcd.registries() == {}
+
+
+def test_one_that_does_not_answer_is_left_for_one_that_does(host, etcd, make):
+    near, far = make(zone="here").start(), make(weight=900).start()
+    wait_until(lambda: len(etcd.registries()) == 2, "both in etcd", LONG)
+    follow(host, etcd, "--cluster.zone", "here")
+    pointed(host, near)
+    near.kill9()
+    pointed(host, far)
+    assert far.running()
+    near.start()
+    pointed(host, near)
+
+
+def test_etcd_out_of_reach_changes_nothing(host, etcd, make):
+    registry, before = make().start(), host.snapshot()
+    agent = follow(host, etcd)
+    pointed(host, registry)
+    wait_until(lambda: "wrote" in host.call("status")[1], "the status", LONG)
+    applied = host.snapshot()
+    etcd.kill9()
+    wait_until(lambda: events(agent, "etcd"), "the agent to notice", LONG)
+    assert agent.stop() == 0
+    assert host.snapshot() == applied
+
+    registry.kill9()
+    again = follow(host, etcd)
+    wait_until(lambda: events(again, "etcd"), "the agent to notice", LONG)
+    assert host.snapshot() == applied
+
+    etcd.forget()
+    etcd.start()
+    restored(host, before)
+
+
+def test_what_no_registry_says_is_never_written(host, etcd, make):
+    registry = make().start()
+    wait_until(etcd.registries, "the registry in etcd", LONG)
+    [[id, record]] = etcd.registries().items()
+    for number, url in enumerate([
+            "http://a\nDOCKER_REPO=b", "http://a b", "x", 'http://"',
+            "http://a/\\u000a"]):
+        wrong = dict(record, id=f"bad{number}", weight=9999,
+                     doors=[{"url": url}])
+        etcd.put(f"{PREFIX}registries/bad{number}", json.dumps(wrong))
+    etcd.put(PREFIX + "registries/worse", "no record")
+    agent = follow(host, etcd)
+    pointed(host, registry)
+    wait_until(lambda: sum(line["message"].startswith(("bad", "worse"))
+                           for line in events(agent, "registry")) == 6,
+               "each to be refused once", LONG)
