@@ -83,6 +83,14 @@ def upstream(scene):
 
 
 @pytest.fixture
+def credentials(scene):
+    """Who we are to an upstream, as its options have it: ali."""
+    secret = scene.directory("secret") / "password"
+    secret.write_text("open sesame\n")
+    return [{"username": "ali", "password_file": secret}]
+
+
+@pytest.fixture
 def start_registry(scene):
     """start_registry(upstreams, …) is a Registry that is ready."""
     return lambda *args, **keys: Registry(scene, *args, **keys).start()
