@@ -10,6 +10,9 @@ from lab.bare import BareServer
 from lab.content import content
 from lab.delay import Delay
 from lab.disk import fill, small_disk
+from lab.fakehub import FakeHub
+from lab.integrity import keeps
+from lab.misdeeds import misbehave
 from lab.pusher import push_blob, push_manifest
 from lab.swarm import Reader, Swarm
 from lab.waiting import wait_until
@@ -19,6 +22,7 @@ MIB, GIB = 1 << 20, 1 << 30
 MB = 1_000_000
 REPOSITORY = "library/app"
 ROUNDS = 3                  # the machine may be busy: the best one counts
+TRIES = 10                  # of what takes a moment
 
 
 @pytest.fixture(scope="module")
@@ -211,6 +215,177 @@ def pull(registry, image):
         for layer in image.layers:
             target = f"/v2/{image.repository}/blobs/{layer.digest}"
             assert wire.ask("GET", target).body == layer.bytes()
+
+
+# ---------------------------------------------------------- without upstream
+
+def timed(registry, image):
+    """The answer about its tag, and the seconds that it took."""
+    began = time.monotonic()
+    answer = registry.ask(
+        "GET", f"/v2/{image.repository}/manifests/{image.tag}")
+    took = time.monotonic() - began
+    assert answer.body == image.manifest.body
+    return answer, took
+
+
+@pytest.fixture
+def start_cached(start_registry, upstream):
+    """start_cached(tag_lifetime): a registry, and an image it has pulled."""
+    def start_cached(lifetime):
+        image = upstream.add_small_image(REPOSITORY)
+        registry = start_registry({"docker.io": upstream.url}, options={
+            "docker.io": {"tag_lifetime": lifetime}})
+        pull(registry, image)
+        keeps(registry, image)
+        return registry, image
+    return start_cached
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("lifetime", ["5m", "0s"])
+def test_a_start_without_upstream_serves_at_once(start_cached, upstream,
+                                                 lifetime):
+    registry, image = start_cached(lifetime)
+    upstream.stop()
+    for _ in range(TRIES):
+        registry.restart()
+        answer, took = timed(registry, image)
+        assert (answer["Warning"] is None) == (lifetime == "5m")
+        if took < 0.1:
+            break
+    print(f"upstream is down, a tag of {lifetime}: {took * 1000:.1f} ms "
+          "after a start")
+    assert took < 0.1
+
+
+@pytest.mark.heavy
+def test_a_black_hole_costs_its_patience_once(start_cached, upstream):
+    registry, image = start_cached("0s")
+    misbehave(upstream, "black-hole")
+    upstream.forget()
+    for _ in range(TRIES):
+        registry.restart()      # it has not noticed yet
+        first, *later = (timed(registry, image) for _ in range(31))
+        for answer, _ in first, *later:
+            assert answer["Warning"].startswith('299 - "')
+        later = sorted(took for _, took in later)
+        if first[1] < 1.2 and later[15] < 0.1:
+            break
+    print(f"a black hole: {first[1]:.2f} s, then {later[15] * 1000:.0f} ms, "
+          f"at most {later[-1] * 1000:.0f} ms")
+    assert upstream.count("manifest", "HEAD") > 0
+    assert first[1] < 1.2
+    assert later[15] < 0.1
+
+
+def test_a_warm_tag_asks_for_nothing_and_an_old_one_for_a_head(
+        start_registry, upstream):
+    """Of two platforms: its index, the manifest of one, config and layer."""
+    image, other = (upstream.add_small_image(REPOSITORY, tag)
+                    for tag in ("amd64", "arm64"))
+    index = upstream.add_index(REPOSITORY, "all", image, other)
+    registry = start_registry({"docker.io": upstream.url}, options={
+        "docker.io": {"tag_lifetime": "1h"}})
+
+    def pull_platform():
+        with registry.connect() as wire:
+            for target, body in [
+                    ("manifests/all", index.body),
+                    (f"manifests/{image.manifest.digest}",
+                     image.manifest.body),
+                    *((f"blobs/{layer.digest}", layer.bytes())
+                      for layer in image.layers)]:
+                got = wire.ask("GET", f"/v2/{REPOSITORY}/{target}")
+                assert got.status == 200 and got.body == body
+
+    pull_platform()
+    keeps(registry, image)
+    upstream.forget()
+    for _ in range(500):
+        pull_platform()
+    print(f"500 pulls of a warm tag: {upstream.count()} requests")
+    assert upstream.count() == 0
+
+    registry.edit("tag_lifetime: 1h", "tag_lifetime: 1s")
+    began, pulls = time.monotonic(), 0
+    registry.restart()
+    while upstream.count() < 4 and time.monotonic() < began + 60:
+        pull_platform()
+        pulls += 1
+    lifetimes = time.monotonic() - began
+    print(f"{pulls} pulls in {lifetimes:.1f} lifetimes: "
+          f"{upstream.count('manifest', 'HEAD')} HEADs of "
+          f"{upstream.count()} requests")
+    assert 4 <= upstream.count() == upstream.count("manifest", "HEAD")
+    assert upstream.count() <= lifetimes + 2    # one at each end
+
+
+# ------------------------------------------------------------ whom we talk to
+
+FORMS = ("/v2/team/tool/{}?ns={}", "/v2/team/tool/{}?ns=http%3A%2F%2F{}",
+         "/v2/team/tool/{}?ns=docker.io%40{}", "/mirror/{1}/v2/team/tool/{0}",
+         "/v2/{1}/team/tool/{0}", "http://{1}/v2/{1}/team/tool/{0}")
+
+
+def test_a_name_is_never_dialled(scene, start_registry, upstream):
+    foreign = FakeHub(scene)
+    image = foreign.add_small_image("team/tool")
+    registry = start_registry({"docker.io": upstream.url})
+    port, asked = foreign.address[1], 0
+    for name in f"127.0.0.1:{port}", f"localhost:{port}", "other.example":
+        for form in FORMS:
+            for rest in ("manifests/1", "tags/list",
+                         f"manifests/{image.manifest.digest}",
+                         f"blobs/{image.layers[1].digest}",
+                         f"referrers/{image.manifest.digest}"):
+                for method in "HEAD", "GET":
+                    answer = registry.ask(method, form.format(rest, name))
+                    assert 400 <= answer.status < 500, answer
+                    asked += 1
+    print(f"{asked} requests that name a foreign registry: "
+          f"{foreign.connections} connections there, "
+          f"{upstream.count()} questions elsewhere")
+    assert foreign.connections == 0
+    assert upstream.count() == 0
+
+
+def realm_on_another_host(upstream):
+    return misbehave(upstream, "foreign-realm")
+
+
+def redirect_to_another_port(upstream):
+    misbehave(upstream, "token")
+    return misbehave(upstream, "redirect-port")
+
+
+def redirect_to_another_host(upstream):
+    misbehave(upstream, "token")
+    upstream.always.redirect = upstream.twin("127.0.0.2")
+    return upstream.always.redirect
+
+
+def shown(hub):
+    """Who was shown a credential, of all that arrived there."""
+    return [each for each in hub.requests if "Authorization" in each.headers]
+
+
+@pytest.mark.parametrize("lure", [
+    realm_on_another_host, redirect_to_another_port, redirect_to_another_host])
+def test_no_credential_follows_a_lure(start_registry, upstream, credentials,
+                                      lure):
+    image = upstream.add_small_image(REPOSITORY)
+    other = lure(upstream)
+    registry = start_registry({"docker.io": upstream.url}, options={
+        "docker.io": {"credentials": credentials}})
+    pull(registry, image)
+    print(f"{lure.__name__}: {len(shown(other))} of {other.count()} requests "
+          f"there had a credential, {len(shown(upstream))} of "
+          f"{upstream.count()} at home")
+    assert other.count() > 0
+    assert shown(other) == []
+    assert not any("Cookie" in each.headers for each in other.requests)
+    assert shown(upstream) != []
 
 
 # ------------------------------------------------------------- a long way
