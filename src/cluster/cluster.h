@@ -7,4 +7,5 @@
 #include "cluster/presence.h"
 #include "cluster/record.h"
 #include "cluster/route.h"
+#include "cluster/srv.h"
 #include "cluster/watch.h"
