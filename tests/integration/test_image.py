@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import tarfile
+from types import SimpleNamespace
 
 import pytest
 
@@ -217,6 +218,8 @@ def test_containerd_takes_it_under_its_name(scene, archive):
 def test_podman_runs_it_too(scene, archive):
     address = "127.0.0.1", free_port()
     podman = Podman(scene, Endpoint("%s:%d" % address))
+    scene.own(SimpleNamespace(
+        stop=lambda: podman.run("rm", "--all", "--force", "--volumes")))
     podman.run("load", "--quiet", "--input", archive)
     podman.run("run", "--detach", "--name=registry", "--env",
                "PRIVATE_REGISTRY_LISTEN=%s:%d" % address, "private-registry")
@@ -225,5 +228,3 @@ def test_podman_runs_it_too(scene, archive):
     podman.run("stop", "--time=60", "registry")
     assert podman.run("inspect", "--format={{.State.ExitCode}}",
                       "registry") == "0\n"
-    podman.run("rm", "--volumes", "registry")
-    podman.forget()
