@@ -95,18 +95,29 @@ int64_t upstream_lifetime(const struct upstream *upstream, int64_t ms)
 	return accounts_stretch(upstream->standing->accounts, ms);
 }
 
+/* A gateway that says so got no further than we would. */
+static enum err_kind kind_of(int status)
+{
+	static const struct {
+		int status;
+		enum err_kind kind;
+	} rows[] = {
+		{ 401, ERR_DENIED },	  { 403, ERR_DENIED },
+		{ 429, ERR_BUSY },	  { 502, ERR_UNAVAILABLE },
+		{ 503, ERR_UNAVAILABLE }, { 504, ERR_UNAVAILABLE },
+		{ 508, ERR_LOOP },
+	};
+
+	for (size_t i = 0; i < array_size(rows); i++)
+		if (rows[i].status == status)
+			return rows[i].kind;
+	return ERR_UPSTREAM;
+}
+
 int upstream_refused(int status, enum err_kind unknown, struct err *e)
 {
-	enum err_kind kind = ERR_UPSTREAM;
+	enum err_kind kind = status == 404 ? unknown : kind_of(status);
 
-	if (status == 404)
-		kind = unknown;
-	else if (status == 401 || status == 403)
-		kind = ERR_DENIED;
-	else if (status == 429)
-		kind = ERR_BUSY;
-	else if (status == 508)
-		kind = ERR_LOOP;
 	return err_set(e, kind, "answered %d%s", status,
 		       kind == ERR_LOOP ? ": it leads back to here" : "");
 }

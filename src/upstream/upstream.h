@@ -9,10 +9,10 @@
  *
  * Errors of all verbs: ERR_MANIFEST_UNKNOWN or ERR_BLOB_UNKNOWN (upstream
  * answered 404), ERR_DENIED (401, 403 in the end), ERR_BUSY (429, and without a
- * question, but for blobs, for as long as that said), ERR_LOOP
- * (508), ERR_UPSTREAM (anything else that is not an answer), ERR_UNAVAILABLE,
- * ERR_TIMEOUT, ERR_CLOSED (upstream_abort). Except for a blob's transfer, each
- * ends within `answer_ms`.
+ * question, but for blobs, for as long as that said), ERR_LOOP (508),
+ * ERR_UNAVAILABLE (502, 503, 504, or nobody is there), ERR_UPSTREAM (anything
+ * else that is not an answer), ERR_TIMEOUT, ERR_CLOSED (upstream_abort). Except
+ * for a blob's transfer, each ends within `answer_ms`.
  */
 #pragma once
 #include "base/arena.h"

@@ -245,7 +245,7 @@ static void without_progress_it_gives_up(void **state)
 	lab_connect(lab, NULL, false);
 	fake_answer(lab->server, FAKE_CUT, WHOLE "012");
 	for (int i = 0; i < 50; i++)
-		fake_answer(lab->server, FAKE_KEEP, EMPTY("503 B") "\r\n");
+		fake_answer(lab->server, FAKE_KEEP, EMPTY("500 B") "\r\n");
 	assert_gives_up(lab);
 	assert_true(clock_ms() - start >= 500);
 	assert_true(clock_ms() - start < 3000);

@@ -128,6 +128,24 @@ static void one_that_refuses_is_within_reach(void **state)
 	}
 }
 
+static void one_behind_a_gateway_that_fails_is_not(void **state)
+{
+	static const char *const refusals[] = {
+		"502 Bad Gateway",
+		"503 Service Unavailable",
+		"504 Gateway Timeout",
+	};
+	struct lab *lab = *state;
+
+	cache_image(lab);
+	rules.patience_ms = 5000;
+	upstream_rules[0].tag_lifetime_ms = 0;
+	for (size_t i = 0; i < array_size(refusals); i++) {
+		answer_refusal(lab, refusals[i]);
+		assert_int_equal(get(lab, tag("1")), ERR_MANIFEST_UNKNOWN);
+	}
+}
+
 static void answer_index(struct lab *lab, const char *index)
 {
 	answer_head(lab, index);
@@ -164,6 +182,7 @@ int main(void)
 		promise(what_is_whole_is_given_whatever_happens),
 		promise(one_that_answers_is_asked_by_a_single_head),
 		promise(one_that_refuses_is_within_reach),
+		promise(one_behind_a_gateway_that_fails_is_not),
 		promise(an_index_is_of_use_by_any_of_its_images),
 	};
 
