@@ -42,6 +42,25 @@ static struct span without_own(const struct mirror_question *q)
 		       q->name;
 }
 
+/*
+ * Docker with containerd's store, and BuildKit, put /v2/ in front of a mirror's
+ * whole path: /v2/mirror/docker.io/library/redis?ns=docker.io.
+ */
+static struct span without_mirror(const struct mirror_question *q,
+				  struct span name)
+{
+	struct span rest = name;
+	struct span first = span_cut(&rest, '/');
+	struct span prefixed = rest;
+	struct span upstream = span_cut(&rest, '/');
+
+	return q->ns.at && rest.at && span_is(first, "mirror") &&
+			       span_eq_nocase(usual_name(upstream),
+					      usual_name(q->ns)) ?
+		       prefixed :
+		       name;
+}
+
 /* Does a registry stand in front? Not if the whole was made a name of ours. */
 static bool is_prefixed(const struct mirror *mirror,
 			const struct mirror_question *q, struct span name)
@@ -192,7 +211,7 @@ known_upstream(struct mirror *mirror, const struct mirror_question *q,
 int mirror_resolve(struct mirror *mirror, const struct mirror_question *q,
 		   struct mirror_target *out, struct err *e)
 {
-	struct span name = without_own(q);
+	struct span name = without_mirror(q, without_own(q));
 	struct span named = named_upstream(mirror, q, &name);
 
 	out->rules = q->rules;

@@ -39,6 +39,8 @@ FORMS = {
         ("/v2/{}", "?ns=mirror.example%3A25443", "address"),
     "the upstream first in the path": ("/v2/ghcr.io/{}", "", "address"),
     "/mirror/<upstream>": ("/mirror/ghcr.io/v2/{}", "", "address"),
+    "/v2/mirror/<upstream>, as Docker's containerd store has it":
+        ("/v2/mirror/ghcr.io/{}", "?ns=ghcr.io", "address"),
     "a listener bound to an upstream": ("/v2/{}", "", "bound"),
     "both the path and ?ns=": ("/v2/ghcr.io/{}", "?ns=ghcr.io", "address"),
 }
