@@ -157,6 +157,10 @@ static int change_run(struct change *change, struct agent_report *report,
 	if (host_read(&agent->host, wish->path, &change->now, e) < 0)
 		return -1;
 	change->entry = journal_find(agent->journal, change->now.path.s);
+	/* An undo that was killed may have begun to write. */
+	if (change->entry && agent->use == AGENT_CHANGE &&
+	    host_tidy(&agent->host, change->now.path.s, e) < 0)
+		return -1;
 	if (is_true_already(change)) {
 		report_keeps(report, wish->engine, wish->path,
 			     change->entry->since);
