@@ -180,7 +180,7 @@ PROMISES = [
     Promise("--throttled", manifests_are(503), "; refused: 429"),
     Promise("--throttled=6", all_come, "; 6 left"),
     Promise("--moving-tag", all_come, "; the tag is sha256:"),
-    Promise("--token=2 --cut=1MiB --slow=512KiB", all_come, "; token expired"),
+    Promise("--token=4 --cut=1MiB --slow=256KiB", all_come, "; token expired"),
     Promise("--redirect-port --token", all_come_and_no_secret_leaks,
             "; redirected"),
     Promise("--foreign-realm", all_come_and_no_secret_leaks, "/token?"),
@@ -222,7 +222,7 @@ def test_what_was_html_is_whole_once_it_is_no_more(start_registry, upstream):
 # ------------------------------------------------------------ the tool itself
 
 def test_its_help_names_every_misdeed(scene):
-    said = run(scene, sys.executable, PROGRAM, "--help")
+    said = run(scene, sys.executable, PROGRAM, "--help", COLUMNS="80")
     for name in MISDEEDS:
         assert f"--{name}" in said
     assert max(map(len, said.splitlines())) <= 80
