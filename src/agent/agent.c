@@ -15,16 +15,17 @@
 #include "base/io.h"
 #include "base/mem.h"
 
-#define STATE "/var/lib/private-registry/agent"
+#define ABOVE "/var/lib/private-registry"
+#define STATE ABOVE "/agent"
+#define JOURNAL STATE "/journal"
 #define STATUS STATE "/status"
 enum { END_MS = 30000, LOOK_MS = 20 };
 
-/* A file of the state, as this process sees it. */
-static void state_path(const struct host *host, const char *name,
-		       struct buf *out)
+/* Something of the host, as this process sees it. */
+static void path_here(const struct host *host, const char *path,
+		      struct buf *out)
 {
-	buf_addf(out, "%s" STATE "/%s",
-		 strcmp(host->at.s, "/") ? host->at.s : "", name);
+	buf_addf(out, "%s%s", strcmp(host->at.s, "/") ? host->at.s : "", path);
 }
 
 /* -------------------------------------------------------------------- lock */
@@ -34,7 +35,7 @@ static int lock_take(const struct host *host, int *out, struct err *e)
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	auto_buf struct buf path = { 0 };
 
-	state_path(host, "lock", &path);
+	path_here(host, STATE "/lock", &path);
 	auto_fd int fd = io_open_at(AT_FDCWD, path.at, O_RDWR | O_CREAT, e);
 	if (fd < 0)
 		return -1;
@@ -55,7 +56,7 @@ static int lock_owner(const struct host *host, pid_t *out, struct err *e)
 	auto_buf struct buf path = { 0 };
 
 	*out = 0;
-	state_path(host, "lock", &path);
+	path_here(host, STATE "/lock", &path);
 	auto_fd int fd = open(path.at, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : err_sys(e, "%s", path.at);
@@ -103,14 +104,37 @@ int agent_end_other(const char *root, struct err *e)
 
 /* --------------------------------------------------------------- the agent */
 
+/* What is to be put back is believed: who writes here writes any file. */
+static int state_guard(const struct host *host, struct err *e)
+{
+	static const char *const paths[] = { ABOVE, STATE, JOURNAL };
+
+	for (size_t i = 0; i < array_size(paths); i++) {
+		auto_buf struct buf path = { 0 };
+		struct stat st;
+
+		path_here(host, paths[i], &path);
+		if (lstat(path.at, &st) < 0)
+			return err_sys(e, "%s", path.at);
+		if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() ||
+		    (st.st_mode & (S_IWGRP | S_IWOTH)))
+			return err_set(e, ERR_CONFLICT,
+				       "%s can be changed by others: it has to "
+				       "be a directory of root's alone",
+				       path.at);
+	}
+	return 0;
+}
+
 static int change_open(struct agent *agent, struct buf *damage, struct err *e)
 {
 	auto_buf struct buf path = { 0 };
 
 	umask(022);
-	state_path(&agent->host, "journal", &path);
+	path_here(&agent->host, JOURNAL, &path);
 	auto_fd int made = io_make_dir(path.at, e);
-	if (made < 0 || lock_take(&agent->host, &agent->lock, e) < 0)
+	if (made < 0 || state_guard(&agent->host, e) < 0 ||
+	    lock_take(&agent->host, &agent->lock, e) < 0)
 		return -1;
 	return journal_open(path.at, JOURNAL_WRITE, &agent->journal, damage, e);
 }
@@ -119,7 +143,7 @@ static int tell_open(struct agent *agent, struct buf *damage, struct err *e)
 {
 	auto_buf struct buf path = { 0 };
 
-	state_path(&agent->host, "journal", &path);
+	path_here(&agent->host, JOURNAL, &path);
 	bool known = access(path.at, F_OK) == 0;
 	return journal_open(known ? path.at : NULL, JOURNAL_READ,
 			    &agent->journal, damage, e);

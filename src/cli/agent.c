@@ -11,8 +11,6 @@
 #include "cli/inside.h"
 #include "client/client.h"
 
-enum { CA_MOST = 256 * 1024 };
-
 /* What was typed. */
 struct order {
 	int64_t once;
@@ -46,7 +44,7 @@ static int ca_read(struct order *order, struct err *e)
 
 	if (!path)
 		return 0;
-	if (io_read_file(path, CA_MOST, &order->ca, e) < 0)
+	if (certificates_read(path, &order->ca, e) < 0)
 		return -1;
 	order->target.ca = buf_span(&order->ca);
 	return 0;

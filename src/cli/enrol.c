@@ -147,19 +147,26 @@ static int find_health(struct making *making, struct err *e)
 	return e->kind == ERR_NO_SPACE ? 0 : -1;
 }
 
+int certificates_read(const char *path, struct buf *out, struct err *e)
+{
+	auto_buf struct buf file = { 0 };
+
+	if (io_read_file(path, CA_FILE_MAX, &file, e) < 0)
+		return -1;
+	if (record_certificates(buf_span(&file), out) > 0)
+		return 0;
+	return err_set(e, ERR_USAGE, "%s: no PEM certificate in it", path);
+}
+
 static int find_ca(struct making *making, struct err *e)
 {
 	const char *path = making->config->cluster.advertise_ca;
-	auto_buf struct buf file = { 0 };
 	auto_buf struct buf certificates = { 0 };
 
 	if (!path)
 		return 0;
-	if (io_read_file(path, CA_FILE_MAX, &file, e) < 0)
+	if (certificates_read(path, &certificates, e) < 0)
 		return -1;
-	if (record_certificates(buf_span(&file), &certificates) == 0)
-		return err_set(e, ERR_USAGE, "%s: no PEM certificate in it",
-			       path);
 	making->record.ca = arena_text(making->arena, buf_span(&certificates));
 	return 0;
 }

@@ -14,6 +14,10 @@ struct house;
 /* What it points to is the configuration's. */
 void describe_etcd(const struct config *, struct cluster_options *out);
 
+/* What others shall trust: the certificates of a file, and nothing else. */
+int certificates_read(const char *path, struct buf *out, struct err *)
+	may_wait must_check;
+
 /* Fine if the configuration names no etcd. The doors are open. */
 int enrol(struct house *, struct err *) may_wait must_check;
 /* Hosts shall look for another one, while this one still answers. */

@@ -228,15 +228,19 @@ static bool address_parse(struct span value, void *slot)
 
 /*
  * Only what no repository here can be called: a dot, a port or "localhost"
- * makes it a registry's name.
+ * makes it a registry's name. It becomes one of a directory, too: no "..".
  */
 static bool host_parse(struct span value, void *slot)
 {
 	if (!is_host_and_port(value))
 		return false;
-	for (size_t i = 0; i < value.len; i++)
-		if (isupper((unsigned char)value.at[i]))
+	for (size_t i = 0; i < value.len; i++) {
+		bool begins = i == 0 || value.at[i - 1] == '.';
+
+		if (isupper((unsigned char)value.at[i]) ||
+		    (begins && value.at[i] == '.'))
 			return false;
+	}
 	if (span_find(value, '.') < 0 && span_find(value, ':') < 0 &&
 	    !span_is(value, "localhost"))
 		return false;

@@ -511,6 +511,20 @@ static void without_a_journal_nothing_is_changed(void **state)
 				      -1));
 }
 
+static void a_journal_that_others_can_write_is_not_believed(void **state)
+{
+	struct agent *agent;
+	struct err e;
+
+	(void)state;
+	dir_make("/var/lib/private-registry");
+	assert_int_equal(chmod(at("/var/lib/private-registry"), 0777), 0);
+	assert_int_equal(agent_open(lab.root, AGENT_CHANGE, &agent, &lab.damage,
+				    &e),
+			 -1);
+	assert_int_equal(e.kind, ERR_CONFLICT);
+}
+
 static void the_status_is_what_was_kept(void **state)
 {
 	auto_buf struct buf text = { 0 };
@@ -569,6 +583,7 @@ int main(void)
 		HOST_TEST(a_file_that_is_gone_stays_gone),
 		HOST_TEST(a_damaged_journal_touches_nothing),
 		HOST_TEST(without_a_journal_nothing_is_changed),
+		HOST_TEST(a_journal_that_others_can_write_is_not_believed),
 		HOST_TEST(the_status_is_what_was_kept),
 		HOST_TEST(what_is_no_registry_is_refused),
 	};

@@ -4,6 +4,7 @@ import hashlib
 import os
 import random
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -198,6 +199,18 @@ def test_a_docker_with_options_of_its_own_is_left_alone(scene, host, doors):
     assert not host.read("etc/docker/daemon.json")
     assert "BEGIN CERTIFICATE" in host.read(
         f"{DOCKER}/{doors.secure.host}/ca.crt")
+
+
+def test_of_an_authoritys_file_only_certificates_are_written(scene, host):
+    """What is written to /etc everybody may read."""
+    certificate, key = make_certificate(scene, scene.directory("ca"), 1)
+    registry = Registry(scene, tls=(certificate, key)).start()
+    both = scene.directory("both") / "both.pem"
+    both.write_text(Path(key).read_text() + Path(certificate).read_text())
+    assert host.once(registry.secure.url, "--ca", both)[0] == 0
+    written = host.read(
+        f"etc/containers/certs.d/{registry.secure.host}/ca.crt")
+    assert "BEGIN CERTIFICATE" in written and "KEY" not in written
 
 
 # --------------------------------------------------------- what it is told
