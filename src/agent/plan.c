@@ -81,6 +81,8 @@ struct buf *plan_file(struct plan *plan, const char *path_format, ...)
 	return &wish->element;
 }
 
+static void plan_say(struct plan *, const char *what, const char *format,
+		     va_list) printf_like(3, 0);
 static void plan_say(struct plan *plan, const char *what, const char *format,
 		     va_list args)
 {

@@ -97,7 +97,7 @@ int args_end(char *const *args, struct err *e)
 
 int print_out(const struct buf *text, struct err *e)
 {
-	if (fwrite(text->at, 1, text->len, stdout) == text->len &&
+	if ((text->len == 0 || fwrite(text->at, text->len, 1, stdout) == 1) &&
 	    fflush(stdout) == 0)
 		return 0;
 	return err_sys(e, "standard output");

@@ -93,7 +93,10 @@ static int64_t answered(void)
 
 struct pace pace_begin(void)
 {
-	return (struct pace){ .piece_us = clock_us(), .answered = -1 };
+	return (struct pace){
+		.piece_us = clock_us(),
+		.answered = answered(),
+	};
 }
 
 static bool is_lonely(struct pace *pace, int64_t now_us)
