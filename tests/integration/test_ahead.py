@@ -99,8 +99,9 @@ def test_config_and_layers_come_before_they_are_asked_for(registry, upstream,
     come_unasked(registry, upstream, image)
     assert upstream.count("blob", "GET") == len(image.layers)
     assert registry.metrics()[PREFETCHED] == len(image.layers)
-    assert {line["reason"] for line in registry.log_lines("fetch")
-            if "blob" in line} == {"prefetch"}
+    wait_until(lambda: [line["reason"] for line in registry.log_lines("fetch")
+                        if "blob" in line] == ["prefetch"] * len(image.layers),
+               "a line for each")
 
 
 def test_who_looks_whether_a_tag_moved_fetches_nothing(registry, upstream,

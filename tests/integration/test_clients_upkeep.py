@@ -8,6 +8,7 @@ from lab.content import content
 from lab.copiers import Crane, Oras, Regctl, SkopeoCopier
 from lab.layouts import write_layout
 from lab.pusher import push_image
+from lab.waiting import wait_until
 
 
 @pytest.fixture
@@ -121,7 +122,10 @@ def test_regctl_sends_a_blob_in_chunks(scene, endpoint, remote, two_doors):
     digest = regctl.run("blob", "put", remote, stdin=blob.fd).strip()
 
     assert digest == blob.digest
-    patches = [line for line in two_doors.log_lines("request")
-               if line["method"] == "PATCH" and remote.split("/", 1)[1]
-               in line["path"]]
-    assert [line["received"] for line in patches] == [str(1 << 20)] * 5
+    repository = remote.split("/", 1)[1]
+
+    def received():
+        return [line["received"] for line in two_doors.log_lines("request")
+                if line["method"] == "PATCH" and repository in line["path"]]
+    wait_until(lambda: len(received()) >= 5, "a line for each chunk")
+    assert received() == [str(1 << 20)] * 5
