@@ -93,8 +93,7 @@ def quietly(bench, server):
         with _running_database(server) as db:
             db.execute("UPDATE state SET epoch = epoch + 2")
         server.process.signal(signal.SIGHUP)    # wakes the collector
-        log = server.home / "log"
-        return lambda: f" event=sweep blobs={DEAD} " in _end_of(log)
+        return _told(server.home / "log", b" event=sweep blobs=%d " % DEAD)
 
     return measure(bench, server, begin)
 
@@ -112,10 +111,17 @@ def _is_done(running):
     return True
 
 
-def _end_of(path):
-    with open(path, "rb") as file:
-        file.seek(max(0, path.stat().st_size - 65536))
-        return file.read().decode(errors="replace")
+def _told(path, words):
+    """Asks whether the log has told so since now."""
+    log = open(path, "rb")
+    log.seek(0, os.SEEK_END)
+    seen = b""
+
+    def is_told():
+        nonlocal seen
+        seen = seen[-len(words):] + log.read()
+        return words in seen
+    return is_told
 
 
 def _prepare(server):
