@@ -7,6 +7,7 @@
 
 #include "agent/docker.h"
 #include "agent/engine.h"
+#include "base/ip.h"
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -147,12 +148,6 @@ static bool mirrors_hub(const struct target *target)
 	return false;
 }
 
-static bool is_loopback(const char *host)
-{
-	return span_starts(span_of(host), "127.") ||
-	       strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0;
-}
-
 /* An older one does not start with a path in the URL of a mirror. */
 static bool takes_path(const struct docker_info *info)
 {
@@ -173,7 +168,7 @@ static void element_make(const struct target *target,
 			  "that was pushed to the registry wins over Docker "
 			  "Hub's",
 			  info->version);
-	if (!target->secure && !is_loopback(target->url.host) &&
+	if (!target->secure && !ip_host_is_own(span_of(target->url.host)) &&
 	    info->major < STRICT_SINCE)
 		buf_addf(out, " insecure-registries=%s", target->address);
 }
@@ -192,7 +187,8 @@ static int file_plan(const struct host *host, const struct target *target,
 			      why.message);
 		return 0;
 	}
-	if (is_loopback(target->url.host) && info->major >= STRICT_SINCE) {
+	if (ip_host_is_own(span_of(target->url.host)) &&
+	    info->major >= STRICT_SINCE) {
 		plan_conflict(plan,
 			      "with a mirror at %s it would not check the "
 			      "certificate of Docker Hub: it has none",

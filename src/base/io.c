@@ -249,3 +249,17 @@ int io_read_file(const char *path, size_t limit, struct buf *out, struct err *e)
 	} while (done > 0);
 	return done < 0 ? err_sys(e, "%s", path) : 0;
 }
+
+int io_read_line(const char *path, size_t limit, struct buf *out, struct err *e)
+{
+	size_t before = out->len;
+
+	if (io_read_file(path, limit, out, e) < 0)
+		return -1;
+	struct span rest = span_from(buf_span(out), before);
+	struct span line = span_cut(&rest, '\n');
+	if (span_ends(line, "\r"))
+		line.len--;
+	out->len = before + line.len;
+	return 0;
+}

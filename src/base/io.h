@@ -58,3 +58,8 @@ int io_unlink_at(int dir, const char *name, struct err *) may_wait must_check;
 /* Adds the whole file, at most `limit` bytes (ERR_TOO_LARGE). */
 int io_read_file(const char *path, size_t limit, struct buf *out, struct err *)
 	may_wait must_check;
+
+/* Likewise, and of what was added only the first line stays, without its end.
+ */
+int io_read_line(const char *path, size_t limit, struct buf *out, struct err *)
+	may_wait must_check;

@@ -6,6 +6,8 @@
 
 #include <arpa/inet.h>
 
+#include "base/attr.h"
+
 enum { MAPPED = 12, BITS = 128 }; /* where IPv4 begins in ::ffff:a.b.c.d */
 
 static const uint8_t mapped[MAPPED] = { [10] = 0xff, [11] = 0xff };
@@ -52,6 +54,29 @@ bool ip_network_holds(const struct ip_network *network,
 	if (memcmp(a, b, whole) != 0)
 		return false;
 	return rest == 0 || (a[whole] ^ b[whole]) >> (8 - rest) == 0;
+}
+
+bool ip_is_own(const struct ip *address)
+{
+	static const char *const rows[] = { "127.0.0.0/8", "0.0.0.0", "::1",
+					    "::", "fe80::/10" };
+	struct ip_network network;
+
+	for (size_t i = 0; i < array_size(rows); i++)
+		if (ip_network_parse(span_of(rows[i]), &network) &&
+		    ip_network_holds(&network, address))
+			return true;
+	return false;
+}
+
+bool ip_host_is_own(struct span host)
+{
+	struct ip address;
+
+	if (span_starts(host, "[") && span_ends(host, "]"))
+		host = span_make(host.at + 1, host.len - 2);
+	return span_is(host, "localhost") ||
+	       (ip_parse(host, &address) && ip_is_own(&address));
 }
 
 struct ip_text ip_text(const struct ip *address)

@@ -55,16 +55,6 @@ static void add_route(struct making *making, size_t index, sa_family_t family)
 					 ip_text(&ip).s));
 }
 
-static bool is_loopback(struct span host)
-{
-	struct ip ip;
-
-	if (span_starts(host, "["))
-		host = span_make(host.at + 1, host.len - 2);
-	return span_is(host, "localhost") ||
-	       (ip_parse(host, &ip) && route_is_own(&ip));
-}
-
 /* Where the door is for others, as far as it is. */
 static void add_listening(struct making *making, size_t index)
 {
@@ -79,7 +69,7 @@ static void add_listening(struct making *making, size_t index)
 	if (host.len == 0 || span_is(host, "[::]"))
 		add_route(making, index, AF_INET6);
 	if (host.len > 0 && !span_is(host, "0.0.0.0") &&
-	    !span_is(host, "[::]") && !is_loopback(host))
+	    !span_is(host, "[::]") && !ip_host_is_own(host))
 		add_address(making, index, arena_text(making->arena, host));
 }
 

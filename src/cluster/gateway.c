@@ -247,20 +247,16 @@ static int exchange(struct exchange *x, struct json **out, struct err *e)
 static int add_login(const struct cluster_options *options, struct buf *out,
 		     struct err *e)
 {
-	auto_buf struct buf file = { 0 };
+	auto_buf struct buf line = { 0 };
 
-	if (io_read_file(options->password_file, PASSWORD_MAX, &file, e) < 0) {
+	if (io_read_line(options->password_file, PASSWORD_MAX, &line, e) < 0) {
 		e->kind = ERR_DENIED;
 		return -1;
 	}
-	struct span rest = buf_span(&file);
-	struct span line = span_cut(&rest, '\n');
-	if (span_ends(line, "\r"))
-		line.len--;
 	buf_add(out, SPAN("{\"name\":"));
 	json_quote(out, span_of(options->username));
 	buf_add(out, SPAN(",\"password\":"));
-	json_quote(out, line);
+	json_quote(out, buf_span(&line));
 	buf_add(out, SPAN("}"));
 	return 0;
 }

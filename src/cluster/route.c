@@ -43,19 +43,6 @@ static bool read_address(const union endpoint *from, struct ip *out)
 	       ip_parse(span_of(text), out);
 }
 
-bool route_is_own(const struct ip *ip)
-{
-	static const char *const rows[] = { "127.0.0.0/8", "0.0.0.0", "::1",
-					    "::", "fe80::/10" };
-	struct ip_network network;
-
-	for (size_t i = 0; i < array_size(rows); i++)
-		if (ip_network_parse(span_of(rows[i]), &network) &&
-		    ip_network_holds(&network, ip))
-			return true;
-	return false;
-}
-
 bool route_address(sa_family_t family, struct ip *out)
 {
 	/* Of several, one that lasts; it is fine if IPv4 knows none of it. */
@@ -70,5 +57,5 @@ bool route_address(sa_family_t family, struct ip *out)
 		   sizeof(lasting));
 	return connect(fd, &there.any, len) == 0 &&
 	       getsockname(fd, &here.any, &(socklen_t){ sizeof(here) }) == 0 &&
-	       read_address(&here, out) && !route_is_own(out);
+	       read_address(&here, out) && !ip_is_own(out);
 }

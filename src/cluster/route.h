@@ -12,6 +12,3 @@
  * False if there is no route, or none but to this host itself.
  */
 bool route_address(sa_family_t, struct ip *out);
-
-/* Does it mean, to whoever uses it, that one's own host, or own network? */
-bool route_is_own(const struct ip *);

@@ -309,15 +309,11 @@ int64_t accounts_stretch(struct accounts *accounts, int64_t ms)
 static int read_password(const struct account *account, struct arena *arena,
 			 const char **out, struct err *e)
 {
-	auto_buf struct buf file = { 0 };
+	auto_buf struct buf line = { 0 };
 
-	if (io_read_file(account->password_file, PASSWORD_MAX, &file, e) < 0)
+	if (io_read_line(account->password_file, PASSWORD_MAX, &line, e) < 0)
 		return -1;
-	struct span rest = buf_span(&file);
-	struct span line = span_cut(&rest, '\n');
-	if (span_ends(line, "\r"))
-		line.len--;
-	*out = arena_text(arena, line);
+	*out = arena_text(arena, buf_span(&line));
 	return 0;
 }
 

@@ -69,23 +69,24 @@ static void dir_make(const char *path)
 	assert_int_equal(chmod(at(path), 0755), 0);
 }
 
-static void file_make(const char *path, const char *text)
+static void file_write(const char *path, const char *text, const char *mode)
 {
-	FILE *file = fopen(at(path), "w");
+	FILE *file = fopen(at(path), mode);
 
 	assert_non_null(file);
 	fputs(text, file);
 	fclose(file);
+}
+
+static void file_make(const char *path, const char *text)
+{
+	file_write(path, text, "w");
 	assert_int_equal(chmod(at(path), 0644), 0);
 }
 
 static void file_add(const char *path, const char *text)
 {
-	FILE *file = fopen(at(path), "a");
-
-	assert_non_null(file);
-	fputs(text, file);
-	fclose(file);
+	file_write(path, text, "a");
 }
 
 static bool is_there(const char *path)

@@ -121,6 +121,16 @@ static void stop(struct lab *lab)
 	close(lab->fd);
 }
 
+static int find(struct lab *lab, struct srv_list *list, struct err *e)
+{
+	if (!is_alone)
+		skip();
+	serve(lab);
+	int failed = srv_find(NAME, list, e);
+	stop(lab);
+	return failed;
+}
+
 /* ------------------------------------------------------------------ promises
  */
 
@@ -136,12 +146,8 @@ static void a_service_is_found(void **state)
 	struct err e;
 
 	(void)state;
-	if (!is_alone)
-		skip();
-	serve(&lab);
-	if (srv_find(NAME, &list, &e) < 0)
+	if (find(&lab, &list, &e) < 0)
 		fail_msg("%s", e.message);
-	stop(&lab);
 	assert_int_equal(list.count, 2);
 	assert_string_equal(list.targets[0].host, "a.lan");
 	assert_int_equal(list.targets[0].port, 443);
@@ -155,11 +161,7 @@ static void a_name_that_nobody_has_is_no_failure(void **state)
 	struct err e;
 
 	(void)state;
-	if (!is_alone)
-		skip();
-	serve(&lab);
-	assert_int_equal(srv_find(NAME, &list, &e), 0);
-	stop(&lab);
+	assert_int_equal(find(&lab, &list, &e), 0);
 	assert_int_equal(list.count, 0);
 }
 
@@ -170,11 +172,7 @@ static void a_server_that_cannot_say_is_one(void **state)
 	struct err e;
 
 	(void)state;
-	if (!is_alone)
-		skip();
-	serve(&lab);
-	assert_int_equal(srv_find(NAME, &list, &e), -1);
-	stop(&lab);
+	assert_int_equal(find(&lab, &list, &e), -1);
 	assert_int_equal(e.kind, ERR_UNAVAILABLE);
 	assert_non_null(strstr(e.message, NAME));
 }

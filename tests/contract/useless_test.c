@@ -109,41 +109,39 @@ static void one_that_answers_is_asked_by_a_single_head(void **state)
 	assert_int_equal(fake_request_count(lab->server), 3);
 }
 
-/* Then its blobs may be there. */
-static void one_that_refuses_is_within_reach(void **state)
+/* What a client gets once upstream answers like this. */
+static void expect_behind(struct lab *lab, const char *refusal, int expected)
 {
-	static const char *const refusals[] = {
-		"404 Not Found",
-		"429 Too Many Requests",
-		"500 Internal Server Error",
-	};
-	struct lab *lab = *state;
+	answer_refusal(lab, refusal);
+	assert_int_equal(get(lab, tag("1")), expected);
+}
 
+static void ask_patiently(struct lab *lab)
+{
 	cache_image(lab);
 	rules.patience_ms = 5000;
 	upstream_rules[0].tag_lifetime_ms = 0;
-	for (size_t i = 0; i < array_size(refusals); i++) {
-		answer_refusal(lab, refusals[i]);
-		assert_int_equal(get(lab, tag("1")), 0);
-	}
+}
+
+/* Then its blobs may be there. */
+static void one_that_refuses_is_within_reach(void **state)
+{
+	struct lab *lab = *state;
+
+	ask_patiently(lab);
+	expect_behind(lab, "404 Not Found", 0);
+	expect_behind(lab, "429 Too Many Requests", 0);
+	expect_behind(lab, "500 Internal Server Error", 0);
 }
 
 static void one_behind_a_gateway_that_fails_is_not(void **state)
 {
-	static const char *const refusals[] = {
-		"502 Bad Gateway",
-		"503 Service Unavailable",
-		"504 Gateway Timeout",
-	};
 	struct lab *lab = *state;
 
-	cache_image(lab);
-	rules.patience_ms = 5000;
-	upstream_rules[0].tag_lifetime_ms = 0;
-	for (size_t i = 0; i < array_size(refusals); i++) {
-		answer_refusal(lab, refusals[i]);
-		assert_int_equal(get(lab, tag("1")), ERR_MANIFEST_UNKNOWN);
-	}
+	ask_patiently(lab);
+	expect_behind(lab, "502 Bad Gateway", ERR_MANIFEST_UNKNOWN);
+	expect_behind(lab, "503 Service Unavailable", ERR_MANIFEST_UNKNOWN);
+	expect_behind(lab, "504 Gateway Timeout", ERR_MANIFEST_UNKNOWN);
 }
 
 static void answer_index(struct lab *lab, const char *index)

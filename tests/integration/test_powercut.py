@@ -152,18 +152,24 @@ def test_what_a_failed_fsync_may_have_lost_is_never_relied_on(scene,
             survives(registry, journal, cut)
 
 
-def test_a_backup_that_was_cut_short_is_whole_after_the_next(scene,
-                                                             upstream):
-    """What the first has left there counts only if it is durable."""
-    home = scene.directory("home")
-    shim = DiskShim(scene, home / "root", record=True)
+def recording(scene):
+    """A registry with four pushed images, the shim that writes down what it
+    does, and the journal of what was acknowledged."""
+    shim = DiskShim(scene, scene.directory("home") / "root", record=True)
     shim.root.mkdir()
     registry = Registry(scene, data=shim.root / "data",
                         before=shim.before).start()
-    journal, chance = Journal(lambda: shim.count), random.Random(5)
+    journal = Journal(lambda: shim.count)
     for number in range(4):
         push_to(registry, journal, image_of(content(("c", number), 300),
                                             content(("l", number), 9000)))
+    return registry, shim, journal
+
+
+def test_a_backup_that_was_cut_short_is_whole_after_the_next(scene,
+                                                             upstream):
+    """What the first has left there counts only if it is durable."""
+    (registry, shim, journal), chance = recording(scene), random.Random(5)
     before = shim.count
     verb(registry, "backup", str(shim.root / "first"))
     changes = shim.count - before
@@ -184,10 +190,10 @@ def test_a_backup_that_was_cut_short_is_whole_after_the_next(scene,
 
     shutil.rmtree(shim.root)
     for cut, disk in replay(list(read_log(shim.log)), list(marks)):
-        disk.build(home / "root", Everything())
+        disk.build(shim.root, Everything())
         print(f"{marks[cut]}, cut at {cut}")
         restored = Registry(scene)
-        verb(restored, "restore", str(home / "root" / marks[cut]))
+        verb(restored, "restore", str(shim.root / marks[cut]))
         survives(restored, journal, cut)
 
 
@@ -195,15 +201,8 @@ def test_a_backup_that_was_cut_short_is_whole_after_the_next(scene,
                          ids=["to an empty directory", "over what is there"])
 def test_a_restore_that_was_cut_short_is_done_again(scene, data, how):
     """Until it is done there is no database, or still the one before."""
-    home, place = scene.directory("home"), scene.directory("b") / "backup"
-    shim = DiskShim(scene, home / "root", record=True)
-    shim.root.mkdir()
-    registry = Registry(scene, data=shim.root / "data",
-                        before=shim.before).start()
-    journal, chance = Journal(lambda: shim.count), random.Random(8)
-    for number in range(4):
-        push_to(registry, journal, image_of(content(("c", number), 300),
-                                            content(("l", number), 9000)))
+    place = scene.directory("b") / "backup"
+    (registry, shim, journal), chance = recording(scene), random.Random(8)
     verb(registry, "backup", str(place))
     registry.kill9()
     before = shim.count

@@ -106,6 +106,23 @@ static void what_is_no_network_is_refused(void **state)
 	}
 }
 
+static void a_host_of_ones_own_is_nobody_elses(void **state)
+{
+	static const char *const own[] = {
+		"localhost", "127.0.0.1", "127.1.2.3",
+		"[::1]",     "[::]",	  "[0:0:0:0:0:0:0:1]",
+		"0.0.0.0",   "[fe80::1]", "[::ffff:127.0.0.1]",
+	};
+	static const char *const others[] = { "10.0.0.5", "[fd00::1]", "",
+					      "128.0.0.1", "registry.lan" };
+
+	(void)state;
+	for (size_t i = 0; i < array_size(own); i++)
+		assert_true(ip_host_is_own(span_of(own[i])));
+	for (size_t i = 0; i < array_size(others); i++)
+		assert_false(ip_host_is_own(span_of(others[i])));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -113,6 +130,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_address_is_refused),
 		cmocka_unit_test(a_network_holds_what_begins_like_it),
 		cmocka_unit_test(what_is_no_network_is_refused),
+		cmocka_unit_test(a_host_of_ones_own_is_nobody_elses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

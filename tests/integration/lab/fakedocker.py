@@ -2,8 +2,9 @@
 
 import json
 import socketserver
-import threading
 from http.server import BaseHTTPRequestHandler
+
+from .background import Background
 
 
 class FakeDocker(socketserver.ThreadingUnixStreamServer):
@@ -24,11 +25,4 @@ class FakeDocker(socketserver.ThreadingUnixStreamServer):
             def log_message(self, *_):
                 pass
         super().__init__(str(host.root / "run/docker.sock"), Answer)
-        self._thread = threading.Thread(target=self.serve_forever)
-        self._thread.start()
-        scene.own(self)
-
-    def stop(self):
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
+        Background(scene, self)

@@ -5,6 +5,7 @@ import socketserver
 import struct
 import threading
 
+from .background import Background
 from .ports import free_port
 
 VERSION, CONNECT = 5, 1
@@ -24,13 +25,7 @@ class Socks:
         self.asked = []                 # (user, password, host, port)
         self._server = _Server(address, _Handler)
         self._server.socks = self
-        lab.own(self)
-        threading.Thread(target=self._server.serve_forever, args=(0.01,),
-                         daemon=True).start()
-
-    def stop(self):
-        self._server.shutdown()
-        self._server.server_close()
+        Background(lab, self._server)
 
 
 class _Server(socketserver.ThreadingTCPServer):

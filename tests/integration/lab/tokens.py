@@ -7,7 +7,6 @@ believes what the key behind its certificate has signed.
 import base64
 import json
 import ssl
-import threading
 import time
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import jwt
 
+from .background import Background
 from .certificates import make_certificate
 
 NAME = "lab"                    # of the service, and of who issues for it
@@ -54,13 +54,7 @@ class TokenServer:
         (directory / "password").write_text(ACCOUNT[1] + "\n")
         self.options = {"credentials": [{
             "username": ACCOUNT[0], "password_file": directory / "password"}]}
-        lab.own(self)
-        threading.Thread(target=self._server.serve_forever, args=(0.01,),
-                         daemon=True).start()
-
-    def stop(self):
-        self._server.shutdown()
-        self._server.server_close()
+        Background(lab, self._server)
 
     def grant(self, scope):
         """A signed token for `scope`."""
