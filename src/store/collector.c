@@ -302,10 +302,11 @@ static void collect(void *arg)
 {
 	struct store *store = arg;
 	struct collector *collector = &store->collector;
-	int64_t sweep_ms = 0;
+	int64_t sweep_ms = clock_ms() + step_of(collector);
 	struct meta_epoch epoch = { 0 };
 
 	thread_yields();
+	epoch_began(store, &epoch); /* in an earlier life: no reason to sweep */
 	cache_look(store);
 	while (sleep_until(collector, clock_ms() + step_of(collector))) {
 		mem_give_back(); /* what a crowd has left */
