@@ -1,9 +1,10 @@
 """Counts the tests in JUnit files: prints "PASSED FAILED".
 
-usage: tally.py DIRECTORY
+usage: tally.py DIRECTORY            counts
+       tally.py --failed DIRECTORY   names those that failed, a line each
 
 A cmocka program is one test case to Meson; its TAP lines tell what is in it.
-Skipped tests are neither.
+Skipped tests are neither. Of a test that was repeated the last run counts.
 """
 
 import pathlib
@@ -29,13 +30,23 @@ def count(case):
     return len(lines) - bad, max(bad, int(broken))
 
 
-def main(directory):
-    counts = [
-        count(case)
-        for path in sorted(pathlib.Path(directory).glob("*.xml"))
+def results(directory):
+    """{name of a test case: (passed, failed)}"""
+    files = pathlib.Path(directory).glob("*.xml")
+    return {
+        f"{case.get('classname')}::{case.get('name')}": count(case)
+        for path in sorted(files, key=lambda path: path.stat().st_mtime_ns)
         for case in xml.parse(path).iter("testcase")
-    ]
-    print(sum(p for p, _ in counts), sum(f for _, f in counts))
+    }
 
 
-main(*sys.argv[1:])
+def main(directory, *, only_failed):
+    found = results(directory)
+    if only_failed:
+        print(*(name for name, (_, bad) in found.items() if bad), sep="\n")
+    else:
+        print(sum(good for good, _ in found.values()),
+              sum(bad for _, bad in found.values()))
+
+
+main(sys.argv[-1], only_failed="--failed" in sys.argv)
