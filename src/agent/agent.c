@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -72,6 +73,25 @@ static int lock_owner(const struct host *host, pid_t *out, struct err *e)
 	return 0;
 }
 
+/* No other process can come to have the number while it still has the lock. */
+static int owner_end(const struct host *host, pid_t first, struct err *e)
+{
+	pid_t owner;
+
+	auto_fd int process = pidfd_open(first, 0);
+	if (process < 0)
+		return errno == ESRCH ? 0 :
+					err_sys(e, "the agent with process %d",
+						(int)first);
+	if (lock_owner(host, &owner, e) < 0)
+		return -1;
+	if (owner != first)
+		return 0;
+	if (pidfd_send_signal(process, SIGTERM, NULL, 0) < 0 && errno != ESRCH)
+		return err_sys(e, "the agent with process %d", (int)first);
+	return 0;
+}
+
 static int other_end(const struct host *host, struct err *e)
 {
 	const struct timespec look = { .tv_nsec = LOOK_MS * 1000000 };
@@ -80,8 +100,8 @@ static int other_end(const struct host *host, struct err *e)
 
 	if (lock_owner(host, &first, e) < 0)
 		return -1;
-	if (first && kill(first, SIGTERM) < 0 && errno != ESRCH)
-		return err_sys(e, "the agent with process %d", (int)first);
+	if (first && owner_end(host, first, e) < 0)
+		return -1;
 	do {
 		if (lock_owner(host, &owner, e) < 0)
 			return -1;
@@ -129,6 +149,7 @@ static int state_guard(const struct host *host, struct err *e)
 static int change_open(struct agent *agent, struct buf *damage, struct err *e)
 {
 	auto_buf struct buf path = { 0 };
+	size_t told = damage->len;
 
 	umask(022);
 	path_here(&agent->host, JOURNAL, &path);
@@ -136,7 +157,11 @@ static int change_open(struct agent *agent, struct buf *damage, struct err *e)
 	if (made < 0 || state_guard(&agent->host, e) < 0 ||
 	    lock_take(&agent->host, &agent->lock, e) < 0)
 		return -1;
-	return journal_open(path.at, JOURNAL_WRITE, &agent->journal, damage, e);
+	if (journal_open(path.at, JOURNAL_WRITE, &agent->journal, damage, e) <
+	    0)
+		return -1;
+	agent->damaged = damage->len > told;
+	return 0;
 }
 
 static int tell_open(struct agent *agent, struct buf *damage, struct err *e)

@@ -28,6 +28,7 @@ struct agent_report {
 	size_t changes;
 	size_t conflicts; /* somebody else has his say there: left alone */
 	size_t failures;
+	size_t pending; /* what is done later, without anybody's help */
 };
 void agent_report_free(struct agent_report *);
 #define auto_report auto_with(agent_report_free)

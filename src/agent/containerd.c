@@ -113,9 +113,10 @@ static int is_foreign(const struct host *host, const char *dir, bool *out,
 		if (name[0] == '.' || !is_read(name))
 			continue;
 		buf_addf(&path, "%s/%s", dir, name);
-		if (host_read(host, path.at, &file, e) < 0)
+		int failed = host_read(host, path.at, &file, e);
+		if (failed && e->kind != ERR_CONFLICT)
 			return -1;
-		*out |= !kind_file.is_marked(buf_span(&file.text));
+		*out |= failed || !kind_file.is_marked(buf_span(&file.text));
 	}
 	return 0;
 }
@@ -159,10 +160,26 @@ static int registry_plan(const struct host *host, const struct target *target,
 	return 0;
 }
 
+/* What has a directory of its own is not looked up there. */
+static void default_tell(const struct host *host, const char *certs,
+			 struct plan *plan)
+{
+	auto_buf struct buf path = { 0 };
+
+	buf_addf(&path, "%s/_default/hosts.toml", certs);
+	if (host_has(host, path.at))
+		plan_note(plan,
+			  "%s says nothing of the upstreams that are pointed "
+			  "at the registry, as long as they are",
+			  path.at);
+}
+
 int hosts_plan(const struct host *host, const struct target *target,
 	       const char *certs, struct plan *plan, struct err *e)
 {
 	const struct agent_target *given = target->given;
+
+	default_tell(host, certs, plan);
 
 	if (given->ca.at)
 		buf_add(plan_file(plan, "%s/%s/ca.crt", certs, target->address),

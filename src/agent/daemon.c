@@ -266,6 +266,24 @@ static int daemon_put(struct span text, struct span element, struct buf *out,
 	return 0;
 }
 
+/* The list that we left empty; one with something in it is not that. */
+static void empty_take(struct span text, const struct found *member,
+		       struct buf *out)
+{
+	if (text.at[blanks_end(text, member->item.value + 1)] == ']')
+		found_cut(text, member, out);
+	else
+		buf_add(out, text);
+}
+
+static bool daemon_is_readable(struct span text)
+{
+	auto_of(json) struct json *json = NULL;
+	struct err ignored;
+
+	return text_parse(text, &json, &ignored) == 0;
+}
+
 /* One pair out of the text. */
 static void pair_take(struct span text, struct span key, struct span value,
 		      struct buf *out)
@@ -280,6 +298,10 @@ static void pair_take(struct span text, struct span key, struct span value,
 		buf_add(out, text);
 		return;
 	}
+	if (value.len == 0) {
+		empty_take(text, &member, out);
+		return;
+	}
 	struct found ours = find(text, member.item.value, wanted.at);
 	if (!ours.is_there)
 		buf_add(out, text);
@@ -291,13 +313,11 @@ static void pair_take(struct span text, struct span key, struct span value,
 
 static void daemon_take(struct span text, struct span element, struct buf *out)
 {
-	auto_of(json) struct json *json = NULL;
 	auto_buf struct buf now = { 0 };
 	struct span key, value;
-	struct err ignored;
 
 	buf_add(&now, text);
-	bool readable = text_parse(text, &json, &ignored) == 0;
+	bool readable = daemon_is_readable(text);
 	while (readable && pair_next(&element, &key, &value)) {
 		auto_buf struct buf next = { 0 };
 
@@ -314,5 +334,6 @@ const struct kind kind_daemon = {
 	.has = daemon_has,
 	.put = daemon_put,
 	.take = daemon_take,
+	.is_readable = daemon_is_readable,
 	.remembers = true,
 };

@@ -3,18 +3,16 @@
  * hosts.toml for every registry, at each pull. With its own it mirrors Docker
  * Hub alone, and only as daemon.json says, which it reads at a signal.
  */
+#include <netdb.h>
 #include <stdio.h>
 
 #include "agent/docker.h"
 #include "agent/engine.h"
-#include "base/ip.h"
 #include "base/json.h"
 #include "base/mem.h"
 
-#define SOCKET "/run/docker.sock"
-#define ALL "/etc/docker/"
-#define CONFIG ALL "daemon.json"
-#define CERTS ALL "certs.d"
+#define CONFIG "/etc/docker/daemon.json"
+#define CERTS "/etc/docker/certs.d"
 #define HUB "docker.io"
 enum {
 	ASK_MS = 3000,
@@ -38,21 +36,51 @@ static bool has_store(const struct json_value *status)
 	return false;
 }
 
-/* It adds a slash at the end. */
-static bool has_mirror(const struct json_value *mirrors, const char *wanted)
+static bool is_mirror_of(struct span element, struct span url)
 {
-	for (size_t i = 0; wanted && i < json_count(mirrors); i++) {
-		struct span url = json_text(json_at(mirrors, i));
+	while (element.len > 0) {
+		struct span value = span_cut(&element, ' ');
+		struct span key = span_cut(&value, '=');
 
-		if (span_ends(url, "/"))
-			url.len--;
-		if (span_is(url, wanted))
+		if (span_is(key, "registry-mirrors") && value.len > 0 &&
+		    span_eq(value, url))
 			return true;
 	}
 	return false;
 }
 
-int docker_info_parse(struct span text, const char *mirror,
+/* It adds a slash at the end. */
+static bool has_ours(const struct json_value *mirrors, struct span element)
+{
+	for (size_t i = 0; i < json_count(mirrors); i++) {
+		struct span url = json_text(json_at(mirrors, i));
+
+		if (span_ends(url, "/"))
+			url.len--;
+		if (is_mirror_of(element, url))
+			return true;
+	}
+	return false;
+}
+
+/* What it has from insecure-registries: names of hosts, and networks. */
+static void insecure_find(const struct json_value *config, const char *address,
+			  struct docker_info *out)
+{
+	const struct json_value *networks =
+		json_get(config, "InsecureRegistryCIDRs");
+
+	out->is_insecure =
+		(address &&
+		 json_get(json_get(config, "IndexConfigs"), address)) ||
+		json_count(networks) > DOCKER_NETWORKS_MOST;
+	for (size_t i = 0; !out->is_insecure && i < json_count(networks); i++)
+		if (ip_network_parse(json_text(json_at(networks, i)),
+				     &out->insecure[out->insecure_count]))
+			out->insecure_count++;
+}
+
+int docker_info_parse(struct span text, const struct docker_question *question,
 		      struct docker_info *out, struct err *e)
 {
 	static const struct json_limits limits = { INFO_MOST, 50000, 32 };
@@ -71,10 +99,11 @@ int docker_info_parse(struct span text, const char *mirror,
 		return err_set(e, ERR_UPSTREAM, "its version is \"%s\"",
 			       out->version);
 	out->has_containerd_store = has_store(json_get(info, "DriverStatus"));
-	const struct json_value *mirrors =
-		json_get(json_get(info, "RegistryConfig"), "Mirrors");
+	const struct json_value *config = json_get(info, "RegistryConfig");
+	const struct json_value *mirrors = json_get(config, "Mirrors");
 	out->has_mirrors = json_count(mirrors) > 0;
-	out->has_this_mirror = has_mirror(mirrors, mirror);
+	out->has_ours = has_ours(mirrors, question->element);
+	insecure_find(config, question->address, out);
 	return 0;
 }
 
@@ -90,7 +119,7 @@ static int body_take(struct span piece, void *arg, struct err *e)
 	return 0;
 }
 
-int docker_ask(const struct host *host, const char *mirror,
+int docker_ask(const struct host *host, const struct docker_question *question,
 	       struct docker_info *out, struct err *e)
 {
 	const struct client_options options = { .proxy = "" };
@@ -106,7 +135,9 @@ int docker_ask(const struct host *host, const char *mirror,
 		.arg = &body,
 	};
 
-	buf_addf(&socket, "%s" SOCKET,
+	if (!docker_runs(host))
+		return err_set(e, ERR_NOT_FOUND, "no dockerd runs");
+	buf_addf(&socket, "%s" DOCKER_SOCKET,
 		 strcmp(host->at.s, "/") ? host->at.s : "");
 	request.socket = socket.at;
 	if (client_open(&options, &client, e) < 0 ||
@@ -114,7 +145,7 @@ int docker_ask(const struct host *host, const char *mirror,
 		return -1;
 	if (result.status != 200)
 		return err_set(e, ERR_UPSTREAM, "it answers %d", result.status);
-	return docker_info_parse(buf_span(&body), mirror, out, e);
+	return docker_info_parse(buf_span(&body), question, out, e);
 }
 
 /*
@@ -148,6 +179,44 @@ static bool mirrors_hub(const struct target *target)
 	return false;
 }
 
+static bool is_in_networks(const struct docker_info *info,
+			   const struct sockaddr *address, socklen_t len)
+{
+	char text[INET6_ADDRSTRLEN + 20];
+	struct ip ip;
+
+	if (getnameinfo(address, len, text, sizeof(text), NULL, 0,
+			NI_NUMERICHOST) != 0 ||
+	    !ip_parse(span_of(text), &ip))
+		return false;
+	for (size_t i = 0; i < info->insecure_count; i++)
+		if (ip_network_holds(&info->insecure[i], &ip))
+			return true;
+	return false;
+}
+
+/* It asks for the addresses of a name as well. */
+static bool is_insecure(const struct docker_info *info,
+			const struct target *target)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	struct span host = span_of(target->url.host);
+	struct addrinfo *found;
+	char name[256];
+	bool insecure = info->is_insecure || ip_host_is_own(host);
+
+	if (span_starts(host, "["))
+		host = span_make(host.at + 1, host.len - 2);
+	if (insecure || info->insecure_count == 0 ||
+	    !span_copy(host, name, sizeof(name)) ||
+	    getaddrinfo(name, NULL, &hints, &found) != 0)
+		return insecure;
+	for (struct addrinfo *one = found; one && !insecure; one = one->ai_next)
+		insecure = is_in_networks(info, one->ai_addr, one->ai_addrlen);
+	freeaddrinfo(found);
+	return insecure;
+}
+
 /* An older one does not start with a path in the URL of a mirror. */
 static bool takes_path(const struct docker_info *info)
 {
@@ -173,6 +242,17 @@ static void element_make(const struct target *target,
 		buf_addf(out, " insecure-registries=%s", target->address);
 }
 
+static void flags_tell(struct plan *plan, const struct err *why)
+{
+	if (why->kind == ERR_CONFLICT) {
+		plan_conflict(plan, "daemon.json is left alone: %s",
+			      why->message);
+		return;
+	}
+	plan_keep(plan);
+	plan_pending(plan, "daemon.json is left alone: %s", why->message);
+}
+
 /* By daemon.json, and then by a signal. */
 static int file_plan(const struct host *host, const struct target *target,
 		     const struct docker_info *info, struct plan *plan)
@@ -182,16 +262,14 @@ static int file_plan(const struct host *host, const struct target *target,
 	if (!mirrors_hub(target))
 		return 0;
 	if (docker_flags_check(host, &why) < 0) {
-		plan->kept = CONFIG;
-		plan_conflict(plan, "daemon.json is left alone: %s",
-			      why.message);
+		flags_tell(plan, &why);
 		return 0;
 	}
-	if (ip_host_is_own(span_of(target->url.host)) &&
-	    info->major >= STRICT_SINCE) {
+	if (info->major >= STRICT_SINCE && is_insecure(info, target)) {
 		plan_conflict(plan,
-			      "with a mirror at %s it would not check the "
-			      "certificate of Docker Hub: it has none",
+			      "with a mirror at %s, which is insecure to it, "
+			      "it would not check the certificate of Docker "
+			      "Hub: it has none",
 			      target->address);
 		return 0;
 	}
@@ -209,15 +287,15 @@ static int file_plan(const struct host *host, const struct target *target,
 int docker_plan(const struct host *host, const struct target *target,
 		struct plan *plan, struct err *e)
 {
+	const struct docker_question question = { .address = target->address };
 	const struct agent_target *given = target->given;
 	struct docker_info info;
 	struct err why;
 
-	if (docker_ask(host, NULL, &info, &why) < 0) {
-		plan->kept = ALL;
-		plan_note(plan,
-			  "dockerd does not answer, so nothing changes: %s",
-			  why.message);
+	if (docker_ask(host, &question, &info, &why) < 0) {
+		plan_keep(plan);
+		plan_pending(plan, "nothing of it changes until it answers: %s",
+			     why.message);
 		return 0;
 	}
 	if (info.has_containerd_store && info.major >= HOSTS_SINCE)

@@ -9,19 +9,6 @@
 #include "base/mem.h"
 #include "oci/hash.h"
 
-/* The mirror in an element: the first pair is. Null if there is none. */
-static char *mirror_of(struct span element)
-{
-	struct span pair = span_cut(&element, ' ');
-	struct span key = span_cut(&pair, '=');
-
-	if (!span_is(key, "registry-mirrors") || pair.len == 0)
-		return NULL;
-	char *text = mem_alloc(pair.len + 1);
-	memcpy(text, pair.at, pair.len);
-	return text;
-}
-
 /* ------------------------------------------------------------------- settle */
 
 static const struct entry *
@@ -44,47 +31,74 @@ static void refuse(struct agent *agent, const struct entry *entry,
 	agent->docker_refused = true;
 	report->failures++;
 	report_line(report, "docker", "failed",
-		    "%s; what was written is taken "
-		    "back",
-		    why->message);
+		    "%s; what was written is taken back", why->message);
 	if (entry_undo(agent, entry, &e) < 0)
 		report_line(report, "docker", "failed", "%s", e.message);
 }
 
-void docker_settle(struct agent *agent, const struct wish *wish,
+/* 1: it had it already. */
+static int force(struct agent *agent, const struct wish *wish, struct err *e)
+{
+	const struct docker_question question = {
+		.element = buf_span(&wish->element),
+	};
+	struct docker_info info;
+
+	if (docker_ask(&agent->host, &question, &info, e) < 0)
+		return -1;
+	if (info.has_ours)
+		return 1;
+	return docker_reload(&agent->host, &question, DOCKER_HAS, e);
+}
+
+void docker_settle(struct agent *agent, struct wish *wish,
 		   struct agent_report *report)
 {
 	auto_host_file struct host_file now = { 0 };
-	auto_free char *mirror = mirror_of(buf_span(&wish->element));
 	const struct entry *entry = entry_of(agent, wish, &now);
-	struct docker_info info;
 	struct err e;
 
-	if (!entry || !mirror)
+	if (!entry)
 		return;
-	if (docker_ask(&agent->host, mirror, &info, &e) < 0) {
-		report_line(report, "docker", "pending", "%s", e.message);
-		return;
-	}
-	if (info.has_this_mirror)
-		return;
-	if (docker_reload(&agent->host, mirror, DOCKER_HAS, &e) < 0) {
+	int forced = force(agent, wish, &e);
+	if (forced == 0) {
+		report_line(report, "docker", "reloaded", "its configuration");
+	} else if (forced < 0 && e.kind == ERR_CONFLICT) {
+		wish->is_off = true;
+		wish->is_true = false;
 		refuse(agent, entry, &e, report);
-		return;
+	} else if (forced < 0) {
+		report->pending++;
+		report_line(report, "docker", "pending",
+			    "it is told to read %s when it answers: %s",
+			    wish->path, e.message);
 	}
-	report_line(report, "docker", "reloaded", "its configuration");
 }
 
 /* ------------------------------------------------------------------ release */
 
-/* The keys of an element, each with nothing in it. */
-static void emptied(struct span element, struct buf *out)
+/*
+ * Adds the text with nothing in the place of ours, and to `emptied` the keys
+ * in which that is. A key that the operator has set does the same for us.
+ */
+static void clear_make(struct span elements, struct span base,
+		       struct buf *emptied, struct buf *out)
 {
-	while (element.at && element.len) {
-		struct span pair = span_cut(&element, ' ');
+	buf_add(out, base.at ? base : SPAN("{}\n"));
+	while (elements.len > 0) {
+		struct span pair = span_cut(&elements, ' ');
 		struct span key = span_cut(&pair, '=');
+		auto_buf struct buf one = { 0 }, next = { 0 };
+		struct err ignored;
 
-		buf_addf(out, "%s%.*s=", out->len ? " " : "", SPAN_ARG(key));
+		buf_addf(&one, "%.*s=", SPAN_ARG(key));
+		if (kind_element_has(buf_span(emptied), buf_span(&one)) ||
+		    kind_daemon.put(buf_span(out), buf_span(&one), &next,
+				    &ignored) < 0)
+			continue;
+		buf_addf(emptied, "%s%s", emptied->len ? " " : "", one.at);
+		buf_clear(out);
+		buf_add(out, buf_span(&next));
 	}
 }
 
@@ -92,6 +106,8 @@ static void emptied(struct span element, struct buf *out)
 static bool base_find(const struct entry *entry, const struct host_file *now,
 		      struct buf *out)
 {
+	if (!now->exists)
+		return false;
 	if (entry_is_ours(entry, buf_span(&now->text))) {
 		buf_add(out, buf_span(&entry->original));
 		return entry->existed;
@@ -100,64 +116,87 @@ static bool base_find(const struct entry *entry, const struct host_file *now,
 	return true;
 }
 
-static int clear_keep(struct agent *agent, const struct entry *before,
-		      const struct host_file *now, bool existed,
-		      const struct buf *base, const struct buf *clear,
-		      struct err *e)
+/* The journal's next entry of a file that is about to be cleared. */
+static struct entry *clear_entry(const struct entry *before,
+				 const struct host_file *now, struct span base,
+				 const struct buf *emptied)
 {
-	struct entry *entry = entry_make(before->path, before->kind);
+	struct entry *entry =
+		entry_make(before->path, before->kind, before->engine);
+	auto_buf struct buf older = { 0 };
 
 	entry->since = before->since;
-	entry->existed = existed;
+	entry->existed = base.at;
+	entry->apart = now->apart;
 	entry->mode = now->mode;
 	entry->uid = now->uid;
 	entry->gid = now->gid;
-	buf_add(&entry->original, buf_span(base));
-	entry->ours[0] = hash_of(DIGEST_SHA256, buf_span(&now->text));
-	entry->ours[1] = hash_of(DIGEST_SHA256, buf_span(clear));
-	for (size_t i = 0; i < array_size(entry->elements); i++) {
+	buf_add(&entry->original, base.at ? base : SPAN(""));
+	entry_words(before, buf_span(emptied), &older);
+	for (size_t i = 0; i < array_size(entry->elements); i++)
 		free(entry->elements[i]);
-		entry->elements[i] = mem_text(before->elements[i]);
-	}
+	entry->elements[0] = mem_text(buf_span(&older).at);
+	entry->elements[1] = mem_text(buf_span(emptied).at);
+	return entry;
+}
+
+static int clear_keep(struct agent *agent, const struct entry *before,
+		      const struct host_file *now, struct span base,
+		      const struct buf *emptied, const struct buf *clear,
+		      struct err *e)
+{
+	struct entry *entry = clear_entry(before, now, base, emptied);
+
+	entry->ours[0] = entry->ours[1] =
+		hash_of(DIGEST_SHA256, buf_span(clear));
+	if (now->exists)
+		entry->ours[0] = hash_of(DIGEST_SHA256, buf_span(&now->text));
 	return journal_keep(agent->journal, &entry, e);
 }
 
-/* The file with nothing in the place of ours; 1: somebody has his say there. */
+/* The file holds nothing of ours but the keys. */
 static int clear_write(struct agent *agent, const struct entry **entry,
 		       struct err *e)
 {
 	auto_host_file struct host_file now = { 0 };
-	auto_buf struct buf base = { 0 }, clear = { 0 }, element = { 0 };
+	auto_buf struct buf base = { 0 }, clear = { 0 }, emptied = { 0 };
+	auto_buf struct buf words = { 0 };
 	auto_free char *path = mem_text((*entry)->path);
-	struct err why;
 
-	if (host_read(&agent->host, path, &now, e) < 0)
+	if (host_read(&agent->host, path, &now, e) < 0 ||
+	    entry_check(*entry, &now, e) < 0)
 		return -1;
-	if (!now.exists)
-		return 1;
+	struct span text = buf_span(&now.text);
 	bool existed = base_find(*entry, &now, &base);
-	emptied(span_of((*entry)->elements[1]), &element);
-	if (kind_daemon.put(existed ? buf_span(&base) : SPAN_NONE,
-			    buf_span(&element), &clear, &why) < 0)
-		return 1;
-	if (clear_keep(agent, *entry, &now, existed, &base, &clear, e) < 0)
+	struct span kept = existed ? buf_span(&base) : SPAN_NONE;
+	entry_words(*entry, SPAN(""), &words);
+	clear_make(buf_span(&words), kept, &emptied, &clear);
+	if (now.exists && span_eq(text, buf_span(&clear)))
+		return 0;
+	if (clear_keep(agent, *entry, &now, kept, &emptied, &clear, e) < 0)
 		return -1;
 	*entry = journal_find(agent->journal, path);
 	return host_replace(&agent->host, &now, buf_span(&clear), e);
 }
 
-int docker_release(struct agent *agent, const struct entry **entry,
-		   struct err *e)
+enum docker_grip docker_release(struct agent *agent, const struct entry **entry,
+				struct err *e)
 {
-	auto_free char *mirror = mirror_of(span_of((*entry)->elements[1]));
+	auto_buf struct buf words = { 0 };
 	struct docker_info info;
 
+	entry_words(*entry, SPAN(""), &words);
+	const struct docker_question question = {
+		.element = buf_span(&words),
+	};
 	/* One that does not run will read what is put back. */
-	if (!mirror || docker_ask(&agent->host, mirror, &info, e) < 0 ||
-	    !info.has_this_mirror)
-		return 0;
-	int cleared = clear_write(agent, entry, e);
-	if (cleared != 0)
-		return cleared < 0 ? -1 : 0;
-	return docker_reload(&agent->host, mirror, DOCKER_HAS_NOT, e);
+	if (docker_ask(&agent->host, &question, &info, e) < 0)
+		return e->kind == ERR_NOT_FOUND ? DOCKER_FREE : DOCKER_BUSY;
+	if (!info.has_ours)
+		return DOCKER_FREE;
+	if (clear_write(agent, entry, e) < 0)
+		return DOCKER_BUSY;
+	if (docker_reload(&agent->host, &question, DOCKER_HAS_NOT, e) == 0)
+		return DOCKER_FREE;
+	return e->kind == ERR_CONFLICT ? DOCKER_HOLDS : DOCKER_BUSY;
 }

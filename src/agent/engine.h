@@ -26,12 +26,17 @@ struct wish {
 	const struct kind *kind;
 	char *path;
 	struct buf element;
+	bool is_true; /* it is as wished for: agent/apply.c */
+	bool is_off;  /* nothing of it is to stay */
 };
+enum { ENGINES_MOST = 16 };
 
 /* Wishes, in the order in which they are to be made true. */
 struct plan {
 	const char *engine; /* whose wishes are being made */
-	const char *kept;   /* below it stays what is ours; or null */
+	/* Of these nothing is known now: what is on the host for them stays. */
+	const char *kept[ENGINES_MOST];
+	size_t kept_count;
 	struct wish *at;
 	size_t count;
 	struct agent_report *report;
@@ -44,10 +49,16 @@ void plan_free(struct plan *);
 struct buf *plan_file(struct plan *, const char *path_format, ...)
 	printf_like(2, 3);
 struct wish *plan_wish(struct plan *, const struct kind *, const char *path);
+/* It is not known what the engine wants: what there is for it stays. */
+void plan_keep(struct plan *);
+/* Does that hold for it? If one is not known (""), for any. */
+bool plan_keeps(const struct plan *, const char *engine);
 /* Something that the operator decided otherwise, and that stays so. */
 void plan_conflict(struct plan *, const char *format, ...) printf_like(2, 3);
 /* Something to know, and perhaps to do. */
 void plan_note(struct plan *, const char *format, ...) printf_like(2, 3);
+/* Something that will be done later, without anybody's help. */
+void plan_pending(struct plan *, const char *format, ...) printf_like(2, 3);
 
 struct engine {
 	const char *name;
@@ -76,9 +87,9 @@ int docker_plan(const struct host *, const struct target *, struct plan *,
 int hosts_plan(const struct host *, const struct target *, const char *certs,
 	       struct plan *, struct err *) may_wait must_check;
 
-/* Of all engines that are on the host. */
-int plan_make(const struct host *, const struct target *, struct plan *,
-	      struct err *) may_wait must_check;
+/* Of all engines that are on the host; one that fails keeps what it has. */
+void plan_make(const struct host *, const struct target *, struct plan *)
+	may_wait;
 
 /* ------------------------------------------------- pure, of foreign files */
 

@@ -18,8 +18,13 @@
 #include "base/mem.h"
 #include "base/thread.h"
 
-enum { ATTRIBUTE_MOST = 64 * 1024 }; /* the kernel's limit, of a list too */
+enum {
+	ATTRIBUTE_MOST = 64 * 1024, /* the kernel's limit, of a list too */
+	ASIDE_MOST = 100,
+	LOOKUPS_MOST = 1000
+};
 
+/* The kernel gives up a lookup if anything is renamed meanwhile: EAGAIN. */
 static int open_within(const struct host *host, const char *path, int flags)
 {
 	struct open_how how = {
@@ -28,7 +33,14 @@ static int open_within(const struct host *host, const char *path, int flags)
 	};
 
 	thread_may_wait("openat2");
-	return (int)syscall(SYS_openat2, host->root, path, &how, sizeof(how));
+	for (int i = 0; i < LOOKUPS_MOST; i++) {
+		int fd = (int)syscall(SYS_openat2, host->root, path, &how,
+				      sizeof(how));
+
+		if (fd >= 0 || errno != EAGAIN)
+			return fd;
+	}
+	return -1;
 }
 
 /* As this process sees it. */
@@ -46,13 +58,18 @@ static int path_of(int fd, struct host_path *out, struct err *e)
 
 int host_open(const char *root, struct host *out, struct err *e)
 {
+	struct stat st = { 0 };
+
 	out->root = io_open_dir(root, e);
 	if (out->root < 0)
 		return -1;
-	if (path_of(out->root, &out->at, e) == 0)
-		return 0;
-	host_close(out);
-	return -1;
+	int failed = fstat(out->root, &st) < 0 ?
+			     err_sys(e, "%.100s", root) :
+			     path_of(out->root, &out->at, e);
+	out->device = st.st_dev;
+	if (failed)
+		host_close(out);
+	return failed;
 }
 
 void host_close(struct host *host)
@@ -114,10 +131,11 @@ static int real_path(const struct host *host, int fd, struct host_path *out,
 
 /* Of something that is not there: what is there of the way, made canonical. */
 static int future_path(const struct host *host, const char *path,
-		       struct host_path *out, struct err *e)
+		       struct host_file *file, struct err *e)
 {
-	struct host_path there = host_parent(path);
+	struct host_path there = host_parent(path), *out = &file->path;
 	struct host_path real;
+	struct stat st;
 	int fd;
 
 	while ((fd = open_within(host, there.s, O_PATH | O_DIRECTORY)) < 0) {
@@ -126,6 +144,7 @@ static int future_path(const struct host *host, const char *path,
 		there = host_parent(there.s);
 	}
 	int failed = real_path(host, fd, &real, e);
+	file->apart = fstat(fd, &st) == 0 && st.st_dev != host->device;
 	close(fd);
 	if (failed)
 		return -1;
@@ -147,11 +166,11 @@ static int absent(const struct host *host, const char *path,
 	if (link >= 0)
 		return err_set(e, ERR_CONFLICT, "%.100s is a link to nothing",
 			       path);
-	return future_path(host, path, &out->path, e);
+	return future_path(host, path, out, e);
 }
 
-static int text_read(int fd, const char *path, struct host_file *out,
-		     struct err *e)
+static int text_read(const struct host *host, int fd, const char *path,
+		     struct host_file *out, struct err *e)
 {
 	struct stat st;
 
@@ -167,8 +186,11 @@ static int text_read(int fd, const char *path, struct host_file *out,
 	out->mode = st.st_mode & 07777;
 	out->uid = st.st_uid;
 	out->gid = st.st_gid;
+	out->apart = st.st_dev != host->device;
 	out->number = st.st_ino;
-	out->changed = st.st_mtim;
+	out->names = st.st_nlink;
+	out->changed[0] = st.st_mtim;
+	out->changed[1] = st.st_ctim;
 	buf_reserve(&out->text, (size_t)st.st_size);
 	if (io_read_at(fd, 0, out->text.at, (size_t)st.st_size, e) < 0)
 		return err_wrap(e, "%.100s", path);
@@ -189,7 +211,7 @@ int host_read(const struct host *host, const char *path, struct host_file *out,
 		return err_sys(e, "%.100s", path);
 	if (real_path(host, fd, &out->path, e) < 0)
 		return -1;
-	return text_read(fd, path, out, e);
+	return text_read(host, fd, path, out, e);
 }
 
 static int name_compare(const struct dirent **a, const struct dirent **b)
@@ -251,6 +273,13 @@ static int attribute_copy(int from, int to, const char *name, char *value,
 	return 0;
 }
 
+/* Signatures of the bytes, which are other ones now. */
+static bool is_of_bytes(const char *name)
+{
+	return strcmp(name, "security.ima") == 0 ||
+	       strcmp(name, "security.evm") == 0;
+}
+
 /* Labels and access lists. */
 static int attributes_copy(int from, int to, struct err *e)
 {
@@ -261,7 +290,8 @@ static int attributes_copy(int from, int to, struct err *e)
 	if (len < 0)
 		return errno == ENOTSUP ? 0 : err_sys(e, "attributes");
 	for (char *name = names; name < names + len; name += strlen(name) + 1)
-		if (attribute_copy(from, to, name, value, e) < 0)
+		if (!is_of_bytes(name) &&
+		    attribute_copy(from, to, name, value, e) < 0)
 			return -1;
 	return 0;
 }
@@ -296,6 +326,11 @@ static int temp_write(int dir, const char *temp, const char *name,
 	return io_sync(fd, e);
 }
 
+static bool is_same_time(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
 /* Is it still what was read? */
 static bool is_unchanged(int dir, const char *name,
 			 const struct host_file *file)
@@ -306,8 +341,8 @@ static bool is_unchanged(int dir, const char *name,
 		return errno == ENOENT && !file->exists;
 	return file->exists && st.st_ino == file->number &&
 	       (size_t)st.st_size == file->text.len &&
-	       st.st_mtim.tv_sec == file->changed.tv_sec &&
-	       st.st_mtim.tv_nsec == file->changed.tv_nsec;
+	       is_same_time(st.st_mtim, file->changed[0]) &&
+	       is_same_time(st.st_ctim, file->changed[1]);
 }
 
 static int temp_rename(int dir, const char *temp, const char *name,
@@ -327,6 +362,9 @@ int host_replace(const struct host *host, const struct host_file *file,
 	char temp[NAME_MAX + 1];
 	struct err ignored;
 
+	if (file->exists && file->names > 1)
+		return err_set(e, ERR_CONFLICT,
+			       "%.100s has another name (a hard link)", path);
 	temp_name(path, temp);
 	auto_fd int dir = parent_open(host, path);
 	if (dir < 0)
@@ -339,13 +377,19 @@ int host_replace(const struct host *host, const struct host_file *file,
 	return err_wrap(e, "%.100s", path);
 }
 
+/* With its directory, in the place of which something else may be. */
+static bool is_gone(int error)
+{
+	return error == ENOENT || error == ENOTDIR;
+}
+
 static int name_remove(const struct host *host, const char *path,
 		       const char *name, struct err *e)
 {
 	auto_fd int dir = parent_open(host, path);
 
 	if (dir < 0)
-		return errno == ENOENT ? 0 : err_sys(e, "%.100s", path);
+		return is_gone(errno) ? 0 : err_sys(e, "%.100s", path);
 	if (unlinkat(dir, name, 0) < 0)
 		return errno == ENOENT ? 0 : err_sys(e, "%.100s", path);
 	return io_sync(dir, e);
@@ -364,16 +408,31 @@ int host_tidy(const struct host *host, const char *path, struct err *e)
 	return name_remove(host, path, temp, e);
 }
 
+static void aside_name(const char *path, int number, char out[NAME_MAX + 1])
+{
+	int len = snprintf(out, NAME_MAX + 1, "%.200s.edited", name_of(path));
+
+	if (number > 1)
+		snprintf(out + len, (size_t)(NAME_MAX + 1 - len), ".%d",
+			 number);
+}
+
 int host_set_aside(const struct host *host, const char *path, struct err *e)
 {
 	char aside[NAME_MAX + 1];
 
-	snprintf(aside, sizeof(aside), "%.200s.edited", name_of(path));
 	auto_fd int dir = parent_open(host, path);
-	if (dir < 0 ||
-	    renameat2(dir, name_of(path), dir, aside, RENAME_NOREPLACE) < 0)
-		return err_sys(e, "%.100s, to %.100s", path, aside);
-	return io_sync(dir, e);
+	if (dir < 0)
+		return err_sys(e, "%.100s", path);
+	for (int number = 1; number <= ASIDE_MOST; number++) {
+		aside_name(path, number, aside);
+		if (renameat2(dir, name_of(path), dir, aside,
+			      RENAME_NOREPLACE) == 0)
+			return io_sync(dir, e);
+		if (errno != EEXIST)
+			break;
+	}
+	return err_sys(e, "%.100s, to %.100s", path, aside);
 }
 
 int host_make_dir(const struct host *host, const char *path, struct err *e)
@@ -392,11 +451,11 @@ int host_remove_dir(const struct host *host, const char *path, struct err *e)
 	auto_fd int dir = parent_open(host, path);
 
 	if (dir < 0)
-		return errno == ENOENT ? 0 : err_sys(e, "%.100s", path);
-	if (unlinkat(dir, name_of(path), AT_REMOVEDIR) < 0)
-		return errno == ENOENT || errno == ENOTEMPTY ||
-				       errno == EEXIST ?
-			       0 :
-			       err_sys(e, "%.100s", path);
-	return io_sync(dir, e);
+		return is_gone(errno) ? 0 : err_sys(e, "%.100s", path);
+	if (unlinkat(dir, name_of(path), AT_REMOVEDIR) == 0)
+		return io_sync(dir, e);
+	return is_gone(errno) || errno == ENOTEMPTY || errno == EEXIST ||
+			       errno == EBUSY ?
+		       0 :
+		       err_sys(e, "%.100s", path);
 }

@@ -26,6 +26,7 @@ struct host_path {
 
 struct host {
 	int root;
+	dev_t device;
 	struct host_path at; /* the root, as this process sees it */
 };
 
@@ -37,12 +38,14 @@ struct host_file {
 	struct host_path path; /* where it is, or would be: links are followed
 				*/
 	bool exists;
+	bool apart; /* on another file system than the root */
 	struct buf text;
 	mode_t mode; /* all of these: if it exists */
 	uid_t uid;
 	gid_t gid;
 	ino_t number;
-	struct timespec changed;
+	nlink_t names;		    /* hard links */
+	struct timespec changed[2]; /* its bytes, and all else of it */
 };
 void host_file_free(struct host_file *);
 #define auto_host_file auto_with(host_file_free)
@@ -58,7 +61,7 @@ int host_read(const struct host *, const char *path, struct host_file *out,
  * Makes `text` the contents of a file that host_read has found, or has not. It
  * keeps mode, owner and extended attributes, and a new one is root's with mode
  * 0644. The directory is there. ERR_BUSY: somebody has changed it since, and it
- * is left so.
+ * is left so. ERR_CONFLICT: it has other names, which would keep what was.
  */
 int host_replace(const struct host *, const struct host_file *,
 		 struct span text, struct err *) may_wait must_check;
@@ -69,14 +72,14 @@ int host_remove(const struct host *, const char *path, struct err *)
 /* Removes what a replacement of `path` that was cut short may have left. */
 int host_tidy(const struct host *, const char *path, struct err *)
 	may_wait must_check;
-/* The file gets the suffix ".edited"; ERR_IO if that name is taken. */
+/* The file gets the suffix ".edited", or ".edited.2" if that is taken… */
 int host_set_aside(const struct host *, const char *path, struct err *)
 	may_wait must_check;
 
 /* One directory, of mode 0755; fine if it is there. */
 int host_make_dir(const struct host *, const char *path, struct err *)
 	may_wait must_check;
-/* Fine if it is not there, or not empty. */
+/* Fine if it is not there, not empty, no directory, or mounted. */
 int host_remove_dir(const struct host *, const char *path, struct err *)
 	may_wait must_check;
 

@@ -12,18 +12,25 @@ struct agent {
 	int lock; /* -1: AGENT_TELL */
 	struct journal *journal;
 	bool docker_refused; /* what we wrote: it is not written again */
+	bool damaged;	     /* the journal, of which nobody was told yet */
 };
+
+/* The path of an authority's file, which others of that engine name. */
+bool is_authority(const char *path);
 
 /* What is there, but for all that the entry knows to be ours. */
 void entry_take(const struct entry *, const struct kind *, struct span text,
 		struct buf *out);
+/*
+ * Can what became of the file be judged at all? ERR_CONFLICT: nobody can read
+ * it; ERR_NOT_FOUND: its file system is not mounted.
+ */
+int entry_check(const struct entry *, const struct host_file *, struct err *)
+	must_check;
 /* Takes it back, and the entry with it: agent/undo.c */
 int entry_undo(struct agent *, const struct entry *, struct err *)
 	may_wait must_check;
 
-/* Makes one wish true: agent/apply.c. */
-void wish_apply(struct agent *, const struct wish *, struct agent_report *)
-	may_wait;
 /* Takes back all that the plan does not wish for; null: all. agent/undo.c */
 void undo_others(struct agent *, const struct plan *, struct agent_report *)
 	may_wait;
@@ -32,11 +39,13 @@ void undo_others(struct agent *, const struct plan *, struct agent_report *)
  * dockerd has what a wish has written, or it is taken back:
  * agent/dockerd.c
  */
-void docker_settle(struct agent *, const struct wish *, struct agent_report *)
+void docker_settle(struct agent *, struct wish *, struct agent_report *)
 	may_wait;
 /*
  * Before daemon.json is put back: dockerd forgets what is ours. The entry may
- * become another one.
+ * become another one. DOCKER_HOLDS: it refuses what is in the file, so that is
+ * to be put back, but the entry stays; DOCKER_BUSY: all is to stay.
  */
-int docker_release(struct agent *, const struct entry **, struct err *)
-	may_wait must_check;
+enum docker_grip { DOCKER_FREE, DOCKER_HOLDS, DOCKER_BUSY };
+enum docker_grip docker_release(struct agent *, const struct entry **,
+				struct err *) may_wait must_check;

@@ -4,8 +4,9 @@
  *	private-registry journal 1 <sha256 of all that follows this line>
  *	path /etc/environment
  *	kind environment
+ *	engine environment
  *	since 1790000000
- *	was 1 0644 0 0
+ *	was 1 0644 0 0 0
  *	ours <sha256> <element>
  *	ours <sha256> <element>
  *
@@ -15,6 +16,7 @@
  * renamed, so it is there whole or not at all.
  */
 #include "agent/journal.h"
+#include "agent/kind.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -40,12 +42,13 @@ struct journal {
 	size_t count;
 };
 
-struct entry *entry_make(const char *path, const char *kind)
+struct entry *entry_make(const char *path, const char *kind, const char *engine)
 {
 	struct entry *entry = mem_alloc(sizeof(*entry));
 
 	entry->path = mem_text(path);
 	entry->kind = mem_text(kind);
+	entry->engine = mem_text(engine);
 	for (size_t i = 0; i < array_size(entry->elements); i++)
 		entry->elements[i] = mem_text("");
 	return entry;
@@ -57,10 +60,16 @@ void entry_free(struct entry **pointer)
 
 	free(entry->path);
 	free(entry->kind);
+	free(entry->engine);
 	for (size_t i = 0; i < array_size(entry->elements); i++)
 		free(entry->elements[i]);
 	buf_free(&entry->original);
 	free(entry);
+}
+
+bool entry_is_directory(const struct entry *entry)
+{
+	return strcmp(entry->kind, ENTRY_DIRECTORY) == 0;
 }
 
 bool entry_is_ours(const struct entry *entry, struct span text)
@@ -69,6 +78,24 @@ bool entry_is_ours(const struct entry *entry, struct span text)
 
 	return digest_eq(&digest, &entry->ours[0]) ||
 	       digest_eq(&digest, &entry->ours[1]);
+}
+
+static void words_add(struct span element, struct span other, struct buf *out)
+{
+	while (element.len > 0) {
+		struct span word = span_cut(&element, ' ');
+
+		if (!kind_element_has(other, word) &&
+		    !kind_element_has(buf_span(out), word))
+			buf_addf(out, "%s%.*s", out->len ? " " : "",
+				 SPAN_ARG(word));
+	}
+}
+
+void entry_words(const struct entry *entry, struct span other, struct buf *out)
+{
+	for (size_t i = 0; i < array_size(entry->elements); i++)
+		words_add(span_of(entry->elements[i]), other, out);
 }
 
 struct entry_name {
@@ -90,9 +117,11 @@ static void entry_print(const struct entry *entry, struct buf *out)
 {
 	auto_buf struct buf body = { 0 };
 
-	buf_addf(&body, "path %s\nkind %s\nsince %lld\nwas %d 0%o %u %u\n",
-		 entry->path, entry->kind, (long long)entry->since,
-		 entry->existed, entry->mode, entry->uid, entry->gid);
+	buf_addf(&body, "path %s\nkind %s\nengine %s\nsince %lld\n",
+		 entry->path, entry->kind, entry->engine,
+		 (long long)entry->since);
+	buf_addf(&body, "was %d 0%o %u %u %d\n", entry->existed, entry->mode,
+		 entry->uid, entry->gid, entry->apart);
 	for (size_t i = 0; i < array_size(entry->ours); i++)
 		buf_addf(&body, "ours %s %s\n", digest_hex(&entry->ours[i]).s,
 			 entry->elements[i]);
@@ -116,12 +145,15 @@ static bool line_cut(struct span *rest, const char *word, struct span *out)
 static bool was_parse(struct span text, struct entry *entry)
 {
 	char line[64];
-	int existed;
+	int existed, apart = 0; /* which older ones do not have */
 
-	return span_copy(text, line, sizeof(line)) &&
-	       sscanf(line, "%d 0%o %u %u", &existed, &entry->mode, &entry->uid,
-		      &entry->gid) == 4 &&
-	       (entry->existed = existed, true);
+	if (!span_copy(text, line, sizeof(line)) ||
+	    sscanf(line, "%d 0%o %u %u %d", &existed, &entry->mode, &entry->uid,
+		   &entry->gid, &apart) < 4)
+		return false;
+	entry->existed = existed;
+	entry->apart = apart;
+	return true;
 }
 
 static char *text_of(struct span span)
@@ -130,6 +162,17 @@ static char *text_of(struct span span)
 
 	memcpy(text, span.at, span.len);
 	return text;
+}
+
+/* Older entries have no such line. */
+static char *engine_parse(struct span *rest)
+{
+	struct span after = *rest, engine;
+
+	if (!line_cut(&after, "engine ", &engine))
+		return mem_text("");
+	*rest = after;
+	return text_of(engine);
 }
 
 static bool ours_parse(struct span *rest, struct entry *entry)
@@ -152,8 +195,10 @@ static bool body_parse(struct span rest, struct entry *entry)
 	struct span path, kind, since, was, empty;
 
 	if (!line_cut(&rest, "path /", &path) ||
-	    !line_cut(&rest, "kind ", &kind) ||
-	    !line_cut(&rest, "since ", &since) ||
+	    !line_cut(&rest, "kind ", &kind))
+		return false;
+	entry->engine = engine_parse(&rest);
+	if (!line_cut(&rest, "since ", &since) ||
 	    !line_cut(&rest, "was ", &was) || !was_parse(was, entry) ||
 	    !ours_parse(&rest, entry) || !line_cut(&rest, "", &empty) ||
 	    empty.len)

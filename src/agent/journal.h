@@ -15,6 +15,7 @@
 struct entry {
 	char *path;    /* of host_read */
 	char *kind;    /* struct kind's name, or ENTRY_DIRECTORY */
+	char *engine;  /* whose wish it was; "": of an older program */
 	int64_t since; /* clock_wall_s */
 
 	/* What was there; of a directory: nothing was. */
@@ -22,20 +23,28 @@ struct entry {
 	mode_t mode;
 	uid_t uid;
 	gid_t gid;
+	bool apart; /* of struct host_file: it may not be mounted */
 	struct buf original;
 
 	/* Digests of what we wrote, and of what we were about to write. */
 	struct digest ours[2];
-	/* Of a kind that remembers, the elements in them; others: "". */
+	/*
+	 * Of a kind that remembers; others: "". All that we wrote there before
+	 * and that may still stand somewhere, and what was written last.
+	 */
 	char *elements[2];
 };
 #define ENTRY_DIRECTORY "directory"
 
-struct entry *entry_make(const char *path, const char *kind);
+struct entry *entry_make(const char *path, const char *kind,
+			 const char *engine);
 void entry_free(struct entry **);
 DEFINE_AUTO(entry, entry_free)
+bool entry_is_directory(const struct entry *);
 /* Is it what we wrote there? */
 bool entry_is_ours(const struct entry *, struct span text);
+/* Adds the words of both elements, each once, but for those of `other`. */
+void entry_words(const struct entry *, struct span other, struct buf *out);
 
 struct journal;
 

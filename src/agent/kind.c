@@ -2,6 +2,14 @@
 
 #define BOM "\xef\xbb\xbf"
 
+bool kind_element_has(struct span element, struct span word)
+{
+	while (element.len > 0)
+		if (span_eq(span_cut(&element, ' '), word))
+			return true;
+	return false;
+}
+
 /* ------------------------------------------------------------ a whole file */
 
 static bool file_is_marked(struct span text)
@@ -135,16 +143,16 @@ static int environment_put(struct span text, struct span element,
 	return 0;
 }
 
+/* What stands below the mark and is not ours, an operator has put there. */
 static void environment_take(struct span text, struct span element,
 			     struct buf *out)
 {
 	struct span line, words;
 	bool marked = false;
 
-	(void)element;
 	buf_add(out, bom_cut(&text));
 	while (line_next(&text, &line, &words)) {
-		bool ours = marked && sets_variable(words, VARIABLE);
+		bool ours = marked && kind_element_has(element, words);
 
 		marked = is_environment_mark(words);
 		if (!ours && !marked)
@@ -158,6 +166,7 @@ const struct kind kind_environment = {
 	.has = environment_has,
 	.put = environment_put,
 	.take = environment_take,
+	.remembers = true,
 };
 
 /* -------------------------------------------------------------------- all */

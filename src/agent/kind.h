@@ -26,10 +26,15 @@ struct kind {
 	int (*put)(struct span text, struct span element, struct buf *out,
 		   struct err *) must_check;
 
-	/* Adds the text without what is ours, whatever became of it. */
+	/*
+	 * Adds the text without what is ours, whatever became of it: what is
+	 * in the element, or was once, each of its words.
+	 */
 	void (*take)(struct span text, struct span element, struct buf *out);
+	/* Null: any text. Of one that is not, `take` leaves everything. */
+	bool (*is_readable)(struct span text);
 
-	/* No mark can stand there: the journal has to know the element. */
+	/* The mark alone does not tell it: the journal has to know it. */
 	bool remembers;
 };
 
@@ -41,6 +46,9 @@ extern const struct kind kind_file;
 	KIND_MARK "managed, and removed when the registry is gone; do not " \
 		  "edit\n"
 
+/* An element is words, with a blank between. */
+bool kind_element_has(struct span element, struct span word);
+
 /*
  * A line of /etc/environment, environment(5), without its newline:
  * "DOCKER_REPO=10.0.0.5:5000/". It stands first, so that a last line without
@@ -50,8 +58,8 @@ extern const struct kind kind_environment;
 
 /*
  * Members of daemon.json, whose values are lists of texts: "key=text" each, and
- * a blank between; "key=" is an empty list. Whoever wrote any of the keys has
- * his say there.
+ * a blank between; "key=" is an empty list, which is taken only as long as it
+ * is empty. Whoever wrote any of the keys has his say there.
  */
 extern const struct kind kind_daemon;
 

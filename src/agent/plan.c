@@ -1,9 +1,11 @@
 /*
  * The table of engines, and how their wishes are gathered.
  */
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "agent/engine.h"
 #include "agent/report.h"
@@ -111,6 +113,30 @@ void plan_note(struct plan *plan, const char *format, ...)
 	va_end(args);
 }
 
+void plan_pending(struct plan *plan, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	plan_say(plan, "pending", format, args);
+	va_end(args);
+	plan->report->pending++;
+}
+
+void plan_keep(struct plan *plan)
+{
+	assert(plan->kept_count < ENGINES_MOST);
+	plan->kept[plan->kept_count++] = plan->engine;
+}
+
+bool plan_keeps(const struct plan *plan, const char *engine)
+{
+	for (size_t i = 0; i < plan->kept_count; i++)
+		if (!*engine || strcmp(plan->kept[i], engine) == 0)
+			return true;
+	return false;
+}
+
 static bool is_here(const struct host *host, const struct engine *engine)
 {
 	if (!engine->signs[0])
@@ -121,17 +147,29 @@ static bool is_here(const struct host *host, const struct engine *engine)
 	return false;
 }
 
-int plan_make(const struct host *host, const struct target *target,
-	      struct plan *plan, struct err *e)
+static void engine_plan(const struct host *host, const struct target *target,
+			const struct engine *engine, struct plan *plan)
 {
-	for (size_t i = 0; i < array_size(engines); i++) {
-		const struct engine *engine = &engines[i];
+	size_t before = plan->count;
+	struct err e;
 
-		if (!is_here(host, engine))
-			continue;
-		plan->engine = engine->name;
-		if (engine->plan(host, target, plan, e) < 0)
-			return err_wrap(e, "%s", engine->name);
-	}
-	return 0;
+	plan->engine = engine->name;
+	if (engine->plan(host, target, plan, &e) == 0)
+		return;
+	while (plan->count > before)
+		wish_free(&plan->at[--plan->count]);
+	plan_keep(plan);
+	err_wrap(&e, "nothing of it changes");
+	report_trouble(plan->report, engine->name, &e);
+}
+
+void plan_make(const struct host *host, const struct target *target,
+	       struct plan *plan)
+{
+	static_assert(array_size(engines) <= ENGINES_MOST,
+		      "a plan keeps any of them");
+
+	for (size_t i = 0; i < array_size(engines); i++)
+		if (is_here(host, &engines[i]))
+			engine_plan(host, target, &engines[i], plan);
 }

@@ -3,13 +3,19 @@
  * that is gone keeps its old value. So an undo writes the key without a value
  * first, has it taken over, and then puts back what was there.
  *
- * It is signalled only while it answers: before it listens, a SIGHUP ends it.
+ * Before it listens, a SIGHUP ends it. So a process is signalled only by a
+ * descriptor that was had before it answered: one that answers listens, and
+ * what takes its place meanwhile is another process.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 
 #include "agent/docker.h"
@@ -32,30 +38,118 @@ static int process_read(pid_t pid, const char *what, struct buf *out,
 	return io_read_file(path, COMMAND_MOST, out, e);
 }
 
-/* A descriptor of it, which no other process can come to be behind. */
-static int process_open(const struct host *host, pid_t *pid_out, struct err *e)
+static bool is_dockerd(pid_t pid)
+{
+	auto_buf struct buf name = { 0 };
+	struct err ignored;
+
+	return pid > 0 && process_read(pid, "comm", &name, &ignored) == 0 &&
+	       span_is(buf_span(&name), "dockerd\n");
+}
+
+/* 0: none. */
+static pid_t pid_parse(struct span text)
+{
+	int64_t pid = span_decimal(text);
+
+	return pid > 0 && pid <= INT32_MAX ? (pid_t)pid : 0;
+}
+
+static pid_t pid_in_file(const struct host *host)
 {
 	auto_host_file struct host_file file = { 0 };
-	auto_buf struct buf name = { 0 };
+	struct err ignored;
 
-	if (host_read(host, PID_FILE, &file, e) < 0)
-		return -1;
+	if (host_read(host, PID_FILE, &file, &ignored) < 0 || !file.exists)
+		return 0;
 	struct span text = buf_span(&file.text);
 	while (span_ends(text, "\n"))
 		text.len--;
-	int64_t pid = file.exists ? span_decimal(text) : -1;
-	if (pid <= 0 || pid > INT32_MAX)
-		return err_set(e, ERR_NOT_FOUND,
-			       PID_FILE " does not tell its process");
-	*pid_out = (pid_t)pid;
+	return pid_parse(text);
+}
+
+/* Not one in a container, or a user's. */
+static bool is_of_host(const struct host *host, pid_t pid)
+{
+	char path[64];
+	struct stat process, root, ours;
+
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	if (stat(path, &process) < 0 || process.st_uid != 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/root/", (int)pid);
+	return stat(path, &root) == 0 && fstat(host->root, &ours) == 0 &&
+	       root.st_dev == ours.st_dev && root.st_ino == ours.st_ino;
+}
+
+/* Of one that was told to write its number elsewhere. */
+static pid_t pid_by_name(const struct host *host)
+{
+	DIR *list = opendir("/proc");
+	pid_t found = 0;
+
+	for (struct dirent *one; list && !found && (one = readdir(list));) {
+		pid_t pid = pid_parse(span_of(one->d_name));
+
+		if (is_dockerd(pid) && is_of_host(host, pid))
+			found = pid;
+	}
+	if (list)
+		closedir(list);
+	return found;
+}
+
+static pid_t pid_find(const struct host *host)
+{
+	pid_t pid = pid_in_file(host);
+
+	return is_dockerd(pid) ? pid : pid_by_name(host);
+}
+
+bool docker_runs(const struct host *host)
+{
+	return pid_find(host) > 0;
+}
+
+/* Who called listen: dockerd, or systemd for it. */
+static pid_t pid_at_socket(const struct host *host)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	struct ucred peer = { 0 };
+	socklen_t size = sizeof(peer);
+	int len = snprintf(to.sun_path, sizeof(to.sun_path), "%s" DOCKER_SOCKET,
+			   strcmp(host->at.s, "/") ? host->at.s : "");
+
+	if (len >= (int)sizeof(to.sun_path))
+		return 0;
+	auto_fd int fd =
+		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return 0;
+	return peer.pid;
+}
+
+/* The one that answers. */
+static pid_t pid_of_answers(const struct host *host)
+{
+	pid_t pid = pid_at_socket(host);
+
+	return is_dockerd(pid) ? pid : pid_find(host);
+}
+
+/* A descriptor of it, which no other process can come to be behind. */
+static int process_open(const struct host *host, pid_t *pid_out, struct err *e)
+{
+	*pid_out = docker_runs(host) ? pid_of_answers(host) : 0;
+	if (!*pid_out)
+		return err_set(e, ERR_NOT_FOUND, "no dockerd runs");
 	auto_fd int process = pidfd_open(*pid_out, 0);
 	if (process < 0)
-		return err_sys(e, "process %d", (int)pid);
-	if (process_read(*pid_out, "comm", &name, e) < 0)
-		return -1;
-	if (!span_is(buf_span(&name), "dockerd\n"))
+		return err_sys(e, "process %d", (int)*pid_out);
+	if (!is_dockerd(*pid_out))
 		return err_set(e, ERR_NOT_FOUND, "process %d is not dockerd",
-			       (int)pid);
+			       (int)*pid_out);
 	return steal_fd(&process);
 }
 
@@ -82,33 +176,38 @@ int docker_flags_check(const struct host *host, struct err *e)
 	return 0;
 }
 
-static int signal_send(const struct host *host, struct err *e)
+static int signal_send(const struct host *host,
+		       const struct docker_question *question, struct err *e)
 {
+	struct docker_info info;
 	pid_t pid;
 
 	auto_fd int process = process_open(host, &pid, e);
-	if (process < 0)
+	if (process < 0 || docker_ask(host, question, &info, e) < 0)
 		return -1;
+	if (pid_of_answers(host) != pid)
+		return err_set(e, ERR_BUSY, "dockerd is being started");
 	if (pidfd_send_signal(process, SIGHUP, NULL, 0) < 0)
 		return err_sys(e, "SIGHUP to process %d", (int)pid);
 	return 0;
 }
 
-int docker_reload(const struct host *host, const char *mirror,
+int docker_reload(const struct host *host,
+		  const struct docker_question *question,
 		  enum docker_wanted wanted, struct err *e)
 {
 	const struct timespec look = { .tv_nsec = LOOK_MS * 1000000 };
 	int64_t deadline_ms = clock_ms() + CONFIRM_MS;
 	struct docker_info info;
 
-	if (docker_ask(host, mirror, &info, e) < 0 || signal_send(host, e) < 0)
+	if (signal_send(host, question, e) < 0)
 		return -1;
 	do {
 		nanosleep(&look, NULL);
-		if (docker_ask(host, mirror, &info, e) < 0)
+		if (docker_ask(host, question, &info, e) < 0)
 			return -1;
-		if (info.has_this_mirror == (wanted == DOCKER_HAS))
+		if (info.has_ours == (wanted == DOCKER_HAS))
 			return 0;
 	} while (clock_ms() < deadline_ms);
-	return err_set(e, ERR_TIMEOUT, "dockerd does not take it over");
+	return err_set(e, ERR_CONFLICT, "dockerd does not take it over");
 }

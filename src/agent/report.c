@@ -25,6 +25,17 @@ void report_line(struct agent_report *report, const char *who, const char *what,
 	buf_add(&report->news, buf_span(&line));
 }
 
+void report_trouble(struct agent_report *report, const char *who,
+		    const struct err *e)
+{
+	bool conflict = e->kind == ERR_CONFLICT;
+
+	report->conflicts += conflict;
+	report->failures += !conflict;
+	report_line(report, who, conflict ? "conflict" : "failed", "%s",
+		    e->message);
+}
+
 void report_keeps(struct agent_report *report, const char *who,
 		  const char *path, int64_t since_s)
 {

@@ -21,7 +21,7 @@ enum {
 	AGAIN_MS = 2000, /* after an answer */
 	RETRY_MS = 500,	 /* after none: three within 4 s at most */
 	LOOK_MS = 60000, /* between two looks at a host that is as it should */
-	MEND_MS = 5000	 /* and at one that is not */
+	MEND_MS = 5000	 /* and at one that is not, at first */
 };
 
 int agent_probe(struct client *client, const char *url, struct err *e)
@@ -58,6 +58,7 @@ struct watch {
 	bool settled;	   /* the host is as `present` says */
 	int present;	   /* or CHOICE_NONE */
 	int64_t look_ms;   /* when the host is looked at again */
+	int64_t mend_ms;   /* after so long: something is not as it should */
 	struct buf said;   /* the news of the last look */
 	struct buf status; /* its line */
 };
@@ -93,12 +94,26 @@ static void log_news(struct watch *watch, const struct agent_report *report)
 	}
 }
 
+/* What fails again and again is tried less and less often. */
+static int64_t pause_to_look(struct watch *watch,
+			     const struct agent_report *report)
+{
+	if (!report->failures && !report->pending) {
+		watch->mend_ms = 0;
+		return LOOK_MS;
+	}
+	watch->mend_ms = watch->mend_ms ? 2 * watch->mend_ms : MEND_MS;
+	if (watch->mend_ms > LOOK_MS)
+		watch->mend_ms = LOOK_MS;
+	return watch->mend_ms;
+}
+
 static void tell(struct watch *watch, const struct agent_report *report)
 {
 	struct err e;
 
 	watch->settled = true;
-	watch->look_ms = clock_ms() + (report->failures ? MEND_MS : LOOK_MS);
+	watch->look_ms = clock_ms() + pause_to_look(watch, report);
 	log_news(watch, report);
 	if (agent_keep_status(watch->agent, watch->status.at, report, &e) < 0)
 		log_say(LOG_WARN, "status", "not kept: %s", e.message);
@@ -174,7 +189,7 @@ static void choice_make(struct watch *watch)
 		return;
 	watch->present = next;
 	watch->settled = true;
-	watch->look_ms = 0;
+	watch->look_ms = watch->mend_ms = 0;
 	if (next >= 0)
 		line_set(watch, registries_target(watch->registries, next)->url,
 			 "answers");

@@ -57,6 +57,19 @@ static int client_make(struct order *order, struct err *e)
 	return client_open(&options, &order->client, e);
 }
 
+/* Who gives an authority expects that it is asked for. */
+static int trust_check(const struct config *config, struct err *e)
+{
+	struct client_url url;
+
+	if (config->agent.ca &&
+	    client_url_parse(span_of(config->agent.registry), &url) &&
+	    strcmp(url.scheme, "http") == 0)
+		return err_set(e, ERR_USAGE, "--ca is for https, and %s is not",
+			       config->agent.registry);
+	return 0;
+}
+
 static int target_read(struct order *order, struct err *e)
 {
 	const struct config *config = order->config;
@@ -66,6 +79,8 @@ static int target_read(struct order *order, struct err *e)
 			       "which registry? write --registry "
 			       "http://HOST:PORT, or, for an agent that "
 			       "stays, --etcd URL");
+	if (trust_check(config, e) < 0)
+		return -1;
 	order->upstreams =
 		mem_array(config->upstream_count, sizeof(*order->upstreams));
 	for (size_t i = 0; i < config->upstream_count; i++)

@@ -114,11 +114,10 @@ def test_while_docker_does_not_answer_it_keeps_what_it_has(scene, host, doors):
                                     "DriverStatus": STORE})
     assert host.once(doors.url)[0] == 0
     applied = host.snapshot()
-    dockerd.shutdown()
-    dockerd.server_close()
+    dockerd.stop()
 
     status, out, _ = host.once(doors.url)
-    assert status == 0 and "dockerd does not answer" in out
+    assert status == 0 and "docker: pending nothing of it changes" in out
     assert host.snapshot() == applied
 
 
@@ -256,8 +255,10 @@ def test_conflicts_are_an_exit_status(host, doors):
     (["--once"], USAGE, "--registry"),
     (["--registry", "nonsense"], USAGE, "nonsense"),
     (["--registry", "http://127.0.0.1:1", "--once"], FAILED, "does not answer"),
-    (["--registry", "http://a", "--ca", "/dev/null", "--once"], USAGE,
+    (["--registry", "https://a", "--ca", "/dev/null", "--once"], USAGE,
      "no PEM certificate"),
+    (["--registry", "http://a", "--ca", "/dev/null", "--once"], USAGE,
+     "--ca is for https"),
     (["status"], FAILED, "no agent"),
     (["--uninstall", "now"], USAGE, "now"),
 ])

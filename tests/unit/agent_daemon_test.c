@@ -116,6 +116,29 @@ static void what_was_cleared_holds_nothing(void **state)
 	assert_text(&out, "{\"registry-mirrors\": []}");
 }
 
+static void what_was_cleared_goes_and_nothing_else(void **state)
+{
+	static const struct {
+		const char *text, *wanted;
+	} rows[] = {
+		{ "{\"registry-mirrors\": []}", "{}" },
+		{ "{\"registry-mirrors\": [ ], \"debug\": true}",
+		  "{\"debug\": true}" },
+		{ "{\"registry-mirrors\": [\"mine\"]}",
+		  "{\"registry-mirrors\": [\"mine\"]}" },
+		{ "{\"labels\": []}", "{\"labels\": []}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(rows); i++) {
+		auto_buf struct buf out = { 0 };
+
+		kind_daemon.take(span_of(rows[i].text),
+				 SPAN("registry-mirrors="), &out);
+		assert_text(&out, rows[i].wanted);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -123,6 +146,7 @@ int main(void)
 		cmocka_unit_test(what_the_operator_has_is_a_conflict),
 		cmocka_unit_test(only_ours_goes_from_what_was_edited),
 		cmocka_unit_test(what_was_cleared_holds_nothing),
+		cmocka_unit_test(what_was_cleared_goes_and_nothing_else),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -108,6 +108,9 @@ static void edits_around_ours_stay(void **state)
 	expect_take("# private-registry: the next line is managed\nA=1\n",
 		    "A=1\n");
 	expect_take(OURS "DOCKER_REPO=mine/\n", "DOCKER_REPO=mine/\n");
+	expect_take("# private-registry: the next line is managed\n"
+		    "DOCKER_REPO=mine/\n",
+		    "DOCKER_REPO=mine/\n");
 }
 
 static void another_registry_or_a_second_line_is_not_what_we_wish(void **state)
@@ -184,16 +187,21 @@ static void the_path_of_hosts_is_found(void **state)
 static void expect_docker(const char *json, int major, bool store, bool mirrors,
 			  bool ours)
 {
+	static const struct docker_question question = {
+		SPAN("registry-mirrors= registry-mirrors=http://10.0.0.5:5000 "
+		     "insecure-registries=http://mine"),
+		"10.0.0.5:5000",
+	};
 	struct docker_info info;
 	struct err e;
 
-	assert_int_equal(docker_info_parse(span_of(json),
-					   "http://10.0.0.5:5000", &info, &e),
+	assert_int_equal(docker_info_parse(span_of(json), &question, &info, &e),
 			 0);
+	assert_false(info.is_insecure);
 	assert_int_equal(info.major, major);
 	assert_int_equal(info.has_containerd_store, store);
 	assert_int_equal(info.has_mirrors, mirrors);
-	assert_int_equal(info.has_this_mirror, ours);
+	assert_int_equal(info.has_ours, ours);
 }
 
 static void what_dockerd_says_is_understood(void **state)
@@ -212,6 +220,9 @@ static void what_dockerd_says_is_understood(void **state)
 		      "\"DriverStatus\": null, \"RegistryConfig\": "
 		      "{\"Mirrors\": []}}",
 		      20, false, false, false);
+	expect_docker("{\"ServerVersion\": \"20.10.24\", \"RegistryConfig\": "
+		      "{\"Mirrors\": [\"\", \"http://mine/\"]}}",
+		      20, false, true, false);
 	expect_docker("{\"ServerVersion\": \"28.5.2\", \"DriverStatus\": "
 		      "[[\"driver-type\", \"io.containerd.snapshotter.v1\"]], "
 		      "\"RegistryConfig\": {\"Mirrors\": null}}",
@@ -222,10 +233,11 @@ static void what_dockerd_says_is_understood(void **state)
 		"\"RegistryConfig\": {\"Mirrors\": [\"http://10.0.0.5:5000/\"]}}",
 		29, false, true, true);
 	for (size_t i = 0; i < array_size(wrong); i++) {
+		static const struct docker_question question;
 		struct docker_info info;
 		struct err e;
 
-		assert_int_equal(docker_info_parse(span_of(wrong[i]), NULL,
+		assert_int_equal(docker_info_parse(span_of(wrong[i]), &question,
 						   &info, &e),
 				 -1);
 	}

@@ -1,28 +1,80 @@
 """What a dockerd tells, without one: for versions that are not to be had."""
 
 import json
-import socketserver
-from http.server import BaseHTTPRequestHandler
+import signal
+import socket
+import sys
+from http.client import HTTPConnection
+from pathlib import Path
 
-from .background import Background
+from .process import Process
+from .waiting import wait_until
+
+SERVER = Path(__file__).with_name("fakedocker_server.py")
 
 
-class FakeDocker(socketserver.ThreadingUnixStreamServer):
-    """It says `info` of itself, where the dockerd of a host would listen."""
+class FakeDocker(Process):
+    """It says `info` of itself, where the dockerd of a host would listen.
 
-    def __init__(self, scene, host, info):
-        (host.root / "usr/bin").mkdir(parents=True)
-        (host.root / "usr/bin/dockerd").touch()
-        body = json.dumps(info).encode()
+    With `hangup` "freeze" it stops at a SIGHUP, before it reads anything.
+    """
 
-        class Answer(BaseHTTPRequestHandler):
-            def do_GET(self):
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+    def __init__(self, scene, host, info, hangup="read"):
+        self.path = host.root / "run/docker.sock"
+        self.path.unlink(missing_ok=True)
+        install(host)
+        super().__init__(scene, [
+            sys.executable, SERVER, self.path, json.dumps(info),
+            host.root / "etc/docker/daemon.json", hangup],
+            scene.directory("dockerd") / "log")
+        scene.own(self)
+        (host.root / "run/docker.pid").write_text(str(self.pid))
+        wait_until(lambda: listens(self.path), "dockerd to listen")
 
-            def log_message(self, *_):
-                pass
-        super().__init__(str(host.root / "run/docker.sock"), Answer)
-        Background(scene, self)
+    def stop(self, seconds=60):
+        if self.running():
+            self.signal(signal.SIGCONT)
+        return super().stop(seconds)
+
+    def mirrors(self):
+        """What it has in force."""
+        connection = HTTPConnection("docker", timeout=60)
+        connection.sock = connect(self.path)
+        connection.request("GET", "/info")
+        config = json.load(connection.getresponse())["RegistryConfig"]
+        connection.close()
+        return config.get("Mirrors", [])
+
+
+def install(host):
+    """Its program is on the host, though it does not run."""
+    (host.root / "usr/bin").mkdir(parents=True, exist_ok=True)
+    (host.root / "usr/bin/dockerd").touch()
+
+
+def starting(scene, host):
+    """A dockerd that does not listen yet: a SIGHUP would end it."""
+    log = scene.directory("starting") / "log"
+    process = scene.own(Process(scene, [sys.executable, "-c", """
+import signal
+with open("/proc/self/comm", "w") as name:
+    name.write("dockerd")
+print("here", flush=True)
+signal.pause()"""], log))
+    (host.root / "run/docker.pid").write_text(str(process.pid))
+    wait_until(lambda: "here" in process.output(), "the process")
+    return process
+
+
+def connect(path):
+    there = socket.socket(socket.AF_UNIX)
+    there.connect(str(path))
+    return there
+
+
+def listens(path):
+    try:
+        connect(path).close()
+    except OSError:
+        return False
+    return True
