@@ -128,12 +128,13 @@ static int find_doors(struct making *making, struct err *e)
 
 /* --------------------------------------------------------------- the others */
 
-static int find_health(struct making *making, struct err *e)
+static int find_health(const struct house *house, enum record_health *out,
+		       struct err *e)
 {
-	making->record.health = RECORD_READY;
-	if (store_check(making->house->store, e) == 0)
+	*out = RECORD_READY;
+	if (store_check(house->store, e) == 0)
 		return 0;
-	making->record.health = RECORD_FULL;
+	*out = RECORD_FULL;
 	return e->kind == ERR_NO_SPACE ? 0 : -1;
 }
 
@@ -193,16 +194,15 @@ static int print(struct making *making, struct buf *out, struct err *e)
 
 static int make(struct making *making, struct buf *out, struct err *e)
 {
-	if (find_health(making, e) < 0 || find_doors(making, e) < 0 ||
-	    find_ca(making, e) < 0)
+	if (find_doors(making, e) < 0 || find_ca(making, e) < 0)
 		return -1;
 	find_names(making);
 	return print(making, out, e);
 }
 
-static int describe(void *arg, struct buf *out, struct err *e)
+static int describe_as(struct house *house, enum record_health health,
+		       struct buf *out, struct err *e)
 {
-	struct house *house = arg;
 	auto_of(arena) struct arena *arena = arena_open();
 	struct version *held = current_hold(house->api.settings);
 	const struct api_settings *settings = version_value(held);
@@ -210,11 +210,31 @@ static int describe(void *arg, struct buf *out, struct err *e)
 		.house = house,
 		.config = settings->config,
 		.arena = arena,
+		.record.health = health,
 	};
 	int failed = make(&making, out, e);
 
 	version_release(&held);
 	return failed;
+}
+
+static int describe(void *arg, struct buf *out, struct err *e)
+{
+	struct house *house = arg;
+	enum record_health health;
+
+	if (find_health(house, &health, e) < 0)
+		return -1;
+	return describe_as(house, health, out, e);
+}
+
+/* Who cannot say where it is has no last words. */
+static void part(void *arg, struct buf *out)
+{
+	struct err e;
+
+	if (describe_as(arg, RECORD_LEAVING, out, &e) < 0)
+		buf_clear(out);
 }
 
 /* ------------------------------------------------------------ begin and end */
@@ -243,6 +263,7 @@ int enrol(struct house *house, struct err *e)
 		.etcd = &house->etcd,
 		.lease_s = cluster->lease_ms / 1000,
 		.describe = describe,
+		.part = part,
 		.arg = house,
 	};
 	char key[64];

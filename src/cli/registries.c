@@ -25,6 +25,7 @@ static void print_registry(const struct record *record, struct buf *out)
 	static const char *const healths[] = {
 		[RECORD_READY] = "ready",
 		[RECORD_FULL] = "its disk is full",
+		[RECORD_LEAVING] = "it is leaving",
 	};
 
 	buf_addf(out, "%s: %s, weight %lld, version %s", record->id,

@@ -22,9 +22,12 @@ void etcd_close(struct etcd **);
 
 /* Every call fails at once with ERR_CLOSED, from any thread. */
 void etcd_abort(struct etcd *);
-/* Calls that begin from here on end within `ms` from now, from any thread. */
+/*
+ * From any thread: calls that are under way fail at once with ERR_CLOSED, and
+ * later ones share `ms` from now, a part for each endpoint.
+ */
 void etcd_hurry(struct etcd *, int64_t ms);
-/* Lets `ms` pass. ERR_CLOSED. */
+/* Lets `ms` pass. ERR_CLOSED: there was an etcd_abort, or an etcd_hurry. */
 int etcd_pause(struct etcd *, int64_t ms, struct err *) may_wait must_check;
 
 /* A lease is a number of ours, at least 1. 0 also if it was there. */

@@ -28,9 +28,11 @@
 struct etcd {
 	const struct cluster_options *options;
 	struct client *client;
+	struct client *hurried; /* the same, after etcd_hurry */
 	size_t at;		/* the endpoint that is asked first */
+	size_t shares;		/* endpoints that this call may still ask */
 	char *token;		/* null: none */
-	_Atomic int64_t end_ms; /* of every call */
+	_Atomic int64_t end_ms; /* of every call; INT64_MAX: no hurry */
 };
 
 /* Of gRPC, as far as there is more to do than to give up. */
@@ -51,13 +53,17 @@ int etcd_open(const struct cluster_options *options, struct etcd **out,
 		.certificate = options->certificate,
 		.key = options->key,
 	};
-	struct client *client;
+	auto_of(client) struct client *client = NULL;
+	struct client *hurried;
 
-	if (client_open(&how, &client, e) < 0)
+	if (client_open(&how, &client, e) < 0 ||
+	    client_open(&how, &hurried, e) < 0)
 		return err_wrap(e, "etcd");
 	struct etcd *etcd = mem_alloc(sizeof(*etcd));
 	etcd->options = options;
-	etcd->client = client;
+	etcd->client = steal_ptr(&client);
+	etcd->hurried = hurried;
+	etcd->shares = 1;
 	etcd->end_ms = INT64_MAX;
 	*out = etcd;
 	return 0;
@@ -77,17 +83,20 @@ void etcd_close(struct etcd **at)
 		return;
 	forget_token(etcd);
 	client_close(&etcd->client);
+	client_close(&etcd->hurried);
 	free(etcd);
 }
 
 void etcd_abort(struct etcd *etcd)
 {
 	client_abort(etcd->client);
+	client_abort(etcd->hurried);
 }
 
 void etcd_hurry(struct etcd *etcd, int64_t ms)
 {
 	etcd->end_ms = clock_ms() + ms;
+	client_abort(etcd->client);
 }
 
 int etcd_pause(struct etcd *etcd, int64_t ms, struct err *e)
@@ -199,7 +208,7 @@ static int read_reply(struct exchange *x, struct json **out, struct err *e)
 
 static int64_t time_left(const struct etcd *etcd)
 {
-	int64_t left = etcd->end_ms - clock_ms();
+	int64_t left = (etcd->end_ms - clock_ms()) / (int64_t)etcd->shares;
 
 	return left < CALL_MS ? left : CALL_MS;
 }
@@ -208,6 +217,8 @@ static int perform(struct exchange *x, struct client_request *request,
 		   struct err *e)
 {
 	const struct etcd *etcd = x->etcd;
+	struct client *client = etcd->end_ms == INT64_MAX ? etcd->client :
+							    etcd->hurried;
 	auto_of(arena) struct arena *arena = arena_open();
 	struct client_header headers[] = {
 		{ "Content-Type", "application/json" },
@@ -222,7 +233,7 @@ static int perform(struct exchange *x, struct client_request *request,
 	request->body = x->body;
 	request->identify = true;
 	request->connect_ms = CONNECT_MS;
-	return client_perform(etcd->client, request, &x->result, e);
+	return client_perform(client, request, &x->result, e);
 }
 
 static int exchange(struct exchange *x, struct json **out, struct err *e)
@@ -344,6 +355,7 @@ int gateway_call(struct etcd *etcd, const char *path, const struct buf *body,
 	};
 
 	for (size_t i = 0; i < etcd->options->url_count; i++) {
+		etcd->shares = etcd->options->url_count - i;
 		if (exchange_with_token(&x, out, e) == 0)
 			return 0;
 		err_wrap(e, "etcd at %s", etcd->options->urls[etcd->at]);

@@ -3,6 +3,9 @@
  * So it does not matter what happened since the last one, nor whether the last
  * one was done when its answer was lost: the lease has the same number as long
  * as the process lives.
+ *
+ * Last words hang on a short lease of their own. So nobody has to wait until
+ * all have read them, and they go though nobody takes them away.
  */
 #include "cluster/presence.h"
 
@@ -13,8 +16,14 @@
 #include "base/metrics.h"
 #include "base/thread.h"
 #include "cluster/etcd.h"
+#include "cluster/told.h"
 
-enum { RETRY_MS = 1000, GOODBYE_MS = 2000 };
+enum {
+	RETRY_MS = 1000,
+	DOUBT_MS = 3000,   /* a shortage may last as long */
+	GOODBYE_MS = 2000, /* to say the last words */
+	LAST_WORDS_S = 5 /* they stand; whoever hears no bell looks each 3 s */
+};
 
 /* What the last round left, and what the log has said. */
 enum state {
@@ -30,8 +39,12 @@ struct presence {
 	struct etcd *etcd;
 	char *key;
 	int64_t lease;
-	enum state state; /* the thread's own */
-	bool held;	  /* likewise: the key was ours */
+	/* The thread's own: */
+	enum state state;
+	struct told told;  /* why it is in that state */
+	bool held;	   /* the key was ours */
+	struct buf said;   /* what was to stand there last */
+	int64_t silent_ms; /* since when there is nothing to say, or 0 */
 	struct thread thread;
 	pthread_mutex_t lock;
 	pthread_cond_t closed;
@@ -77,6 +90,7 @@ static int keep_key(struct presence *presence, struct span value,
 	if (failed && e->kind != ERR_NOT_FOUND)
 		return -1;
 	bool ours = !failed && pair.lease == presence->lease;
+	presence->held |= ours;
 	if (ours && span_eq(pair.value, value))
 		return 0;
 	if (!failed && !ours && pair.lease && presence->held) {
@@ -94,9 +108,45 @@ static int keep(struct presence *presence, struct span value, enum state *out,
 	return keep_key(presence, value, out, e);
 }
 
-static int withdraw(struct presence *presence, struct err *e)
+/* ----------------------------------------------------------- the last words */
+
+static int64_t choose_lease(void)
 {
+	uint64_t random;
+
+	random_bytes(&random, sizeof(random));
+	return (int64_t)(random >> 1) | 1;
+}
+
+/* Fine if the key is not ours: then it is not for us to speak. */
+static int say_last(struct presence *presence, struct span words, struct err *e)
+{
+	auto_of(arena) struct arena *arena = arena_open();
+	struct etcd_pair pair;
+
+	if (etcd_get(presence->etcd, span_of(presence->key), arena, &pair, e) <
+	    0)
+		return e->kind == ERR_NOT_FOUND ? 0 : -1;
+	if (pair.lease != presence->lease)
+		return 0;
+	pair.value = words;
+	pair.lease = choose_lease();
+	if (etcd_grant(presence->etcd, pair.lease, LAST_WORDS_S, e) < 0)
+		return -1;
+	return etcd_put(presence->etcd, &pair, e);
+}
+
+/* Without its last words, if need be. */
+static int part(struct presence *presence, struct err *e)
+{
+	auto_buf struct buf words = { 0 };
+
 	presence->held = false;
+	if (presence->options.part)
+		presence->options.part(presence->options.arg, &words);
+	if (words.len > 0 && say_last(presence, buf_span(&words), e) < 0)
+		log_say(LOG_DEBUG, "cluster", "%s: no last words: %s",
+			presence->key, e->message);
 	return etcd_revoke(presence->etcd, presence->lease, e);
 }
 
@@ -128,30 +178,56 @@ static void say(const struct presence *presence, enum state state,
 static void change(struct presence *presence, enum state state,
 		   const struct err *why)
 {
-	if (presence->state == state)
-		return;
+	bool is_new = presence->state != state;
+
+	if (is_new)
+		presence->told = (struct told){ 0 };
+	if ((why && told_is_news(&presence->told, why, clock_ms())) || is_new)
+		say(presence, state, why);
 	metric_add(METRIC_KEYS,
 		   (state == STATE_THERE) - (presence->state == STATE_THERE));
-	say(presence, state, why);
 	presence->state = state;
 }
 
 /* ------------------------------------------------------------------ rounds */
 
+/* A shortage of descriptors, or of anything else, may pass. */
+static bool is_in_doubt(struct presence *presence)
+{
+	int64_t now = clock_ms();
+
+	if (presence->silent_ms == 0)
+		presence->silent_ms = now;
+	return presence->held && now < presence->silent_ms + DOUBT_MS;
+}
+
+/* STATE_UNWELL, and why: the key has gone. */
+static int stay_or_go(struct presence *presence, enum state *out,
+		      struct err *unwell, struct err *e)
+{
+	auto_buf struct buf words = { 0 };
+
+	if (presence->options.describe(presence->options.arg, &words, unwell) ==
+	    0) {
+		presence->silent_ms = 0;
+		buf_clear(&presence->said);
+		buf_add(&presence->said, buf_span(&words));
+	} else if (!is_in_doubt(presence)) {
+		*out = STATE_UNWELL;
+		return part(presence, e);
+	}
+	return keep(presence, buf_span(&presence->said), out, e);
+}
+
 static void round_run(struct presence *presence)
 {
-	auto_buf struct buf value = { 0 };
-	enum state state = STATE_UNWELL;
+	enum state state;
 	struct err unwell, e;
-	int silent = presence->options.describe(presence->options.arg, &value,
-						&unwell);
-	int failed = silent ? withdraw(presence, &e) :
-			      keep(presence, buf_span(&value), &state, &e);
 
-	if (failed)
+	if (stay_or_go(presence, &state, &unwell, &e) == 0)
+		change(presence, state, state == STATE_UNWELL ? &unwell : NULL);
+	else if (e.kind != ERR_CLOSED)
 		change(presence, STATE_OUT_OF_REACH, &e);
-	else
-		change(presence, state, silent ? &unwell : NULL);
 }
 
 static int64_t pause_of(const struct presence *presence)
@@ -182,20 +258,12 @@ static void run(void *arg)
 	do {
 		round_run(presence);
 	} while (rest(presence));
-	if (withdraw(presence, &e) < 0)
+	if (part(presence, &e) < 0)
 		log_say(LOG_WARN, "cluster", "%s: %s", presence->key,
 			e.message);
 }
 
 /* ---------------------------------------------------------- open and close */
-
-static int64_t choose_lease(void)
-{
-	uint64_t random;
-
-	random_bytes(&random, sizeof(random));
-	return (int64_t)(random >> 1) | 1;
-}
 
 static char *whole_key(const struct presence_options *options)
 {
@@ -243,6 +311,7 @@ void presence_close(struct presence **owned)
 	etcd_close(&presence->etcd);
 	pthread_cond_destroy(&presence->closed);
 	pthread_mutex_destroy(&presence->lock);
+	buf_free(&presence->said);
 	free(presence->key);
 	free(presence);
 }

@@ -6,8 +6,10 @@
  * times a lease its owner is asked what to say, and the key is put if it is
  * not there, or says something else: whatever etcd lost, or somebody deleted,
  * is back within a third of the lease. A key that another process has put
- * meanwhile is left to that one. When etcd does not answer, the log says so
- * once, and once when it does again.
+ * meanwhile is left to that one.
+ *
+ * Who follows the key hears that it goes: for some seconds it has last words.
+ * The log tells each change once, and when there is another reason for it.
  */
 #pragma once
 #include "base/buf.h"
@@ -21,14 +23,17 @@ struct presence_options {
 	int64_t lease_s; /* seconds, at least 2 */
 	/*
 	 * Adds what to say. -1, and why: there is nothing to say, and the key
-	 * goes at once. On a thread of its own.
+	 * goes, unless that has passed at the next look, 3 s later at least.
+	 * On a thread of its own, like the next one.
 	 */
 	int (*describe)(void *arg, struct buf *out, struct err *);
+	/* Adds the last words; null, or nothing added: the key just goes. */
+	void (*part)(void *arg, struct buf *out);
 	void *arg;
 };
 
 /* Starts a thread. ERR_USAGE if a file cannot be read. */
 int presence_open(const struct presence_options *, struct presence **out,
 		  struct err *) may_wait must_check;
-/* The key goes, if etcd answers within 2 s. */
+/* The key goes, with its last words, if etcd answers within 2 s. */
 void presence_close(struct presence **) may_wait;

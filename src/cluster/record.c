@@ -14,6 +14,7 @@
 static const char *const healths[] = {
 	[RECORD_READY] = "ready",
 	[RECORD_FULL] = "full",
+	[RECORD_LEAVING] = "leaving",
 };
 
 /* ---------------------------------------------------------------- printing */

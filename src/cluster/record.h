@@ -24,10 +24,12 @@ enum {
 	RECORD_WEIGHT_MAX = 10000 /* at least 0 */
 };
 
-/* Who cannot serve at all has no record. */
 enum record_health {
 	RECORD_READY,
-	RECORD_FULL /* its disk is: it takes no push, pulls go on */
+	RECORD_FULL,   /* its disk is: it takes no push, pulls go on */
+	RECORD_LEAVING /* it stops, or cannot serve: whoever uses it looks for
+			  another one at once, whether it answers or not. A few
+			  seconds later it has no record */
 };
 
 /* Where it answers, without a certificate of the client. */

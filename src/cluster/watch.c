@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "cluster/etcd.h"
+#include "cluster/told.h"
 
 enum {
 	LOOK_MS = 3000,	  /* without the bell */
@@ -26,9 +27,10 @@ struct cluster_watch {
 	char *prefix;
 	struct etcd *lists;
 	struct etcd *streams;
-	struct buf seen; /* what was told last; the looking thread's own */
-	bool has_told;	 /* likewise */
-	bool in_trouble; /* likewise */
+	struct buf seen;  /* what was told last; the looking thread's own */
+	bool has_told;	  /* likewise */
+	bool in_trouble;  /* likewise */
+	struct told told; /* likewise: the trouble */
 	struct thread looking;
 	struct thread listening;
 	pthread_mutex_t lock;
@@ -146,11 +148,14 @@ static void tell(struct cluster_watch *watch, const struct etcd_list *list)
 
 static void tell_trouble(struct cluster_watch *watch, const struct err *why)
 {
-	bool in_trouble = why;
+	bool is_new = why ? told_is_news(&watch->told, why, clock_ms()) :
+			    watch->in_trouble;
 
-	if (watch->in_trouble != in_trouble)
+	if (is_new)
 		watch->options.trouble(why, watch->options.arg);
-	watch->in_trouble = in_trouble;
+	if (!why)
+		watch->told = (struct told){ 0 };
+	watch->in_trouble = why;
 }
 
 static void look(struct cluster_watch *watch)

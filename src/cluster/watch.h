@@ -33,7 +33,8 @@ struct cluster_watch_options {
 	/*
 	 * Called on a thread of its own, one at a time. `changed`: at first,
 	 * and when something is not as it was; it owns the view, which may be
-	 * empty. `trouble`: etcd cannot be asked any more; null: it can again.
+	 * empty. `trouble`: etcd cannot be asked any more, or for another
+	 * reason than before; null: it can again.
 	 */
 	void (*changed)(struct cluster_view *, void *arg);
 	void (*trouble)(const struct err *, void *arg);

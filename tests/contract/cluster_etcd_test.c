@@ -15,8 +15,14 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/thread.h"
 #include "cluster/etcd.h"
 #include "fake_server.h"
+
+/* All that is wanted to know of etcd itself. */
+#define HEADER "\"header\":{\"cluster_id\":\"7\"}"
+#define DONE "{" HEADER "}"
+#define YES "HTTP/1.1 200 OK\r\nContent-Length: 29\r\n\r\n" DONE
 
 struct lab {
 	struct fake_server *servers[2];
@@ -26,6 +32,7 @@ struct lab {
 	struct etcd *etcd;
 	struct arena *arena;
 	int news;
+	int failed;
 	struct err e;
 };
 
@@ -187,14 +194,12 @@ static void a_list_is_read_with_its_leases(void **state)
 static void who_cannot_decide_is_passed_over(void **state)
 {
 	struct lab *lab = *state;
-	static const char yes[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
-				  "{}";
 
 	answers(lab, "503 Service Unavailable",
 		"{\"error\":\"no leader\",\"message\":\"no leader\","
 		"\"code\":14}");
-	fake_answer(lab->servers[1], FAKE_KEEP, "%s", yes);
-	fake_answer(lab->servers[1], FAKE_KEEP, "%s", yes);
+	fake_answer(lab->servers[1], FAKE_KEEP, "%s", YES);
+	fake_answer(lab->servers[1], FAKE_KEEP, "%s", YES);
 	assert_int_equal(etcd_revoke(lab->etcd, 7, &lab->e), 0);
 	assert_int_equal(etcd_revoke(lab->etcd, 7, &lab->e), 0);
 	assert_int_equal(fake_request_count(lab->servers[0]), 1);
@@ -246,6 +251,35 @@ static void in_a_hurry_nobody_is_asked(void **state)
 	assert_int_equal(etcd_revoke(lab->etcd, 7, &lab->e), -1);
 	assert_int_equal(lab->e.kind, ERR_TIMEOUT);
 	assert_int_equal(fake_request_count(lab->servers[0]), 0);
+}
+
+static void ask(void *arg)
+{
+	struct lab *lab = arg;
+
+	lab->failed = etcd_revoke(lab->etcd, 7, &lab->e);
+}
+
+static void in_a_hurry_one_that_is_frozen_leaves_time_for_the_next(void **state)
+{
+	struct lab *lab = *state;
+	struct thread thread;
+
+	fake_answer(lab->servers[0], FAKE_SILENCE, "%s", "");
+	fake_answer(lab->servers[0], FAKE_SILENCE, "%s", "");
+	fake_answer(lab->servers[1], FAKE_KEEP, "%s", YES);
+	thread_start(&thread, "ask", ask, lab);
+	fake_wait(lab->servers[0], 1);
+	etcd_hurry(lab->etcd, 6000);
+	thread_join(&thread);
+	assert_int_equal(lab->failed, -1);
+	assert_int_equal(lab->e.kind, ERR_CLOSED);
+	assert_int_equal(fake_request_count(lab->servers[1]), 0);
+
+	ask(lab);
+	assert_int_equal(lab->failed, 0);
+	assert_int_equal(fake_request_count(lab->servers[0]), 2);
+	assert_int_equal(fake_request_count(lab->servers[1]), 1);
 }
 
 static void after_an_abort_all_is_over(void **state)
@@ -430,6 +464,7 @@ int main(void)
 		promise(a_refusal_is_everybodys),
 		promise(bad_base64_is_no_answer),
 		promise(in_a_hurry_nobody_is_asked),
+		promise(in_a_hurry_one_that_is_frozen_leaves_time_for_the_next),
 		promise(after_an_abort_all_is_over),
 		promise(a_token_is_fetched_and_sent_as_it_is),
 		promise(a_token_that_has_ended_is_fetched_again_once),

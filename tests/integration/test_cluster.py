@@ -51,9 +51,16 @@ def only(etcd):
 
 def said(registry):
     """What its log tells of the cluster, in order: of each change once."""
-    words = [line["message"] for line in registry.log_lines("cluster")]
+    words = [(line["message"], line.get("error"))
+             for line in registry.log_lines("cluster")]
     assert all(word != after for word, after in zip(words, words[1:])), words
-    return words
+    return [message for message, _ in words]
+
+
+def healths(etcd, key):
+    """In what health it said to be, from nothing at the beginning on."""
+    return [value and json.loads(value)["health"]
+            for value in etcd.history(key)]
 
 
 def status(registry):
@@ -88,10 +95,12 @@ def test_it_is_there_with_all_that_a_host_needs(scene, etcd, enrolled):
     assert "etcd: hosts find this registry there\n" in status(registry)
 
 
-def test_stopped_it_is_gone_at_once(etcd, enrolled):
+def test_stopped_it_says_that_it_leaves_and_is_gone(etcd, enrolled):
     registry = enrolled(lease="1h")
+    [key] = etcd.pairs()
     assert registry.stop() == 0
-    assert etcd.pairs() == {}
+    assert healths(etcd, key)[:3] == [None, "ready", "leaving"]
+    wait_until(lambda: etcd.pairs() == {}, "its last words to end", LONG)
 
 
 def test_killed_it_is_gone_with_its_lease(etcd, enrolled):
@@ -109,7 +118,18 @@ def test_killed_and_started_it_has_its_key_again(etcd, enrolled):
                "the second registration", LONG)
     assert list(etcd.registries()) == [before]
     assert registry.stop() == 0
-    assert etcd.pairs() == {}
+    wait_until(lambda: etcd.pairs() == {}, "its last words to end", LONG)
+
+
+def test_stopped_and_started_it_has_its_key_again(etcd, enrolled):
+    registry = enrolled(lease="1h")
+    [key] = etcd.pairs()
+    assert registry.restart()
+    wait_until(lambda: healths(etcd, key)[-1] == "ready", "the key", LONG)
+    assert healths(etcd, key)[:3] == [None, "ready", "leaving"]
+    wait_until(lambda: len(etcd.leases()) == 1, "the last words' to end", LONG)
+    assert healths(etcd, key)[-1] == "ready"
+    assert registry.running()
 
 
 def test_a_key_deleted_by_hand_is_back_within_a_third_of_the_lease(
@@ -158,7 +178,8 @@ def test_of_two_with_one_id_the_later_one_has_the_key(
     shutil.copytree(first.data, copy,
                     ignore=shutil.ignore_patterns("control"))
     first.start()
-    wait_until(etcd.registries, "the first one", LONG)
+    wait_until(lambda: etcd.registries() and only(etcd)["health"] == "ready",
+               "the first one", LONG)
 
     second = make(scene, etcd, data=copy,
                   advertise=[{"url": "http://10.9.9.8:5000"}]).start()
@@ -174,9 +195,11 @@ def test_of_two_with_one_id_the_later_one_has_the_key(
 
 def test_it_is_gone_while_its_data_cannot_be_written(etcd, enrolled):
     registry = enrolled()
+    [key] = etcd.pairs()
     (registry.data / "check").mkdir()    # where it writes to find out
     wait_until(lambda: last_word(registry) == UNWELL, "its word", LONG)
-    assert etcd.pairs() == {}
+    assert healths(etcd, key)[:3] == [None, "ready", "leaving"]
+    wait_until(lambda: etcd.pairs() == {}, "its last words to end", LONG)
     assert registry.ask("GET", "/v2/").status == 200
     (registry.data / "check").rmdir()
     wait_until(etcd.registries, "the key to come back", LONG)
@@ -287,7 +310,20 @@ def test_frozen_etcd_holds_nothing_up(etcd, enrolled):
 def test_it_stops_though_etcd_is_frozen(etcd, enrolled):
     registry = enrolled()
     etcd.freeze()
+    begun = time.monotonic()
     assert registry.stop() == 0
+    assert time.monotonic() - begun < 10    # 2 s are for etcd
+
+
+def test_its_log_tells_a_new_reason(scene, etcd):
+    etcd.demand_passwords("alice", "right")
+    etcd.stop()
+    registry = make(scene, etcd).start()
+    wait_until(lambda: "kind=unavailable" in registry.log(), "the first", LONG)
+    etcd.start()
+    wait_until(lambda: "user name is empty" in registry.log(), "the next",
+               LONG)
+    assert set(said(registry)) == {FAILS}
 
 
 def test_one_endpoint_that_answers_is_enough(scene, etcd):

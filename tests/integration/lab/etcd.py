@@ -111,6 +111,25 @@ class Etcd:
         return {key[len(begin):]: json.loads(value)
                 for key, value in self.pairs(begin).items()}
 
+    def history(self, key):
+        """What stood there since etcd began, each change; None: nothing."""
+        now = int(self.call("kv/range", {"key": encode("x")})
+                  ["header"]["revision"])
+        values = [None]
+        for revision in range(1, now + 1):
+            found = self.call("kv/range", {"key": encode(key),
+                                           "revision": revision})
+            value = None
+            if "kvs" in found:
+                value = decode(found["kvs"][0].get("value", ""))
+            if value != values[-1]:
+                values.append(value)
+        return values
+
+    def leases(self):
+        return [each["ID"] for each
+                in self.call("lease/leases", {}).get("leases", [])]
+
     def put(self, key, value):
         self.call("kv/put", {"key": encode(key), "value": encode(value)})
 
