@@ -30,6 +30,7 @@ void api_settings_close(void *settings);
 struct api {
 	struct store *store;
 	struct mirror *mirror;
+	const char *instance;	  /* who this is, as etcd has it */
 	struct current *settings; /* of struct api_settings */
 };
 

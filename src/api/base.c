@@ -5,6 +5,8 @@
 
 void base_get(struct call *call)
 {
+	respond_header(call->response, "Private-Registry-Instance", "%s",
+		       call->api->instance);
 	respond_header(call->response, "Content-Type", "application/json");
 	respond_bytes(call->response, 200, SPAN("{}"));
 }

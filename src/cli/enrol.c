@@ -44,15 +44,29 @@ static void add_address(struct making *making, size_t index, const char *host)
 		 door->upstream);
 }
 
+/* Once: what is doubtful at the start is so at each round. */
+static void warn_of_inside(struct house *house, const struct ip *ip)
+{
+	if (house->warned || !route_is_inside(ip))
+		return;
+	house->warned = true;
+	log_say(LOG_WARN, "cluster",
+		"hosts are told %s, an address inside of this container or "
+		"host, which others may not reach: write cluster.advertise",
+		ip_text(ip).s);
+}
+
 static void add_route(struct making *making, size_t index, sa_family_t family)
 {
 	struct ip ip;
 
-	if (route_address(family, &ip))
-		add_address(making, index,
-			    arena_printf(making->arena,
-					 family == AF_INET ? "%s" : "[%s]",
-					 ip_text(&ip).s));
+	if (!route_address(family, &ip))
+		return;
+	warn_of_inside(making->house, &ip);
+	add_address(making, index,
+		    arena_printf(making->arena,
+				 family == AF_INET ? "%s" : "[%s]",
+				 ip_text(&ip).s));
 }
 
 /* Where the door is for others, as far as it is. */

@@ -80,6 +80,7 @@ static void open_mirror(struct house *house)
 	house->mirror = mirror_open(&options);
 	house->api.store = house->store;
 	house->api.mirror = house->mirror;
+	house->api.instance = house->instance.s;
 }
 
 static size_t count_certificates(const struct config *config)

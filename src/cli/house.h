@@ -36,6 +36,7 @@ struct house {
 	struct api api;
 	struct cluster_options etcd;
 	struct presence *presence; /* null: etcd does not know of it */
+	bool warned; /* of an address that is told; its thread's own */
 };
 
 /*

@@ -7,7 +7,13 @@
 #include "cluster/route.h"
 
 #include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <linux/ethtool.h>
 #include <linux/in6.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
 
 #include "base/attr.h"
 #include "base/cleanup.h"
@@ -32,14 +38,16 @@ static socklen_t far_away(sa_family_t family, union endpoint *out)
 	return sizeof(out->v6);
 }
 
-static bool read_address(const union endpoint *from, struct ip *out)
+static bool read_address(const struct sockaddr *from, struct ip *out)
 {
-	bool v4 = from->any.sa_family == AF_INET;
-	const void *address = v4 ? (const void *)&from->v4.sin_addr :
-				   (const void *)&from->v6.sin6_addr;
+	const union endpoint *endpoint = (const void *)from;
+	bool v4 = from->sa_family == AF_INET;
+	const void *address = v4 ? (const void *)&endpoint->v4.sin_addr :
+				   (const void *)&endpoint->v6.sin6_addr;
 	char text[INET6_ADDRSTRLEN];
 
-	return inet_ntop(from->any.sa_family, address, text, sizeof(text)) &&
+	return (v4 || from->sa_family == AF_INET6) &&
+	       inet_ntop(from->sa_family, address, text, sizeof(text)) &&
 	       ip_parse(span_of(text), out);
 }
 
@@ -57,5 +65,32 @@ bool route_address(sa_family_t family, struct ip *out)
 		   sizeof(lasting));
 	return connect(fd, &there.any, len) == 0 &&
 	       getsockname(fd, &here.any, &(socklen_t){ sizeof(here) }) == 0 &&
-	       read_address(&here, out) && !ip_is_own(out);
+	       read_address(&here.any, out) && !ip_is_own(out);
+}
+
+static bool is_pair(const char *interface)
+{
+	struct ethtool_drvinfo driver = { .cmd = ETHTOOL_GDRVINFO };
+	struct ifreq request = { .ifr_data = (void *)&driver };
+	auto_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+	return fd >= 0 && ioctl(fd, SIOCETHTOOL, &request) == 0 &&
+	       strcmp(driver.driver, "veth") == 0;
+}
+
+bool route_is_inside(const struct ip *address)
+{
+	struct ifaddrs *all = NULL;
+	bool inside = false;
+	struct ip ip;
+
+	if (getifaddrs(&all) < 0)
+		return false;
+	for (struct ifaddrs *each = all; each; each = each->ifa_next)
+		if (each->ifa_addr && read_address(each->ifa_addr, &ip) &&
+		    memcmp(&ip, address, sizeof(ip)) == 0)
+			inside = is_pair(each->ifa_name);
+	freeifaddrs(all);
+	return inside;
 }

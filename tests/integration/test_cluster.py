@@ -21,6 +21,7 @@ THERE = "registered"            # what the log says of it
 UNWELL = "not registered"
 FAILS = "etcd fails; this goes on without"
 TAKEN = "another process has put this key"
+INSIDE = "an address inside of this container or host"
 
 
 @pytest.fixture
@@ -84,7 +85,10 @@ def test_it_is_there_with_all_that_a_host_needs(scene, etcd, enrolled):
                    {"url": "https://Registry.Example"}, {"url": URL}])
     record = only(etcd)
     assert record.pop("version") != ""
+    answer = registry.ask("GET", "/v2/")
+    assert record["id"] == answer["Private-Registry-Instance"]
     assert [record.pop("id")] == list(etcd.registries())
+    assert INSIDE not in registry.log()
     assert record == {
         "format": 1, "zone": "rack-1", "health": "ready", "weight": 7,
         "doors": [{"url": "https://Registry.Example"}, {"url": URL},
@@ -260,6 +264,8 @@ exec {BINARY} serve --data {home}/data --etcd http://127.0.0.1:2379 \
             "http://10.7.7.7:5000", "http://[fd77::7]:5000",
             "http://10.7.7.7:5003", "http://10.7.7.7:5002 for docker.io",
             "http://[fd77::7]:5002 for docker.io"]
+        # its interface is one as containers have it
+        assert process.output().count(INSIDE) == 1
     finally:
         process.kill9()
 
