@@ -201,8 +201,7 @@ void registries_list(struct registries *all, const struct cluster_view *view)
 	for (size_t i = 0; i < all->count; i++)
 		all->candidates[i].listed = false;
 	for (size_t i = 0; i < view->registry_count; i++)
-		if (view->registries[i].health != RECORD_LEAVING)
-			record_enter(all, &view->registries[i]);
+		record_enter(all, &view->registries[i]);
 }
 
 static void remove_at(struct registries *all, size_t i)

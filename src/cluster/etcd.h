@@ -38,10 +38,17 @@ int etcd_renew(struct etcd *, int64_t lease, struct err *) may_wait must_check;
 /* Its keys go with it. 0 also if it had ended. */
 int etcd_revoke(struct etcd *, int64_t lease, struct err *) may_wait must_check;
 
+enum {
+	ETCD_KEY_BYTES = 1024,
+	ETCD_VALUE_BYTES = 64 * 1024 /* more is not kept */
+};
+
 struct etcd_pair {
 	struct span key;
 	struct span value;
 	int64_t lease; /* 0: none */
+	bool cut;      /* what was read is longer: of the key this is the
+			  beginning, of the value nothing */
 };
 
 /* ERR_NOT_FOUND: the lease has ended. */
@@ -57,7 +64,10 @@ struct etcd_list {
 	size_t count;
 };
 
-/* The first `limit` keys that begin so, all of one moment. */
+/*
+ * The first `limit` keys that begin so, all of one moment. If their values are
+ * too much for one reply, they are asked for a few at a time.
+ */
 int etcd_list(struct etcd *, struct span prefix, size_t limit, struct arena *,
 	      struct etcd_list *out, struct err *) may_wait must_check;
 

@@ -32,6 +32,8 @@ struct etcd {
 	size_t at;		/* the endpoint that is asked first */
 	size_t shares;		/* endpoints that this call may still ask */
 	char *token;		/* null: none */
+	char cluster[24];	/* of the newest data that was seen */
+	int64_t revision;	/* of these data; 0: none was */
 	_Atomic int64_t end_ms; /* of every call; INT64_MAX: no hurry */
 };
 
@@ -190,6 +192,11 @@ static const struct json_value *wrong_of(const struct exchange *x,
 	return error || x->result.status != 200 ? root : NULL;
 }
 
+static struct span cluster_of(const struct json_value *reply)
+{
+	return json_text(json_get(json_get(reply, "header"), "cluster_id"));
+}
+
 static int read_reply(struct exchange *x, struct json **out, struct err *e)
 {
 	auto_of(json) struct json *json = NULL;
@@ -202,6 +209,11 @@ static int read_reply(struct exchange *x, struct json **out, struct err *e)
 	const struct json_value *wrong = wrong_of(x, json);
 	if (wrong)
 		return refuse(wrong, &x->code, e);
+	if (!cluster_of(gateway_inner(json)).at)
+		return err_set(e, ERR_UPSTREAM,
+			       "answers %s, but not as etcd does: it names no "
+			       "cluster",
+			       x->path);
 	*out = steal_ptr(&json);
 	return 0;
 }
@@ -364,6 +376,19 @@ int gateway_call(struct etcd *etcd, const char *path, const struct buf *body,
 		next_endpoint(etcd);
 	}
 	return -1;
+}
+
+bool gateway_goes_back(struct etcd *etcd, const struct json_value *reply,
+		       int64_t revision)
+{
+	struct span cluster = cluster_of(reply);
+	bool same = span_is(cluster, etcd->cluster);
+	bool back = same && revision < etcd->revision;
+
+	if (!same)
+		span_copy(cluster, etcd->cluster, sizeof(etcd->cluster));
+	etcd->revision = revision;
+	return back;
 }
 
 /* ----------------------------------------------------------------- streams */

@@ -65,8 +65,11 @@ static int keep_lease(struct presence *presence, struct err *e)
 
 static int put(struct presence *presence, struct span value, struct err *e)
 {
-	struct etcd_pair pair = { span_of(presence->key), value,
-				  presence->lease };
+	struct etcd_pair pair = {
+		.key = span_of(presence->key),
+		.value = value,
+		.lease = presence->lease,
+	};
 
 	if (etcd_put(presence->etcd, &pair, e) < 0)
 		return -1;

@@ -235,32 +235,27 @@ static int read_upstreams(struct reading *reading, struct err *e)
 		return refuse(e, "list of upstreams", "missing or too long");
 	const char **upstreams =
 		arena_alloc(reading->arena, (count + 1) * sizeof(*upstreams));
+	reading->out->upstreams = upstreams;
 	for (size_t i = 0; i < count; i++) {
 		struct span name = json_text(json_at(list, i));
 
-		if (!is_upstream(name))
-			return refuse(e, "list of upstreams",
-				      "not made of names of registries");
-		upstreams[i] = arena_text(reading->arena, name);
+		if (is_upstream(name) && !is_listed(reading->out, name))
+			upstreams[reading->out->upstream_count++] =
+				arena_text(reading->arena, name);
 	}
-	reading->out->upstreams = upstreams;
-	reading->out->upstream_count = count;
 	return 0;
 }
 
-/* One of its upstreams; what is not there is null. */
-static int read_upstream(struct reading *reading,
-			 const struct json_value *object, const char *member,
-			 const char **out, struct err *e)
+/* One of its upstreams, or null. */
+static const char *read_upstream(struct reading *reading,
+				 const struct json_value *object,
+				 const char *member)
 {
-	const struct json_value *value = json_get(object, member);
+	struct span name = json_text(json_get(object, member));
 
-	if (!value)
-		return 0;
-	if (!is_listed(reading->out, json_text(value)))
-		return refuse(e, member, "none of its upstreams");
-	*out = arena_text(reading->arena, json_text(value));
-	return 0;
+	return is_listed(reading->out, name) ?
+		       arena_text(reading->arena, name) :
+		       NULL;
 }
 
 /* A scheme, a host and a port, and nothing behind but a slash. */
@@ -286,7 +281,8 @@ static int read_door(struct reading *reading, const struct json_value *from,
 {
 	if (!read_url(json_text(json_get(from, "url")), reading->arena, out))
 		return refuse(e, "url", "no http(s)://host:port alone");
-	return read_upstream(reading, from, "upstream", &out->upstream, e);
+	out->upstream = read_upstream(reading, from, "upstream");
+	return 0;
 }
 
 static int read_doors(struct reading *reading, struct err *e)
@@ -298,13 +294,18 @@ static int read_doors(struct reading *reading, struct err *e)
 		return refuse(e, "list of doors", "missing, empty or too long");
 	struct record_door *doors =
 		arena_alloc(reading->arena, count * sizeof(*doors));
-	for (size_t i = 0; i < count; i++)
-		if (read_door(reading, json_at(list, i), &doors[i], e) < 0)
-			return -1;
-	if (doors[0].upstream)
-		return refuse(e, "first door", "an upstream's");
 	reading->out->doors = doors;
-	reading->out->door_count = count;
+	for (size_t i = 0; i < count; i++) {
+		const struct json_value *from = json_at(list, i);
+		struct record_door *door = &doors[reading->out->door_count];
+
+		if (read_door(reading, from, door, e) < 0)
+			return -1;
+		if (i == 0 && json_get(from, "upstream"))
+			return refuse(e, "first door", "an upstream's");
+		if (door->upstream || !json_get(from, "upstream"))
+			reading->out->door_count++;
+	}
 	return 0;
 }
 
@@ -342,8 +343,9 @@ static int read_all(struct reading *reading, struct err *e)
 	    read_state(reading, e) < 0 || read_upstreams(reading, e) < 0 ||
 	    read_doors(reading, e) < 0 || read_ca(reading, e) < 0)
 		return -1;
-	return read_upstream(reading, reading->root, "default",
-			     &reading->out->fallback, e);
+	reading->out->fallback =
+		read_upstream(reading, reading->root, "default");
+	return 0;
 }
 
 int record_parse(struct span text, struct arena *arena, struct record *out,

@@ -5,8 +5,9 @@
  * In etcd it is one JSON object, under <prefix>registries/<id>. Whoever can
  * write there is not trusted: what was read is printable ASCII without blanks,
  * no longer than below, and a URL is a scheme, a host and a port. Anything else
- * is refused, the whole record, with the reason. Members that nobody here knows
- * are no mistake: a later version may have more.
+ * is refused, the whole record, with the reason; but an upstream whose name is
+ * none is left out, with its doors: so hosts go elsewhere for that one alone.
+ * Members that nobody here knows are no mistake: a later version may have more.
  */
 #pragma once
 #include "base/arena.h"

@@ -79,12 +79,16 @@ static void refuse(struct filling *filling, struct span key, const char *why)
 	};
 }
 
-static void add(struct filling *filling, struct span key, struct span value)
+static void add(struct filling *filling, const struct etcd_pair *pair,
+		size_t prefix_len)
 {
+	struct span key = span_from(pair->key, prefix_len);
 	struct record *record = &filling->registries[filling->registry_count];
 	struct err e;
 
-	if (record_parse(value, filling->arena, record, &e) < 0)
+	if (pair->cut)
+		refuse(filling, key, "it is too large");
+	else if (record_parse(pair->value, filling->arena, record, &e) < 0)
 		refuse(filling, key, e.message);
 	else if (!span_is(key, record->id))
 		refuse(filling, key, "its id is not that of its key");
@@ -106,8 +110,7 @@ static struct cluster_view *view_make(const struct etcd_list *list,
 	};
 
 	for (size_t i = 0; i < list->count; i++)
-		add(&filling, span_from(list->pairs[i].key, prefix_len),
-		    list->pairs[i].value);
+		add(&filling, &list->pairs[i], prefix_len);
 	struct cluster_view *view = mem_alloc(sizeof(*view));
 	*view = (struct cluster_view){
 		.arena = arena,
@@ -126,7 +129,8 @@ static void write_down(const struct etcd_list *list, struct buf *out)
 	for (size_t i = 0; i < list->count; i++) {
 		const struct etcd_pair *pair = &list->pairs[i];
 
-		buf_addf(out, "%zu %zu ", pair->key.len, pair->value.len);
+		buf_addf(out, "%zu %zu %d ", pair->key.len, pair->value.len,
+			 pair->cut);
 		buf_add(out, pair->key);
 		buf_add(out, pair->value);
 	}

@@ -18,7 +18,7 @@
 #include "cluster/cluster.h"
 #include "fake_server.h"
 
-enum { ANSWERS = 400, WAIT_MS = 60000 };
+enum { ANSWERS = 200, WAIT_MS = 60000 };
 
 #define YES "{\"result\":{\"header\":{\"cluster_id\":\"7\"},\"TTL\":\"2\"}}"
 

@@ -88,6 +88,7 @@ static void registry_open(void)
 	check(store_open(registry.path, &registry.api.store, &e) == 0);
 	options.store = registry.api.store;
 	registry.api.mirror = mirror_open(&options);
+	registry.api.instance = "fuzz";
 	registry.api.settings = settings_open();
 	registry.http = (struct http){
 		.options.refusal = api_refusal,

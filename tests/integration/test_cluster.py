@@ -303,6 +303,24 @@ def test_a_new_etcd_in_the_place_of_the_old_one_knows_it(etcd, enrolled):
     wait_until(etcd.registries, "the key", LONG)
 
 
+def test_a_restored_etcd_is_noticed_and_knows_it(etcd, enrolled):
+    registry = enrolled()
+    [key] = etcd.pairs()
+    etcd.stop()
+    older = etcd.keep()
+    etcd.start()
+    for number in range(9):
+        etcd.put(PREFIX + "x", str(number))
+    etcd.delete(key)
+    wait_until(etcd.registries, "it to have seen the new data", LONG)
+    etcd.kill9()
+    etcd.restore(older)
+    etcd.start()
+    wait_until(lambda: "has it been restored?" in registry.log(), "its word",
+               LONG)
+    wait_until(etcd.registries, "the key", LONG)
+
+
 def test_frozen_etcd_holds_nothing_up(etcd, enrolled):
     registry = enrolled()
     etcd.freeze()
@@ -538,6 +556,17 @@ def test_what_is_no_record_is_refused_and_harms_nobody(etcd, follower):
     assert "?[2J?x: refused, its format is missing" in text
     assert "wrong: refused, its url is no http(s)://host:port alone" in text
     assert "twice: refused, its id is not that of its key" in text
+
+
+def test_large_values_hide_no_registry(etcd, follower):
+    """All of them are more than one answer may be."""
+    for number in range(12):
+        etcd.put(f"{PREFIX}registries/a{number}", "x" * 1_400_000)
+    put_record(etcd, "right")
+    wait_until(lambda: follower.views()[-1] == 1 and
+               follower.last().count("refused, it is too large") == 12,
+               "one, and twelve refused", LONG)
+    assert not follower.in_trouble()
 
 
 def test_registries_are_told_once_or_why_not(scene, etcd):

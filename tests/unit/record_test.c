@@ -119,18 +119,11 @@ static void what_is_not_clean_is_refused(void **state)
 		  ",\"health\":\"full\",\"weight\":-1}",
 		  "weight" },
 		{ HEAD "," DOORS "}", "upstreams" },
-		{ HEAD "," DOORS ",\"upstreams\":[\"..:1\"]}", "upstreams" },
-		{ HEAD "," DOORS ",\"upstreams\":[\"../x\"]}", "upstreams" },
-		{ HEAD "," DOORS ",\"upstreams\":[\"alone\"]}", "upstreams" },
-		{ HEAD "," DOORS ",\"upstreams\":[\"a.b:0\"]}", "upstreams" },
-		{ HEAD "," DOORS ",\"upstreams\":[\"A.b\"]}", "upstreams" },
-		{ HEAD "," DOORS ",\"upstreams\":[\"a.b\\n\"]}", "upstreams" },
-		{ HEAD "," DOORS ",\"upstreams\":[7]}", "upstreams" },
+		{ HEAD "," DOORS ",\"upstreams\":\"docker.io\"}", "upstreams" },
 		{ HEAD "," UPSTREAMS "}", "doors" },
 		{ HEAD "," UPSTREAMS ",\"doors\":[]}", "doors" },
 		{ HEAD "," UPSTREAMS ",\"doors\":{\"url\":\"http://a\"}}",
 		  "doors" },
-		{ SHORT ",\"default\":\"ghcr.io\"}", "default" },
 		{ SHORT ",\"ca\":\"x\"}", "ca" },
 		{ SHORT ",\"ca\":\"\"}", "ca" },
 		{ SHORT ",\"ca\":7}", "ca" },
@@ -198,13 +191,39 @@ static void the_first_door_is_for_all_names(void **state)
 				       "\"upstream\":\"docker.io\"}]}"),
 			     arena, &read, &e),
 		-1);
-	assert_int_equal(
-		record_parse(SPAN(HEAD "," UPSTREAMS
-				       ",\"doors\":[{\"url\":\"http://a:1\"},{"
-				       "\"url\":\"http://a:2\","
-				       "\"upstream\":\"ghcr.io\"}]}"),
-			     arena, &read, &e),
-		-1);
+}
+
+static void what_is_no_upstream_is_left_out_with_its_doors(void **state)
+{
+	static const char *const names[] = {
+		"\"..:1\"",  "\"../x\"",   "\"alone\"",	    "\"a.b:0\"",
+		"\"A.b\"",   "\"a.b\\n\"", "\"docker.io\"", "\"\\u001b.x\"",
+		"\"a.b/c\"", "7",	   "null",	    "[]",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(names); i++) {
+		auto_of(arena) struct arena *arena = arena_open();
+		auto_buf struct buf json = { 0 };
+		struct record read;
+		struct err e;
+
+		buf_addf(&json,
+			 HEAD ",\"upstreams\":[%s,\"docker.io\"],"
+			      "\"default\":\"a.b:0\",\"doors\":["
+			      "{\"url\":\"http://a:1\"},"
+			      "{\"url\":\"http://a:2\",\"upstream\":\"a.b:0\"},"
+			      "{\"url\":\"http://a:3\","
+			      "\"upstream\":\"docker.io\"}]}",
+			 names[i]);
+		if (record_parse(buf_span(&json), arena, &read, &e) < 0)
+			fail_msg("%s: %s", names[i], e.message);
+		assert_int_equal(read.upstream_count, 1);
+		assert_string_equal(read.upstreams[0], "docker.io");
+		assert_int_equal(read.door_count, 2);
+		assert_string_equal(read.doors[1].host, "a:3");
+		assert_null(read.fallback);
+	}
 }
 
 static void more_than_anybody_needs_is_refused(void **state)
@@ -272,6 +291,8 @@ int main(void)
 		cmocka_unit_test(what_is_not_clean_is_refused),
 		cmocka_unit_test(a_url_is_a_scheme_a_host_and_a_port),
 		cmocka_unit_test(the_first_door_is_for_all_names),
+		cmocka_unit_test(
+			what_is_no_upstream_is_left_out_with_its_doors),
 		cmocka_unit_test(more_than_anybody_needs_is_refused),
 		cmocka_unit_test(of_a_file_only_its_certificates_are_taken),
 	};

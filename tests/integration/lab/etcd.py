@@ -77,6 +77,17 @@ class Etcd:
     def thaw(self):
         self._process.signal(signal.SIGCONT)
 
+    def keep(self):
+        """A copy of its data; it is not running."""
+        kept = self._lab.directory("kept") / "data"
+        shutil.copytree(self._home / "data", kept)
+        return kept
+
+    def restore(self, kept):
+        """Likewise."""
+        self.forget()
+        shutil.copytree(kept, self._home / "data")
+
     def forget(self):
         """As if its disk were new; it is not running."""
         shutil.rmtree(self._home / "data")
