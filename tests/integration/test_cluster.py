@@ -11,6 +11,7 @@ import pytest
 from lab.certificates import Authority, make_certificate
 from lab.disk import fill, make_room, small_disk
 from lab.etcd import PREFIX, Etcd
+from lab.go_tools import go_tool
 from lab.process import Process
 from lab.registry import BINARY, Registry
 from lab.waiting import wait_until
@@ -24,9 +25,15 @@ TAKEN = "another process has put this key"
 INSIDE = "an address inside of this container or host"
 
 
+@pytest.fixture(params=["debian", "current"])
+def program(request):
+    """The oldest etcd that will do, and a current one."""
+    return "etcd" if request.param == "debian" else go_tool("etcd")
+
+
 @pytest.fixture
-def etcd(scene):
-    return Etcd(scene)
+def etcd(scene, program):
+    return Etcd(scene, program)
 
 
 @pytest.fixture
@@ -48,6 +55,10 @@ def make(scene, etcd, upstreams=None, data=None, urls=None, **keys):
 def only(etcd):
     [record] = etcd.registries().values()
     return record
+
+
+def all_say(etcd, member):
+    return [record[member] for record in etcd.registries().values()]
 
 
 def said(registry):
@@ -158,7 +169,7 @@ def test_what_it_says_follows_its_configuration(etcd, enrolled):
     registry.configuration.write_text(
         registry.configuration.read_text().replace("weight: 7", "weight: 8"))
     registry.signal(signal.SIGHUP)
-    wait_until(lambda: only(etcd)["weight"] == 8, "the new weight", LONG)
+    wait_until(lambda: all_say(etcd, "weight") == [8], "the new weight", LONG)
 
 
 def test_it_does_not_speak_of_an_upstream_before_it_has_it(etcd, enrolled):
@@ -169,8 +180,8 @@ def test_it_does_not_speak_of_an_upstream_before_it_has_it(etcd, enrolled):
     registry.configuration.write_text(
         text.replace(URL, "http://10.9.9.8:5000"))
     registry.signal(signal.SIGHUP)
-    wait_until(lambda: only(etcd)["doors"] ==
-               [{"url": "http://10.9.9.8:5000"}], "what it says", LONG)
+    wait_until(lambda: all_say(etcd, "doors") ==
+               [[{"url": "http://10.9.9.8:5000"}]], "what it says", LONG)
     assert only(etcd)["upstreams"] == ["docker.io"]
 
 
@@ -182,8 +193,8 @@ def test_of_two_with_one_id_the_later_one_has_the_key(
     shutil.copytree(first.data, copy,
                     ignore=shutil.ignore_patterns("control"))
     first.start()
-    wait_until(lambda: etcd.registries() and only(etcd)["health"] == "ready",
-               "the first one", LONG)
+    wait_until(lambda: all_say(etcd, "health") == ["ready"], "the first one",
+               LONG)
 
     second = make(scene, etcd, data=copy,
                   advertise=[{"url": "http://10.9.9.8:5000"}]).start()
@@ -191,8 +202,8 @@ def test_of_two_with_one_id_the_later_one_has_the_key(
                LONG)
     assert only(etcd)["doors"] == [{"url": "http://10.9.9.8:5000"}]
     assert second.stop() == 0
-    wait_until(lambda: etcd.registries() and only(etcd)["doors"] ==
-               [{"url": URL}], "the first one to come back", LONG)
+    wait_until(lambda: all_say(etcd, "doors") == [[{"url": URL}]],
+               "the first one to come back", LONG)
 
 
 # ------------------------------------------------------------- in what health
@@ -214,9 +225,9 @@ def test_with_a_full_disk_it_says_so_and_stays(scene, etcd):
     registry = make(scene, etcd, data=disk / "data").start()
     wait_until(etcd.registries, "the key", LONG)
     fill(disk)
-    wait_until(lambda: only(etcd)["health"] == "full", "what it says", LONG)
+    wait_until(lambda: all_say(etcd, "health") == ["full"], "its word", LONG)
     make_room(disk)
-    wait_until(lambda: only(etcd)["health"] == "ready", "what it says", LONG)
+    wait_until(lambda: all_say(etcd, "health") == ["ready"], "its word", LONG)
     assert registry.stop() == 0
 
 
@@ -230,7 +241,7 @@ def test_on_this_host_alone_it_is_not_registered(scene, etcd):
     assert etcd.pairs() == {}
 
 
-def test_it_listens_where_the_default_route_leads(scene, etcd):
+def test_it_listens_where_the_default_route_leads(scene, program):
     """In a network of its own, of which etcd hears by a file."""
     home = scene.directory("netns")
     script = home / "run"
@@ -245,7 +256,7 @@ ip link set v0 up
 ip link set v1 up
 ip route add default via 10.7.7.1
 ip -6 route add default via fd77::1
-etcd --data-dir {home}/etcd --unsafe-no-fsync >{home}/etcd.log 2>&1 &
+{program} --data-dir {home}/etcd --unsafe-no-fsync >{home}/etcd.log 2>&1 &
 exec {BINARY} serve --data {home}/data --etcd http://127.0.0.1:2379 \
   --listen :5000 --listen 127.0.0.1:5001 --listen :5002=docker.io \
   --listen 0.0.0.0:5003
@@ -350,8 +361,8 @@ def test_its_log_tells_a_new_reason(scene, etcd):
     assert set(said(registry)) == {FAILS}
 
 
-def test_one_endpoint_that_answers_is_enough(scene, etcd):
-    frozen = Etcd(scene)
+def test_one_endpoint_that_answers_is_enough(scene, etcd, program):
+    frozen = Etcd(scene, program)
     frozen.freeze()
     registry = make(scene, etcd, lease="20s", urls=[
         "http://127.0.0.1:1", frozen.url, etcd.url]).start()
@@ -398,7 +409,7 @@ def test_a_password_is_fine_where_none_is_wanted_yet(scene, etcd):
     assert registry.stop() == 0
 
 
-def test_both_sides_may_show_certificates(scene):
+def test_both_sides_may_show_certificates(scene, program):
     authority = Authority(scene, scene.directory("authority"))
     client = authority.client("/O=lab/CN=alice")
     home = scene.directory("server")
@@ -406,7 +417,7 @@ def test_both_sides_may_show_certificates(scene):
     # etcd's gateway is a client of etcd, and shows the server's own
     trusted = home / "trusted.pem"
     trusted.write_text(authority.path.read_text() + server[0].read_text())
-    etcd = Etcd(scene, tls=server, client_ca=trusted, client=client)
+    etcd = Etcd(scene, program, tls=server, client_ca=trusted, client=client)
     make(scene, etcd, ca=server[0], client_certificate=client,
          client_key=client).start()
     wait_until(etcd.registries, "the key", LONG)
@@ -468,7 +479,7 @@ def test_a_registry_is_seen_as_it_comes_changes_and_goes(
     assert f"{URL}\n  mirrors docker.io; a bare name is docker.io's" in \
         follower.last()
     registry.stop()
-    wait_until(lambda: follower.views() == [0, 1, 0], "it to go", LONG)
+    wait_until(lambda: follower.views()[-1] == 0, "it to go", LONG)
 
 
 def test_changes_are_told_when_they_happen(etcd, follower):
@@ -530,9 +541,9 @@ def test_frozen_etcd_changes_nothing(etcd, follower):
     wait_until(lambda: follower.views() == [0, 1, 2], "the next one", LONG)
 
 
-def test_another_endpoint_is_heard_when_one_is_frozen(scene, etcd):
+def test_another_endpoint_is_heard_when_one_is_frozen(scene, etcd, program):
     """Two that know the same, as two members of one cluster would."""
-    other = Etcd(scene)
+    other = Etcd(scene, program)
     for each in etcd, other:
         put_record(each, "a")
     follower = Follower(scene, etcd.url, other.url)
@@ -566,17 +577,19 @@ def test_large_values_hide_no_registry(etcd, follower):
     wait_until(lambda: follower.views()[-1] == 1 and
                follower.last().count("refused, it is too large") == 12,
                "one, and twelve refused", LONG)
-    assert not follower.in_trouble()
 
 
 def test_registries_are_told_once_or_why_not(scene, etcd):
     put_record(etcd, "a", zone="z", ca=None)
+    put_record(etcd, "b", health="leaving")
     home = scene.directory("once")
     process = Process(scene, [BINARY, "registries", "--etcd", etcd.url],
                       home / "log")
     assert process.wait() == 0
     assert process.output() == (
-        "registries: 1\na: ready, weight 1, version 1, zone z\n"
+        "registries: 2\na: ready, weight 1, version 1, zone z\n"
+        f"  {URL}\n  mirrors; a bare name is nobody's\n"
+        "b: it is leaving, weight 1, version 1\n"
         f"  {URL}\n  mirrors; a bare name is nobody's\n")
     process = Process(scene, [BINARY, "registries", "--etcd",
                               "http://127.0.0.1:1"], home / "dead")

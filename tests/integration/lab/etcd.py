@@ -1,4 +1,4 @@
-"""Debian's etcd, asked through the same gateway that the program uses."""
+"""etcd, asked through the same gateway that the program uses."""
 
 import base64
 import json
@@ -19,8 +19,10 @@ class Etcd:
     """Running. With `tls` (certificate, key) it speaks HTTPS, and with
     `client_ca` only to whom that authority has signed."""
 
-    def __init__(self, lab, tls=None, client_ca=None, client=None):
+    def __init__(self, lab, program="etcd", *, tls=None, client_ca=None,
+                 client=None):
         self._lab = lab
+        self._program = program
         self._home = lab.directory("etcd")
         self._tls = tls
         self._client_ca = client_ca
@@ -41,7 +43,7 @@ class Etcd:
     # ---------------------------------------------------------- life, death
 
     def start(self):
-        words = ["etcd", "--name", "n", "--data-dir", self._home / "data",
+        words = [self._program, "--name", "n", "--data-dir", self._home / "data",
                  "--unsafe-no-fsync", "--listen-client-urls", self.url,
                  "--advertise-client-urls", self.url,
                  "--listen-peer-urls", self._peers,

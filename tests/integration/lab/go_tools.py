@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,20 @@ class Tool:
     version: str
     package: str = "."
     command: tuple = ("build",)
+    main: str = ""      # the program, where the module has none that builds
 
+
+# Its own main package is of a module that replaces others.
+ETCD = """package main
+
+import (
+	"os"
+
+	"go.etcd.io/etcd/server/v3/etcdmain"
+)
+
+func main() { etcdmain.Main(os.Args) }
+"""
 
 TOOLS = {
     "conformance": Tool(CONFORMANCE, "v0.0.0-20260831232431-97274622c111"),
@@ -41,6 +55,7 @@ TOOLS = {
                    "./cmd/regctl"),
     "buildkitd": Tool("github.com/moby/buildkit", "v0.34.2",
                       "./cmd/buildkitd"),
+    "etcd": Tool("go.etcd.io/etcd/server/v3", "v3.6.8", main=ETCD),
     "buildctl": Tool("github.com/moby/buildkit", "v0.34.2", "./cmd/buildctl"),
 }
 
@@ -65,11 +80,26 @@ def path_of(name):
 def build(tool, program):
     """As the main module, for `go install` takes none with replacements."""
     unfinished = program.with_suffix(f".{os.getpid()}")
-    done = go(*tool.command, "-mod=readonly", "-trimpath", "-buildvcs=false",
-              "-ldflags=-s -w", "-o", unfinished, tool.package,
-              cwd=source_of(tool))
+    with tempfile.TemporaryDirectory(dir=CACHE) as room:
+        source, mode = source_of(tool), "-mod=readonly"
+        if tool.main:
+            source, mode = write_main(tool, Path(room)), "-mod=mod"
+        done = go(*tool.command, mode, "-trimpath", "-buildvcs=false",
+                  "-ldflags=-s -w", "-o", unfinished, tool.package,
+                  cwd=source)
     assert done.returncode == 0, done.stderr
     unfinished.rename(program)
+
+
+def write_main(tool, source):
+    """A module that has the program, and requires the tool's."""
+    (source / "main.go").write_text(tool.main)
+    for words in (["mod", "init", "lab"],
+                  ["get", f"{tool.module}@{tool.version}"]):
+        done = go(*words, cwd=source)
+        if done.returncode != 0:
+            raise Unavailable(f"Go cannot get what {tool.module} needs here")
+    return source
 
 
 def source_of(tool):
