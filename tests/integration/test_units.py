@@ -1,6 +1,7 @@
 """Under a service manager: its sockets, its datagrams, and whose files."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -8,24 +9,30 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lab.process import run
 from lab.registry import BINARY, ROOT, Registry
 from lab.waiting import wait_until
 from lab.wire import Wire
 
-UNITS = ROOT / "deploy" / "systemd"
+DEPLOY = ROOT / "deploy"
+# What fleet takes in [X-Fleet], and of that with Global=true.
+FLEET = {"": {"MachineID", "MachineOf", "MachineMetadata", "Conflicts",
+              "Replaces", "Global"},
+         "true": {"MachineMetadata", "Conflicts", "Global"}}
 USAGE = 2
 USER = 65532
 
 
 # ------------------------------------------------------------------ systemd
 
-def test_the_units_are_sound(scene):
+@pytest.mark.parametrize("kind", ["systemd", "fleet"])
+def test_the_units_are_sound(scene, kind):
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd-analyze is not installed")
     home = scene.directory("units")
-    for unit in UNITS.iterdir():
+    for unit in (DEPLOY / kind).iterdir():
         (home / unit.name).write_text(unit.read_text().replace(
             "/usr/local/bin/private-registry", str(BINARY)))
     said = subprocess.run(
@@ -33,6 +40,33 @@ def test_the_units_are_sound(scene):
         text=True, capture_output=True, check=False)
     assert [line for line in (said.stdout + said.stderr).splitlines()
             if "private-registry" in line] == []
+
+
+@pytest.mark.parametrize("name", ["private-registry", "private-registry-agent"])
+def test_fleet_knows_what_its_units_ask_for(name):
+    section, asked = None, {}
+    for line in (DEPLOY / "fleet" / f"{name}.service").read_text().splitlines():
+        if line.startswith("["):
+            section = line
+        elif section == "[X-Fleet]" and line:
+            key, value = line.split("=", 1)
+            asked[key] = value
+    assert asked
+    assert set(asked) <= FLEET["true" if "Global" in asked else ""]
+    assert asked.get("Global", "true") == "true"
+
+
+@pytest.mark.parametrize("variant", ["flatcar", "fedora-coreos"])
+def test_a_first_boot_brings_units_that_start(variant):
+    butane = yaml.safe_load((DEPLOY / "butane" / f"{variant}.bu").read_text())
+    assert set(butane) == {"variant", "version", "storage", "systemd"}
+    written = {each["path"] for each in butane["storage"]["files"]}
+    for unit in butane["systemd"]["units"]:
+        text = (DEPLOY / unit["contents_local"]).read_text()
+        assert Path(unit["contents_local"]).name == unit["name"]
+        assert set(re.findall(r"(?:File=-|--input )(/\S+)", text)) == written
+        assert [each["contents"] for each in unit["dropins"]] == [
+            "[Install]\nWantedBy=multi-user.target\n"]
 
 
 def test_it_says_when_it_is_ready_and_when_it_stops(scene):
