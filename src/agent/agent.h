@@ -15,6 +15,7 @@
  */
 struct agent_target {
 	const char *url; /* "http://10.0.0.5:5000", of client_url_parse */
+	const char *hub; /* likewise: where each name is Docker Hub's; null */
 	struct span ca;	 /* PEM, to trust there; SPAN_NONE: the system's */
 	const char *const *upstreams; /* that it mirrors: "docker.io" */
 	size_t upstream_count;

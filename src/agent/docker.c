@@ -229,9 +229,12 @@ static void element_make(const struct target *target,
 {
 	bool path = takes_path(info);
 
-	buf_addf(out, "registry-mirrors=%s://%s%s", target->scheme,
-		 target->address, path ? "/mirror/" HUB : "");
-	if (!path)
+	if (!path && *target->hub)
+		buf_addf(out, "registry-mirrors=%s", target->hub);
+	else
+		buf_addf(out, "registry-mirrors=%s://%s%s", target->scheme,
+			 target->address, path ? "/mirror/" HUB : "");
+	if (!path && !*target->hub)
 		plan_note(plan,
 			  "version %s takes no path in a mirror's URL: a name "
 			  "that was pushed to the registry wins over Docker "
@@ -304,6 +307,10 @@ int docker_plan(const struct host *host, const struct target *target,
 			       hosts_plan(host, target, CERTS, plan, e);
 	if (given->ca.at)
 		buf_add(plan_file(plan, CERTS "/%s/ca.crt", target->address),
+			given->ca);
+	if (given->ca.at && *target->hub && !takes_path(&info))
+		buf_add(plan_file(plan, CERTS "/%s/ca.crt",
+				  target->hub_address),
 			given->ca);
 	return file_plan(host, target, &info, plan);
 }

@@ -16,6 +16,8 @@ struct target {
 	char address[300]; /* "10.0.0.5:5000" */
 	const char *scheme;
 	bool secure;
+	char hub[320];		 /* "http://10.0.0.5:5001"; "": none */
+	const char *hub_address; /* the end of it */
 	const struct agent_target *given;
 };
 int target_parse(const struct agent_target *, struct target *out, struct err *)

@@ -28,6 +28,23 @@ static const struct engine engines[] = {
 	  docker_plan },
 };
 
+/* Without TLS beside a registry that has it, pulls would lose theirs. */
+static int hub_parse(const char *url, struct target *out, struct err *e)
+{
+	struct client_url hub;
+
+	if (!client_url_parse(span_of(url), &hub) ||
+	    strcmp(hub.scheme, out->scheme) != 0)
+		return err_set(e, ERR_USAGE,
+			       "%.100s is no URL where the registry answers "
+			       "for Docker Hub; write %s://HOST:PORT",
+			       url, out->scheme);
+	snprintf(out->hub, sizeof(out->hub), "%s://%s:%s", hub.scheme, hub.host,
+		 hub.port);
+	out->hub_address = out->hub + strlen(hub.scheme) + strlen("://");
+	return 0;
+}
+
 int target_parse(const struct agent_target *given, struct target *out,
 		 struct err *e)
 {
@@ -41,7 +58,7 @@ int target_parse(const struct agent_target *given, struct target *out,
 		 out->url.port);
 	out->scheme = out->url.scheme;
 	out->secure = strcmp(out->scheme, "https") == 0;
-	return 0;
+	return given->hub ? hub_parse(given->hub, out, e) : 0;
 }
 
 static void wish_free(struct wish *wish)

@@ -18,10 +18,12 @@
 #include "base/thread.h"
 #include "client/client.h"
 
+#define HUB "docker.io"
 enum { REGISTRIES_MOST = 64 };
 
 struct registry {
 	char *url, *id, *zone, *ca;
+	char *hub; /* target.hub, once it has answered this host; null */
 	char **upstreams;
 	struct agent_target target; /* of the above */
 	struct client *client;
@@ -49,6 +51,7 @@ static void registry_free(struct registry **pointer)
 		free(registry->upstreams[i]);
 	free(registry->upstreams);
 	free(registry->url);
+	free(registry->hub);
 	free(registry->id);
 	free(registry->zone);
 	free(registry->ca);
@@ -100,6 +103,8 @@ registry_make(const char *id, const struct agent_target *target, struct err *e)
 
 	registry->ca_file = -1;
 	registry->url = mem_text(target->url);
+	if (target->hub)
+		registry->hub = mem_text(target->hub);
 	registry->id = mem_text(id);
 	if (target->ca.at) {
 		buf_add(&ca, target->ca);
@@ -120,10 +125,13 @@ registry_make(const char *id, const struct agent_target *target, struct err *e)
 	return steal_ptr(&registry);
 }
 
-static bool is_same_target(const struct agent_target *a,
-			   const struct agent_target *b)
+static bool has_target(const struct registry *registry,
+		       const struct agent_target *b)
 {
+	const struct agent_target *a = &registry->target;
+
 	if (strcmp(a->url, b->url) != 0 || !span_eq(a->ca, b->ca) ||
+	    !span_eq(span_of(registry->hub), span_of(b->hub)) ||
 	    a->upstream_count != b->upstream_count)
 		return false;
 	for (size_t i = 0; i < a->upstream_count; i++)
@@ -137,7 +145,7 @@ static struct candidate *find(struct registries *all, const char *id,
 {
 	for (size_t i = 0; i < all->count; i++)
 		if (strcmp(all->at[i]->id, id) == 0 &&
-		    is_same_target(&all->at[i]->target, target))
+		    has_target(all->at[i], target))
 			return &all->candidates[i];
 	return NULL;
 }
@@ -170,11 +178,25 @@ int registries_add(struct registries *all, const struct agent_target *target,
 	return enter(all, target->url, target, e) ? 0 : -1;
 }
 
+/* The door at which each name is Docker Hub's, as safe as the first; null. */
+static const char *hub_of(const struct record *record)
+{
+	for (size_t i = 1; i < record->door_count; i++) {
+		const struct record_door *door = &record->doors[i];
+
+		if (door->upstream && strcmp(door->upstream, HUB) == 0 &&
+		    strcmp(door->scheme, record->doors[0].scheme) == 0)
+			return door->url;
+	}
+	return NULL;
+}
+
 static void record_enter(struct registries *all, const struct record *record)
 {
 	const struct record_door *door = &record->doors[0];
 	struct agent_target target = {
 		.url = door->url,
+		.hub = hub_of(record),
 		.upstreams = record->upstreams,
 		.upstream_count = record->upstream_count,
 	};
@@ -231,9 +253,14 @@ void registries_tidy(struct registries *all, int *present)
 static void probe(void *arg)
 {
 	struct registry *registry = arg;
+	struct err ignored;
 
 	registry->failed =
 		agent_probe(registry->client, registry->url, &registry->why);
+	if (registry->failed || !registry->hub || registry->target.hub)
+		return;
+	if (agent_probe(registry->client, registry->hub, &ignored) == 0)
+		registry->target.hub = registry->hub;
 }
 
 void registries_probe(struct registries *all)

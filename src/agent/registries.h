@@ -22,7 +22,10 @@ void registries_list(struct registries *, const struct cluster_view *) may_wait;
  */
 void registries_tidy(struct registries *, int *present);
 
-/* Asks each of them once, all at the same time: a second at most. */
+/*
+ * Asks each of them once, all at the same time: a second at most, and one more
+ * for a hub that has not answered yet. Until it has, no target names it.
+ */
 void registries_probe(struct registries *) may_wait;
 
 const struct candidate *registries_all(const struct registries *,

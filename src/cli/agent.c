@@ -87,6 +87,7 @@ static int target_read(struct order *order, struct err *e)
 		order->upstreams[i] = config->upstreams[i].name;
 	order->target = (struct agent_target){
 		.url = config->agent.registry,
+		.hub = config->agent.hub,
 		.upstreams = order->upstreams,
 		.upstream_count = config->upstream_count,
 	};
@@ -150,6 +151,20 @@ static int uninstall(struct order *order, struct err *e)
 	return report_end(&report, e);
 }
 
+/* Each one that engines are to be pointed at. */
+static int doors_probe(struct order *order, struct err *e)
+{
+	const char *const doors[] = { order->target.url, order->target.hub };
+
+	for (size_t i = 0; i < array_size(doors); i++)
+		if (doors[i] && agent_probe(order->client, doors[i], e) < 0)
+			return err_wrap(e,
+					"%s does not answer, nothing was "
+					"changed",
+					doors[i]);
+	return 0;
+}
+
 static int once(struct order *order, struct err *e)
 {
 	auto_report struct agent_report report = { 0 };
@@ -157,10 +172,8 @@ static int once(struct order *order, struct err *e)
 
 	if (target_read(order, e) < 0 || host_take(order, e) < 0)
 		return -1;
-	if (!order->dry_run &&
-	    agent_probe(order->client, order->target.url, e) < 0)
-		return err_wrap(e, "%s does not answer, nothing was changed",
-				order->target.url);
+	if (!order->dry_run && doors_probe(order, e) < 0)
+		return -1;
 	if (agent_apply(order->agent, &order->target, &report, e) < 0)
 		return -1;
 	buf_addf(&line, "registry %s: answered once", order->target.url);
@@ -273,6 +286,9 @@ void cli_agent_help(const struct call *call, struct buf *out)
 		 "\n"
 		 "Options\n"
 		 "  --registry URL          http://HOST:PORT, or https\n"
+		 "  --hub URL               where it answers for Docker Hub "
+		 "alone, for Docker\n"
+		 "                          before 24.0.8\n"
 		 "  --ca FILE               authorities to trust there; PEM\n"
 		 "  --upstream NAME         a registry that it mirrors, beside "
 		 "docker.io\n"

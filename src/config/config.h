@@ -132,6 +132,7 @@ struct config_cluster {
 /* What the agent points a host at. */
 struct config_agent {
 	char *registry; /* a URL; null */
+	char *hub;	/* likewise: where each name is Docker Hub's */
 	char *ca;	/* PEM file, to trust there; null: the system's */
 	char *root;	/* below which the host's files are */
 };

@@ -434,6 +434,11 @@ const struct key keys[] = {
 		  "that is configured",
 	  .option = "--registry",
 	  .section = "The agent" },
+	{ "agent.hub", URL, IN_CONFIG(agent.hub),
+	  .help = "where that registry listens for Docker Hub's names alone; "
+		  "Docker before 24.0.8 is pointed there",
+	  .needs = { "agent.registry" },
+	  .option = "--hub" },
 	{ "agent.ca", FILE_PATH, IN_CONFIG(agent.ca),
 	  .help = "authorities that the host's engines shall trust there; PEM",
 	  .needs = { "agent.registry" },

@@ -373,6 +373,11 @@ static const char *agent_registry(const struct config *config)
 	return config->agent.registry;
 }
 
+static const char *agent_hub(const struct config *config)
+{
+	return config->agent.hub;
+}
+
 static const char *agent_ca(const struct config *config)
 {
 	return config->agent.ca;

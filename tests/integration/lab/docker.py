@@ -90,6 +90,22 @@ class Docker:
         assert self.run("images", "--all", "--quiet") == ""
 
 
+class HostDocker(Docker):
+    """The dockerd of a lab.host.Host."""
+
+    def __init__(self, lab, host):
+        etc = host.root / "etc/docker"
+        etc.mkdir()
+        super().__init__(lab, etc=etc)
+        (host.root / "run/docker.sock").symlink_to(self.socket)
+        (host.root / "run/docker.pid").write_text(str(self.pid))
+
+    def mirrors(self):
+        """As it prints them: "[http://mirror/]"."""
+        return self.run("info", "--format",
+                        "{{.RegistryConfig.Mirrors}}").strip()
+
+
 class BridgedDocker(Docker):
     """In a network of its own: ports are published there, and nowhere else."""
 
