@@ -9,8 +9,39 @@
  */
 #include "agent/engine.h"
 
-#define CONFIG "/etc/containerd/config.toml"
-#define USUAL "/etc/containerd/certs.d"
+/* A containerd of its own, and where it looks. */
+struct place {
+	const char *config;	/* its configuration */
+	const char *certs;	/* where hosts.toml are, if that does not say */
+	const char *registries; /* whose names get a hosts.toml by others; null
+				 */
+	const char *advice;	/* if the configuration names no directory */
+};
+
+static const struct place host_place = {
+	.config = "/etc/containerd/config.toml",
+	.certs = "/etc/containerd/certs.d",
+	.advice = "nerdctl uses /etc/containerd/certs.d, Kubernetes does not; "
+		  "set it there, and restart containerd once",
+};
+
+/*
+ * k3s and RKE2 write a hosts.toml for each name in registries.yaml when they
+ * start, and leave others alone. Older ones remove all; the agent's next look
+ * finds that.
+ */
+#define RANCHER(name)                                                     \
+	{                                                                 \
+		.config = "/var/lib/rancher/" name                        \
+			  "/agent/etc/containerd/config.toml",            \
+		.certs = "/var/lib/rancher/" name                         \
+			 "/agent/etc/containerd/certs.d",                 \
+		.registries = "/etc/rancher/" name "/registries.yaml",    \
+		.advice = "this " name " is too old to read hosts.toml; " \
+			  "write /etc/rancher/" name "/registries.yaml",  \
+	}
+static const struct place k3s_place = RANCHER("k3s");
+static const struct place rke2_place = RANCHER("rke2");
 
 /* ------------------------------------------------------------------- pure */
 
@@ -57,30 +88,71 @@ bool containerd_has_cri(struct span toml)
 	return true;
 }
 
+bool rancher_names(struct span yaml, const char *registry)
+{
+	while (yaml.at) {
+		struct span line = span_trim(span_cut(&yaml, '\n'));
+
+		if (span_starts(line, "\"") || span_starts(line, "'"))
+			line = span_from(line, 1);
+		if (!span_starts(line, registry))
+			continue;
+		line = span_from(line, strlen(registry));
+		if (span_starts(line, "\"") || span_starts(line, "'"))
+			line = span_from(line, 1);
+		line = span_trim(line);
+		if (span_starts(line, ":") &&
+		    (line.len == 1 || strchr(" \t\r", line.at[1])))
+			return true;
+	}
+	return false;
+}
+
 /* ---------------------------------------------------------------- the host */
 
 /* The directory to write into, of which the engine may have no regard. */
-static int find_directory(const struct host *host, struct plan *plan,
-			  struct host_path *out, struct err *e)
+static int find_directory(const struct host *host, const struct place *place,
+			  struct plan *plan, struct host_path *out,
+			  struct err *e)
 {
 	auto_host_file struct host_file file = { 0 };
 
-	if (host_read(host, CONFIG, &file, e) < 0)
+	if (host_read(host, place->config, &file, e) < 0)
 		return -1;
 	struct span set = containerd_config_path(buf_span(&file.text));
 	bool usable = span_starts(set, "/") && span_find(set, ':') < 0 &&
 		      span_find(set, '"') < 0 && set.len < 1000;
-	span_copy(usable ? set : SPAN(USUAL), out->s, sizeof(out->s));
+	span_copy(usable ? set : span_of(place->certs), out->s, sizeof(out->s));
 	if (set.at && !usable)
 		plan_note(plan,
 			  "config_path is \"%.*s\", which is not one "
 			  "directory: Kubernetes pulls past the registry",
 			  (int)(set.len < 100 ? set.len : 100), set.at);
-	else if (!set.at && containerd_has_cri(buf_span(&file.text)))
-		plan_note(plan, CONFIG
-			  " has no config_path: nerdctl uses " USUAL
-			  ", Kubernetes does not; set it there, and restart "
-			  "containerd once");
+	else if (!set.at && (file.exists || !place->registries) &&
+		 containerd_has_cri(buf_span(&file.text)))
+		plan_note(plan, "%s has no config_path: %s", place->config,
+			  place->advice);
+	return 0;
+}
+
+/* Those of which the host's own tool will have its say at its next start. */
+static int note_named(const struct host *host, const struct target *target,
+		      const struct place *place, struct plan *plan,
+		      struct err *e)
+{
+	const struct agent_target *given = target->given;
+	auto_host_file struct host_file file = { 0 };
+
+	if (!place->registries)
+		return 0;
+	if (host_read(host, place->registries, &file, e) < 0)
+		return -1;
+	for (size_t i = 0; i < given->upstream_count; i++)
+		if (rancher_names(buf_span(&file.text), given->upstreams[i]))
+			plan_note(plan,
+				  "%s: %s says how it is reached, from "
+				  "the next start on",
+				  given->upstreams[i], place->registries);
 	return 0;
 }
 
@@ -193,12 +265,32 @@ int hosts_plan(const struct host *host, const struct target *target,
 	return 0;
 }
 
-int containerd_plan(const struct host *host, const struct target *target,
-		    struct plan *plan, struct err *e)
+static int place_plan(const struct host *host, const struct target *target,
+		      const struct place *place, struct plan *plan,
+		      struct err *e)
 {
 	struct host_path certs;
 
-	if (find_directory(host, plan, &certs, e) < 0)
+	if (find_directory(host, place, plan, &certs, e) < 0 ||
+	    note_named(host, target, place, plan, e) < 0)
 		return -1;
 	return hosts_plan(host, target, certs.s, plan, e);
+}
+
+int containerd_plan(const struct host *host, const struct target *target,
+		    struct plan *plan, struct err *e)
+{
+	return place_plan(host, target, &host_place, plan, e);
+}
+
+int k3s_plan(const struct host *host, const struct target *target,
+	     struct plan *plan, struct err *e)
+{
+	return place_plan(host, target, &k3s_place, plan, e);
+}
+
+int rke2_plan(const struct host *host, const struct target *target,
+	      struct plan *plan, struct err *e)
+{
+	return place_plan(host, target, &rke2_place, plan, e);
 }

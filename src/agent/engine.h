@@ -78,6 +78,10 @@ int containers_plan(const struct host *, const struct target *, struct plan *,
 		    struct err *) may_wait must_check;
 int containerd_plan(const struct host *, const struct target *, struct plan *,
 		    struct err *) may_wait must_check;
+int k3s_plan(const struct host *, const struct target *, struct plan *,
+	     struct err *) may_wait must_check;
+int rke2_plan(const struct host *, const struct target *, struct plan *,
+	      struct err *) may_wait must_check;
 int docker_plan(const struct host *, const struct target *, struct plan *,
 		struct err *) may_wait must_check;
 
@@ -106,5 +110,7 @@ bool containers_names(struct span toml, const char *registry);
  * none, or an empty one.
  */
 struct span containerd_config_path(struct span toml);
+/* Does registries.yaml of k3s and RKE2 have an entry for that registry? */
+bool rancher_names(struct span yaml, const char *registry);
 /* Is the plugin for Kubernetes not disabled there? */
 bool containerd_has_cri(struct span toml);

@@ -22,6 +22,8 @@ static const struct engine engines[] = {
 	  { "/etc/containerd", "/usr/bin/containerd",
 	    "/usr/local/bin/containerd", "/opt/bin/containerd" },
 	  containerd_plan },
+	{ "k3s", { "/var/lib/rancher/k3s/agent/etc/containerd" }, k3s_plan },
+	{ "rke2", { "/var/lib/rancher/rke2/agent/etc/containerd" }, rke2_plan },
 	{ "docker",
 	  { "/etc/docker", "/usr/bin/dockerd", "/usr/sbin/dockerd",
 	    "/usr/local/bin/dockerd" },

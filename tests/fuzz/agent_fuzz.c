@@ -63,6 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	daemon_check(text);
 	containers_names(text, "docker.io");
 	containerd_has_cri(text);
+	rancher_names(text, "docker.io");
 	check(!path.at ||
 	      (path.at > text.at && path.at + path.len < text.at + text.len));
 	return 0;

@@ -33,7 +33,7 @@ class Host:
             try:
                 return {str(path.relative_to(self.root)): describe(path)
                         for path in sorted(self.root.rglob("*"))
-                        if path.relative_to(self.root).parts[0] != "var"}
+                        if not is_state(path.relative_to(self.root))}
             except FileNotFoundError:
                 pass    # the agent is at work
 
@@ -67,6 +67,11 @@ class Host:
         words = [*self.before, BINARY, "agent", *arguments,
                  "--root", self.root]
         return [str(word) for word in words]
+
+
+def is_state(path):
+    state = ("var", "lib", "private-registry")
+    return path.parts[:3] == state[:len(path.parts)]
 
 
 def describe(path):
