@@ -201,6 +201,7 @@ void agent_close(struct agent **pointer)
 		close(agent->lock);
 	if (agent->host.root >= 0)
 		host_close(&agent->host);
+	services_forget(agent);
 	free(agent);
 }
 

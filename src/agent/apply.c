@@ -340,5 +340,6 @@ int agent_apply(struct agent *agent, const struct agent_target *given,
 	plan_make(&agent->host, &target, &plan);
 	plan_apply(agent, &plan, report);
 	undo_others(agent, &plan, report);
+	services_settle(agent, report);
 	return 0;
 }

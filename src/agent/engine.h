@@ -106,6 +106,15 @@ void plan_make(const struct host *, const struct target *, struct plan *)
 bool containers_names(struct span toml, const char *registry);
 
 /*
+ * Of the words of a podman, each with a NUL behind it: does it serve others,
+ * where (SPAN_NONE: where it usually does), and will one with that answer to
+ * GET /version go on after a SIGHUP?
+ */
+bool podman_serves(struct span words);
+struct span podman_socket(struct span words);
+bool podman_survives(struct span answer);
+
+/*
  * The value of config_path in containerd's configuration; SPAN_NONE: it has
  * none, or an empty one.
  */

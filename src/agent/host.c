@@ -106,6 +106,13 @@ bool host_has(const struct host *host, const char *path)
 	return fd >= 0;
 }
 
+bool host_stat(const struct host *host, const char *path, struct stat *out)
+{
+	auto_fd int fd = open_within(host, path, O_PATH);
+
+	return fd >= 0 && fstat(fd, out) == 0;
+}
+
 /* ------------------------------------------------------------------- look */
 
 /* Where `fd` is, as the host sees it. */

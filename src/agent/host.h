@@ -19,6 +19,8 @@
 /* A file that is managed is text, and small. */
 #define HOST_FILE_MOST (1024 * 1024)
 
+struct stat;
+
 /* A path that the host has made canonical, with its NUL. */
 struct host_path {
 	char s[PATH_MAX];
@@ -85,6 +87,9 @@ int host_remove_dir(const struct host *, const char *path, struct err *)
 
 /* Is anything there? A link to nothing is not. */
 bool host_has(const struct host *, const char *path) may_wait;
+/* Likewise, and what it is. */
+bool host_stat(const struct host *, const char *path, struct stat *out)
+	may_wait;
 
 /*
  * Adds the names in a directory, each followed by a NUL, sorted; none if there

@@ -6,6 +6,13 @@
 #include "agent/journal.h"
 #include "agent/report.h"
 
+/* For a service that reads something of ours when it starts. */
+enum { AGENT_SERVICES = 2 };
+struct agent_news {
+	struct buf ours; /* that was there when it was looked at last */
+	int64_t ms;	 /* when that was new, of process_clock_ms; 0: never */
+};
+
 struct agent {
 	struct host host;
 	enum agent_use use;
@@ -13,6 +20,8 @@ struct agent {
 	struct journal *journal;
 	bool docker_refused; /* what we wrote: it is not written again */
 	bool damaged;	     /* the journal, of which nobody was told yet */
+
+	struct agent_news news[AGENT_SERVICES]; /* agent/services.c */
 };
 
 /* The path of an authority's file, which others of that engine name. */
@@ -34,6 +43,13 @@ int entry_undo(struct agent *, const struct entry *, struct err *)
 /* Takes back all that the plan does not wish for; null: all. agent/undo.c */
 void undo_others(struct agent *, const struct plan *, struct agent_report *)
 	may_wait;
+
+/*
+ * Who has read a file of ours before it became what it is reads it again, or
+ * will at a later call: agent/services.c
+ */
+void services_settle(struct agent *, struct agent_report *) may_wait;
+void services_forget(struct agent *);
 
 /*
  * dockerd has what a wish has written, or it is taken back:

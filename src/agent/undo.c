@@ -296,4 +296,5 @@ void undo_others(struct agent *agent, const struct plan *plan,
 void agent_withdraw(struct agent *agent, struct agent_report *report)
 {
 	undo_others(agent, NULL, report);
+	services_settle(agent, report);
 }

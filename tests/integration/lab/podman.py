@@ -1,7 +1,13 @@
 """podman and buildah on one store, which is all their own."""
 
+import http.client
+import json
+import socket
+
 from .mounts import on_overlay
-from .process import run
+from .process import Process, run
+from .standin import within
+from .waiting import wait_until
 
 # This laboratory's kernel and limits suit neither podman's choice of runtime
 # nor of ulimits; nothing is shared with the machine's own containers.
@@ -97,3 +103,37 @@ class MirroredPodman(Podman):
         config = self.run("pull", "--quiet", "--arch", architecture,
                           f"docker.io/{image.repository}:{image.tag}").strip()
         assert "sha256:" + config == image.config_for(architecture)
+
+
+class SocketConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=30)
+        self._path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class PodmanService(Podman):
+    """podman system service; `mounts` are lab.standin.within's."""
+
+    def __init__(self, lab, mounts):
+        super().__init__(lab, None)
+        self._socket = self._home / "socket"
+        self._process = lab.own(Process(lab, within(
+            mounts, "env",
+            *[f"{name}={value}" for name, value in self._variables.items()],
+            "podman", "system", "service", "--time=0",
+            f"unix://{self._socket}"), self._home / "log"))
+        wait_until(self._socket.exists, "podman to listen")
+
+    def registries(self):
+        """Those that it goes by."""
+        assert self._process.running(), self._process.output()
+        asked = SocketConnection(self._socket)
+        asked.request("GET", "/v4.0.0/libpod/info")
+        answer = asked.getresponse()
+        assert answer.status == 200, answer.read()
+        return json.loads(answer.read())["registries"]
