@@ -93,6 +93,10 @@ int docker_plan(const struct host *, const struct target *, struct plan *,
 int hosts_plan(const struct host *, const struct target *, const char *certs,
 	       struct plan *, struct err *) may_wait must_check;
 
+/* Tells of engines that would ask the registry by a proxy: agent/proxies.c */
+void proxies_note(const struct host *, const struct target *, struct plan *)
+	may_wait;
+
 /* Of all engines that are on the host; one that fails keeps what it has. */
 void plan_make(const struct host *, const struct target *, struct plan *)
 	may_wait;
@@ -113,6 +117,12 @@ bool containers_names(struct span toml, const char *registry);
 bool podman_serves(struct span words);
 struct span podman_socket(struct span words);
 bool podman_survives(struct span answer);
+
+/*
+ * Would a program in Go, with these variables (each with a NUL behind it), ask
+ * that URL by a proxy?
+ */
+bool proxy_is_asked(struct span variables, const struct client_url *);
 
 /*
  * The value of config_path in containerd's configuration; SPAN_NONE: it has

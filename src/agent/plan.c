@@ -191,4 +191,5 @@ void plan_make(const struct host *host, const struct target *target,
 	for (size_t i = 0; i < array_size(engines); i++)
 		if (is_here(host, &engines[i]))
 			engine_plan(host, target, &engines[i], plan);
+	proxies_note(host, target, plan);
 }

@@ -54,6 +54,17 @@ static void daemon_check(struct span text)
 	check(span_eq(buf_span(&without), text));
 }
 
+static void proxies_check(struct span text)
+{
+	static const struct client_url urls[] = {
+		{ .scheme = "http", .host = "a.lan", .port = "80" },
+		{ .scheme = "https", .host = "[fd00::1]", .port = "5000" },
+	};
+
+	for (size_t i = 0; i < array_size(urls); i++)
+		proxy_is_asked(text, &urls[i]);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
 	struct span text = span_make((const char *)input, size);
@@ -64,6 +75,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	containers_names(text, "docker.io");
 	containerd_has_cri(text);
 	rancher_names(text, "docker.io");
+	podman_serves(text);
+	podman_socket(text);
+	proxies_check(text);
 	check(!path.at ||
 	      (path.at > text.at && path.at + path.len < text.at + text.len));
 	return 0;
