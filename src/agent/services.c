@@ -147,6 +147,7 @@ static bool tell(const struct service *service, const struct process *process,
 	struct err e;
 
 	if (ask(service, process, words, &answer, &e) < 0) {
+		report->pending++;
 		report_line(report, service->name, "pending",
 			    "process %d is to read %s again: %s",
 			    (int)process->pid, service->path, e.message);
@@ -160,6 +161,7 @@ static bool tell(const struct service *service, const struct process *process,
 		return false;
 	}
 	if (hang_up(process, &e) < 0) {
+		report->pending++;
 		report_line(report, service->name, "pending", "%s", e.message);
 		return false;
 	}
@@ -178,6 +180,7 @@ static bool tell_all(struct agent *agent, const struct service *service,
 
 	if (processes_find(&agent->host, service->name, service->directory,
 			   &found, &e) < 0) {
+		report->pending++;
 		report_line(report, service->name, "pending", "%s", e.message);
 		return false;
 	}
