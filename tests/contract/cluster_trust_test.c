@@ -41,6 +41,7 @@ static void what_is_not_etcds_is_passed_over(void **state)
 		assert_int_equal(etcd_revoke(lab->etcd, 7, &lab->e), 0);
 	}
 	assert_int_equal(fake_request_count(lab->servers[0]), 10);
+	assert_int_equal(fake_request_count(lab->servers[1]), 10);
 }
 
 static void what_was_not_asked_for_is_no_answer(void **state)
