@@ -1,6 +1,7 @@
 """What dockerd has in force is another thing than what is in its file."""
 
 import errno
+import shutil
 import signal
 import socket
 
@@ -49,6 +50,14 @@ def edit(host, before, after):
     (host.root / DAEMON).write_text(text.replace(before, after))
 
 
+def listener(host):
+    """A socket at which a dockerd would be asked."""
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(host.root / "run/docker.sock"))
+    listening.listen()
+    return listening
+
+
 def unchanged(host):
     return {name: what for name, what in host.snapshot().items()
             if not name.startswith("run/docker")}
@@ -59,17 +68,28 @@ def unchanged(host):
 def test_no_docker_is_started_by_a_question(host, door):
     """systemd listens for it, and would start it at the first connection."""
     install(host)
-    systemd = socket.socket(socket.AF_UNIX)
-    systemd.bind(str(host.root / "run/docker.sock"))
-    systemd.listen()
-    systemd.setblocking(False)
-
+    systemd = listener(host)
     status, out, _ = host.once(door.url)
     assert status == 0 and "docker: pending" in out and "no dockerd runs" in out
     assert host.uninstall()[0] == 0
+    systemd.setblocking(False)
     with pytest.raises(BlockingIOError):
         systemd.accept()
     systemd.close()
+
+
+@pytest.mark.parametrize("how", ["given", "unnamed"])
+def test_one_that_runs_is_found(scene, host, door, how):
+    """Behind systemd's socket, and with its pid file elsewhere."""
+    with listener(host) as systemd:
+        if how == "given":
+            dockerd = FakeDocker(scene, host, OLD, given=systemd)
+        else:
+            dockerd = FakeDocker(scene, host, OLD, unnamed=True)
+        assert host.once(door.url)[0] == 0
+        assert dockerd.mirrors() == [door.url + "/"]
+        assert host.uninstall()[0] == 0
+        assert dockerd.mirrors() == []
 
 
 def test_one_that_is_being_started_is_not_signalled(scene, host, door):
@@ -142,6 +162,8 @@ def test_an_edit_between_two_steps_of_an_undo_stays_alone(scene, door):
     for step in range(1, 100):
         shim = DiskShim(scene, scene.directory("killed") / "host")
         host = with_docker(Host(scene, shim.root))
+        for other in "etc/containerd", "etc/containers":
+            shutil.rmtree(host.root / other)
         dockerd = FakeDocker(scene, host, OLD)
         assert host.once(door.url)[0] == 0
         shim.kill_at(step)

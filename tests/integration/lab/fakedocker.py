@@ -16,20 +16,28 @@ SERVER = Path(__file__).with_name("fakedocker_server.py")
 class FakeDocker(Process):
     """It says `info` of itself, where the dockerd of a host would listen.
 
-    With `hangup` "freeze" it stops at a SIGHUP, before it reads anything.
+    With `hangup` "freeze" it stops at a SIGHUP, before it reads anything. With
+    the socket `given` another process listens, as systemd does. One that is
+    `unnamed` has written its number elsewhere, and has the host's root.
     """
 
-    def __init__(self, scene, host, info, hangup="read"):
+    def __init__(self, scene, host, info, hangup="read", given=None,
+                 unnamed=False):
         self.path = host.root / "run/docker.sock"
-        self.path.unlink(missing_ok=True)
+        if not given:
+            self.path.unlink(missing_ok=True)
         install(host)
+        passed = (given.fileno(),) if given else ()
         super().__init__(scene, [
-            sys.executable, SERVER, self.path, json.dumps(info),
-            host.root / "etc/docker/daemon.json", hangup],
-            scene.directory("dockerd") / "log")
+            sys.executable, SERVER, *(passed or [self.path]),
+            json.dumps(info),
+            f"{'' if unnamed else host.root}/etc/docker/daemon.json", hangup,
+            host.root if unnamed else ""],
+            scene.directory("dockerd") / "log", passed)
         scene.own(self)
-        (host.root / "run/docker.pid").write_text(str(self.pid))
-        wait_until(lambda: listens(self.path), "dockerd to listen")
+        if not unnamed:
+            (host.root / "run/docker.pid").write_text(str(self.pid))
+        wait_until(lambda: "ready" in self.output(), "dockerd to listen")
 
     def stop(self, seconds=60):
         if self.running():
@@ -70,11 +78,3 @@ def connect(path):
     there = socket.socket(socket.AF_UNIX)
     there.connect(str(path))
     return there
-
-
-def listens(path):
-    try:
-        connect(path).close()
-    except OSError:
-        return False
-    return True

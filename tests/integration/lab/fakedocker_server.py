@@ -7,6 +7,7 @@ its value, and of a file with wrong labels nothing is taken.
 import json
 import os
 import signal
+import socket
 import socketserver
 import sys
 from http.server import BaseHTTPRequestHandler
@@ -26,12 +27,11 @@ def read(path, config):
         pass
 
 
-def main(socket, info, path, hangup):
+def main(address, info, path, hangup, root):
     info = json.loads(info)
     config = info.setdefault("RegistryConfig", {})
     with open("/proc/self/comm", "w", encoding="ascii") as name:
         name.write("dockerd")
-    read(path, config)
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -50,8 +50,24 @@ def main(socket, info, path, hangup):
         read(path, config)
         print("hangup", flush=True)
 
+    server = listen(address, Answer)
+    if root:
+        os.chroot(root)
+        os.chdir("/")
+    read(path, config)
     signal.signal(signal.SIGHUP, reload)
-    socketserver.ThreadingUnixStreamServer(socket, Answer).serve_forever(0.01)
+    print("ready", flush=True)
+    server.serve_forever(0.01)
+
+
+def listen(address, handler):
+    """At a path, or where systemd, whose descriptor it is, does already."""
+    given = address.isdigit()
+    server = socketserver.ThreadingUnixStreamServer(
+        "" if given else address, handler, bind_and_activate=not given)
+    if given:
+        server.socket = socket.socket(fileno=int(address))
+    return server
 
 
 main(*sys.argv[1:])
