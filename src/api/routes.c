@@ -57,7 +57,9 @@ static void run_later(struct request *request, struct response *response)
 void call_later(struct call *call, enum http_lane lane, call_handler then)
 {
 	call->then = then;
-	respond_later(call->response, lane, run_later);
+	respond_later(call->response, lane,
+		      mirror_whom(call->api->mirror, &call->target.repository),
+		      run_later);
 }
 
 /* The parts that <…> stood for become values, or an error. */

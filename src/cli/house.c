@@ -142,6 +142,7 @@ static int open_doors(struct house *house, struct err *e)
 		.sockets = sockets,
 		.socket_count = systemd_sockets(sockets, SOCKETS_MOST),
 		.lanes[LANE_UPLOAD] = (unsigned)config->upload_limit,
+		.others = (unsigned)mirror_upstream_count(house->mirror),
 		.handle = api_handle,
 		.done = api_done,
 		.refusal = api_refusal,

@@ -185,7 +185,7 @@ static enum next handle(struct connection *c)
 	c->home->http->options.handle(&x->request, &x->response);
 	if (!x->response.later)
 		return answer(c);
-	c->lane = x->response.lane;
+	c->lane = lane_place(x->response.lane, x->response.whom);
 	return NEXT_LANE;
 }
 

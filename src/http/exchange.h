@@ -44,6 +44,7 @@ struct response {
 	int64_t length; /* of the body, -1: not known beforehand */
 	respond_fn *later;
 	enum http_lane lane;
+	unsigned whom;
 	struct buf headers;
 };
 

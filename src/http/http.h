@@ -38,8 +38,9 @@ const char *method_text(enum method);
 enum http_lane {
 	LANE_READ,   /* pulls that have to wait: a miss */
 	LANE_RENEW,  /* pulls that have an answer, and soon give it */
-	LANE_WRITE,  /* short changes, without a body to wait for */
-	LANE_UPLOAD, /* whatever has a body */
+	LANES_APART, /* the lanes so far are there for each of the others */
+	LANE_WRITE = LANES_APART, /* short changes, with no body to wait for */
+	LANE_UPLOAD,		  /* whatever has a body */
 	LANE_COUNT
 };
 
@@ -180,8 +181,12 @@ int response_write(struct response *, struct span, struct err *)
 /*
  * Runs `then` once, on a worker of `lane`. It, too, describes the response,
  * and may not say "later" again. Only from a handler on a reactor.
+ *
+ * `whom` it may wait for there: one of the application's others, from 1 on, or
+ * 0, nobody in particular. Who waits for one of them in a lane that is apart
+ * is in the way of nobody who waits for another.
  */
-void respond_later(struct response *, enum http_lane,
+void respond_later(struct response *, enum http_lane, unsigned whom,
 		   void (*then)(struct request *, struct response *));
 
 /* ------------------------------------------------------------ the server */
@@ -210,6 +215,7 @@ struct http_options {
 	size_t socket_count;
 	unsigned reactors;	    /* 0: one a core; at most 64 */
 	unsigned lanes[LANE_COUNT]; /* thread limits; 0: the default */
+	unsigned others;	    /* how many may be waited for */
 	int64_t head_ms;	    /* a head is complete within; 0: 10 s */
 	int64_t idle_ms;	    /* keep-alive; 0: 75 s */
 	int64_t stall_ms;	    /* a body's silence; 0: 30 s */
@@ -261,7 +267,10 @@ int http_reload(struct http *, const struct http_door *doors, struct err *)
  */
 bool http_answers(struct http *, int64_t wait_ms) may_wait;
 
-/* Another limit of threads; what is at work beyond it ends its work. */
+/*
+ * Another limit of threads, of each lane of that kind; what is at work beyond
+ * it ends its work.
+ */
 void http_limit(struct http *, enum http_lane, unsigned limit);
 
 /*

@@ -10,8 +10,25 @@
 struct connection;
 struct lane;
 
-/* Beside those of http.h: reads what is not in the page cache. */
+/*
+ * Beside those of http.h: reads what is not in the page cache. Behind these
+ * come the lanes that are apart, of the first of the others, the second, …
+ */
 enum { LANE_WARM = LANE_COUNT, LANES };
+
+/* Where the lane is of whoever waits for `whom`; see respond_later. */
+static inline unsigned lane_place(enum http_lane lane, unsigned whom)
+{
+	return whom == 0 || lane >= LANES_APART ?
+		       lane :
+		       LANES + (whom - 1) * LANES_APART + lane;
+}
+
+/* And which kind of lane is there. */
+static inline unsigned lane_kind(unsigned place)
+{
+	return place < LANES ? place : (place - LANES) % LANES_APART;
+}
 
 /* At most `limit` threads run `work`, which gives the connection back. */
 struct lane *lane_open(const char *name, unsigned limit,

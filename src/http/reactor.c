@@ -189,7 +189,7 @@ static int patience(const struct reactor *r)
 		due = sooner(due, r->glance_ms);
 	for (size_t i = 0; i < TIMEOUT_COUNT; i++)
 		due = sooner(due, first_due(&r->waiting[i]));
-	for (size_t i = 0; i < LANES; i++)
+	for (unsigned i = 0; i < r->http->lane_count; i++)
 		due = sooner(due, lane_due(r->http->lanes[i]));
 	if (due == INT64_MAX)
 		return -1;
@@ -209,7 +209,7 @@ static void refuse_late(struct reactor *r)
 {
 	struct connection *c;
 
-	for (size_t i = 0; i < LANE_COUNT; i++)
+	for (unsigned i = 0; i < r->http->lane_count; i++)
 		while ((c = lane_take_late(r->http->lanes[i], r->now_ms))) {
 			exchange_refuse(c->exchange, 503,
 					"too many requests like this one are "

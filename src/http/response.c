@@ -162,11 +162,13 @@ void respond_stream(struct response *res, int status, int64_t length,
 	res->write = write;
 }
 
-void respond_later(struct response *res, enum http_lane lane, respond_fn *then)
+void respond_later(struct response *res, enum http_lane lane, unsigned whom,
+		   respond_fn *then)
 {
 	response_release(res);
 	res->later = then;
 	res->lane = lane;
+	res->whom = whom;
 }
 
 /* ------------------------------------------------------------ writing */

@@ -128,7 +128,7 @@ static void close_doors(struct http *http)
 	free(http->doors);
 }
 
-static void open_lanes(struct http *http)
+static struct lane *open_lane(const struct http *http, unsigned kind)
 {
 	static const char *const names[LANE_COUNT] = {
 		[LANE_READ] = "read",
@@ -137,11 +137,18 @@ static void open_lanes(struct http *http)
 		[LANE_UPLOAD] = "upload",
 	};
 
-	for (size_t i = 0; i < LANE_COUNT; i++)
-		http->lanes[i] = lane_open(names[i], http->options.lanes[i],
-					   worker_answer);
+	if (kind == LANE_WARM)
+		return lane_open("warm", 4, worker_warm);
+	return lane_open(names[kind], http->options.lanes[kind], worker_answer);
+}
+
+static void open_lanes(struct http *http)
+{
+	http->lane_count = LANES + http->options.others * LANES_APART;
+	http->lanes = mem_array(http->lane_count, sizeof(*http->lanes));
+	for (unsigned i = 0; i < http->lane_count; i++)
+		http->lanes[i] = open_lane(http, lane_kind(i));
 	http->closers = pool_open("close", 2);
-	http->lanes[LANE_WARM] = lane_open("warm", 4, worker_warm);
 }
 
 static void open_reactors(struct http *http)
@@ -247,7 +254,9 @@ bool http_answers(struct http *http, int64_t wait_ms)
 
 void http_limit(struct http *http, enum http_lane lane, unsigned limit)
 {
-	lane_limit(http->lanes[lane], limit);
+	for (unsigned i = 0; i < http->lane_count; i++)
+		if (lane_kind(i) == lane)
+			lane_limit(http->lanes[i], limit);
 }
 
 /* ------------------------------------------------------------ ending */
@@ -324,8 +333,9 @@ void http_close(struct http **pointer)
 		thread_join(&http->renewer);
 	for (unsigned i = 0; i < http->reactor_count; i++)
 		thread_join(&http->reactors[i].thread);
-	for (size_t i = 0; i < LANES; i++)
+	for (unsigned i = 0; i < http->lane_count; i++)
 		lane_close(&http->lanes[i]);
+	free(http->lanes);
 	for (unsigned i = 0; i < http->reactor_count; i++)
 		reactor_close(&http->reactors[i]);
 	pool_close(&http->closers);

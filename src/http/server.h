@@ -23,7 +23,8 @@ struct http {
 	size_t open_doors;
 	struct reactor *reactors;
 	unsigned reactor_count;
-	struct lane *lanes[LANES];
+	struct lane **lanes;
+	unsigned lane_count;
 	struct pool *closers;  /* of files, where that takes long */
 	struct thread renewer; /* looks for new certificates */
 	bool renews;	       /* there is one */

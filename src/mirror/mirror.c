@@ -119,6 +119,16 @@ mirror_upstream_of(const struct mirror *mirror,
 	return mirror_upstream_find(mirror, span_of(repository->upstream));
 }
 
+unsigned mirror_whom(const struct mirror *mirror,
+		     const struct repository *repository)
+{
+	const struct mirror_upstream *upstream =
+		mirror_upstream_of(mirror, repository);
+
+	return upstream ? (unsigned)(upstream - mirror->options.upstreams) + 1 :
+			  0;
+}
+
 struct upstream *mirror_upstream_take(struct mirror *mirror,
 				      const struct mirror_upstream *upstream)
 {

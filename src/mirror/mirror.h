@@ -143,6 +143,12 @@ int mirror_resolve_before(struct mirror *, const struct mirror_question *,
 			  struct mirror_target *out, struct err *) must_check;
 
 /*
+ * Whom a pull of that repository may have to wait for: its upstream, counted
+ * from 1 in the order of the options; 0: nobody, it is local.
+ */
+unsigned mirror_whom(const struct mirror *, const struct repository *);
+
+/*
  * The same for a question about a registry as a whole, which has no name: the
  * upstream's, or "" for what is local. Static. ERR_NAME_UNKNOWN.
  */

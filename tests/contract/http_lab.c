@@ -83,7 +83,7 @@ static void later_now(struct request *req, struct response *res)
 static void later(struct request *req, struct response *res)
 {
 	(void)req;
-	respond_later(res, LANE_READ, later_now);
+	respond_later(res, LANE_READ, 0, later_now);
 }
 
 static void say_why(struct response *res, struct request *req,
@@ -111,7 +111,7 @@ static void echo_now(struct request *req, struct response *res)
 static void echo(struct request *req, struct response *res)
 {
 	(void)req;
-	respond_later(res, LANE_WRITE, echo_now);
+	respond_later(res, LANE_WRITE, 0, echo_now);
 }
 
 static void count_now(struct request *req, struct response *res)
@@ -133,7 +133,7 @@ static void count_now(struct request *req, struct response *res)
 static void count(struct request *req, struct response *res)
 {
 	(void)req;
-	respond_later(res, LANE_UPLOAD, count_now);
+	respond_later(res, LANE_UPLOAD, 0, count_now);
 }
 
 static void hold_now(struct request *req, struct response *res)
@@ -157,7 +157,19 @@ static void stuck(struct request *req, struct response *res)
 static void hold(struct request *req, struct response *res)
 {
 	(void)req;
-	respond_later(res, LANE_WRITE, hold_now);
+	respond_later(res, LANE_WRITE, 0, hold_now);
+}
+
+static void hold_for_one(struct request *req, struct response *res)
+{
+	(void)req;
+	respond_later(res, LANE_READ, 1, hold_now);
+}
+
+static void later_for_other(struct request *req, struct response *res)
+{
+	(void)req;
+	respond_later(res, LANE_READ, 2, later_now);
 }
 
 static int write_stream(struct request *req, struct response *res,
@@ -180,7 +192,7 @@ static void stream_now(struct request *req, struct response *res)
 static void stream(struct request *req, struct response *res)
 {
 	(void)req;
-	respond_later(res, LANE_READ, stream_now);
+	respond_later(res, LANE_READ, 0, stream_now);
 }
 
 static int write_broken(struct request *req, struct response *res,
@@ -201,7 +213,7 @@ static void broken_now(struct request *req, struct response *res)
 static void broken(struct request *req, struct response *res)
 {
 	(void)req;
-	respond_later(res, LANE_READ, broken_now);
+	respond_later(res, LANE_READ, 0, broken_now);
 }
 
 static void refuse(struct request *req, struct response *res)
@@ -257,17 +269,29 @@ static void handle(struct request *req, struct response *res)
 		const char *path;
 		void (*handler)(struct request *, struct response *);
 	} routes[] = {
-		{ "/small", small },	 { "/large", large },
-		{ "/file", file },	 { "/short", short_file },
-		{ "/growing", sized },	 { "/unsized", growing },
-		{ "/later", later },	 { "/echo", echo },
-		{ "/count", count },	 { "/hold", hold },
-		{ "/stream", stream },	 { "/broken", broken },
-		{ "/refuse", refuse },	 { "/peer", peer },
-		{ "/reactor", reactor }, { "/split", split },
-		{ "/client", client },	 { "/cold", cold },
-		{ "/parts", parts },	 { "/names", names },
+		{ "/small", small },
+		{ "/large", large },
+		{ "/file", file },
+		{ "/short", short_file },
+		{ "/growing", sized },
+		{ "/unsized", growing },
+		{ "/later", later },
+		{ "/echo", echo },
+		{ "/count", count },
+		{ "/hold", hold },
+		{ "/stream", stream },
+		{ "/broken", broken },
+		{ "/refuse", refuse },
+		{ "/peer", peer },
+		{ "/reactor", reactor },
+		{ "/split", split },
+		{ "/client", client },
+		{ "/cold", cold },
+		{ "/parts", parts },
+		{ "/names", names },
 		{ "/stuck", stuck },
+		{ "/hold/one", hold_for_one },
+		{ "/later/other", later_for_other },
 	};
 
 	for (size_t i = 0; i < array_size(routes); i++)

@@ -15,6 +15,8 @@
  *	/count		how long the body is, or why it could not be read
  *	/hold		five bytes, once lab_release was called
  *	/stuck		the same, but its reactor waits for it
+ *	/hold/one	the same, as who waits for the first of the others
+ *	/later/other	as /later, for the second
  *	/stream		"abc", written in three pieces
  *	/broken		"a", and then the writer fails
  *	/refuse		403 at once, the body unread

@@ -231,6 +231,35 @@ static void over_the_limit_requests_wait_for_their_turn(void **state)
 	assert_true(answer_is(&two, 200, "held!"));
 }
 
+static void
+who_waits_for_one_is_in_nobodys_way_who_waits_for_another(void **state)
+{
+	struct lab *lab = *state;
+	struct client crowd[4];
+
+	lab_reopen(lab, &(struct http_options){ .lanes[LANE_READ] = 1,
+						.others = 2 });
+	for (size_t i = 0; i < array_size(crowd); i++) {
+		crowd[i] = client_open(lab, PLAIN);
+		client_say(&crowd[i],
+			   "GET /hold/one HTTP/1.1\r\nHost: a\r\n\r\n");
+	}
+	lab_await_holding(lab, 1);
+	auto_client struct client client = client_open(lab, PLAIN);
+	auto_answer struct answer other = client_get(&client, "/later/other");
+	assert_true(answer_is(&other, 200, "later"));
+	auto_answer struct answer nobody = client_get(&client, "/later");
+	assert_true(answer_is(&nobody, 200, "later"));
+	lab_release(lab);
+	for (size_t i = 0; i < array_size(crowd); i++) {
+		auto_answer struct answer answer =
+			client_answer(&crowd[i], false);
+
+		assert_true(answer_is(&answer, 200, "held!"));
+		client_close(&crowd[i]);
+	}
+}
+
 static void who_waits_too_long_for_a_lane_gets_503(void **state)
 {
 	struct lab *lab = *state;
@@ -410,6 +439,7 @@ int main(void)
 		promise(a_body_that_hardly_comes_is_slow),
 		promise(a_body_that_ends_early_is_closed),
 		promise(over_the_limit_requests_wait_for_their_turn),
+		promise(who_waits_for_one_is_in_nobodys_way_who_waits_for_another),
 		promise(who_waits_too_long_for_a_lane_gets_503),
 		promise(slow_uploads_do_not_disturb_pulls),
 		promise(what_cannot_be_opened_is_named),

@@ -19,7 +19,8 @@ def manifest(registry, reference="1", method="GET"):
 
 def pull(registry, image):
     """As an engine does: tag, config, layers."""
-    got = manifest(registry, image.tag)
+    got = registry.ask(
+        "GET", f"/v2/{image.repository}/manifests/{image.tag}")
     assert got.status == 200 and got.body == image.manifest.body
     for layer in image.layers:
         answer = registry.ask(
@@ -53,6 +54,30 @@ def black_hole(scene):
 
 # ------------------------------------------------------- who waits, and who not
 
+def crowd(registry, repository, count):
+    """Clients that ask for a manifest there, each for another."""
+    wires = [registry.connect() for _ in range(count)]
+    for number, wire in enumerate(wires):
+        wire.send(b"GET /v2/%s/manifests/no%d HTTP/1.1\r\nHost: a\r\n\r\n"
+                  % (repository.encode(), number))
+    return wires
+
+
+def misses(registry, upstream):
+    return registry.metrics()[
+        f'private_registry_mirror_misses_total{{upstream="{upstream}"}}']
+
+
+def is_answered(wires):
+    return select.select([wire.socket for wire in wires], [], [], 0)[0]
+
+
+def all_are_late(wires):
+    for wire in wires:
+        assert wire.answer().status == 504
+        wire.close()
+
+
 def test_who_waits_for_a_black_hole_is_in_nobodys_way(start_registry, upstream,
                                                       black_hole):
     image = upstream.add_small_image("library/app")
@@ -64,25 +89,36 @@ def test_who_waits_for_a_black_hole_is_in_nobodys_way(start_registry, upstream,
     unknown = f"/v2/team/new/blobs/{digest_of(b'new')}"
     point_at(registry, upstream, black_hole)
 
-    waiting = [registry.connect() for _ in range(100)]
-    for number, wire in enumerate(waiting):
-        wire.send(b"GET /v2/library/app/manifests/no%d HTTP/1.1\r\n"
-                  b"Host: a\r\n\r\n" % number)
+    waiting = crowd(registry, "library/app", 100)
     # So many threads wait for misses, and four are in the queue behind them.
-    wait_until(lambda: registry.metrics()[
-        'private_registry_mirror_misses_total{upstream="docker.io"}'] == 96,
-        "misses to wait")
+    wait_until(lambda: misses(registry, "docker.io") == 96, "misses to wait")
     answer = manifest(registry)
     assert answer.body == image.manifest.body and answer["Warning"]
     assert registry.ask("HEAD", mine).status == 200
     assert registry.ask("HEAD", unknown).status == 404
-    assert not select.select([wire.socket for wire in waiting], [], [], 0)[0]
+    assert not is_answered(waiting)
     # Nor does it take longer for whoever was in the queue.
     began = time.monotonic()
-    for wire in waiting:
-        assert wire.answer().status == 504
-        wire.close()
+    all_are_late(waiting)
     assert time.monotonic() - began < 10 + 5
+
+
+def test_nor_does_he_delay_what_comes_from_elsewhere(start_registry, upstream,
+                                                     black_hole):
+    images = [upstream.add_small_image(f"team/app{n}") for n in range(10)]
+    registry = start_registry({"docker.io": upstream.url,
+                               "silent.example": black_hole},
+                              arguments=["--drain=0s"])
+    waiting = crowd(registry, "silent.example/app", 300)
+    wait_until(lambda: misses(registry, "silent.example") == 96,
+               "misses to wait")
+    began = time.monotonic()
+    for image in images:
+        pull(registry, image)
+    took = time.monotonic() - began
+    print(f"10 pulls in {took:.2f} s while 300 clients wait for another")
+    assert not is_answered(waiting)     # which they are after 10 s
+    all_are_late(waiting)
 
 
 # ----------------------------------------------------- blobs that are not here
