@@ -52,20 +52,39 @@ static int mount(const struct adoption *a, const struct digest *digest,
 			   digest, e);
 }
 
-static int adopt_blob(const struct adoption *a, const struct digest *digest,
+static bool fits(const struct adoption *a, const struct descriptor *blob)
+{
+	int64_t limit = store_cache_limit(a->mirror->store);
+
+	return !limit || blob->size <= limit;
+}
+
+/* It may be evicted before it is taken over, and its image with it: once. */
+static int fetch_and_mount(const struct adoption *a,
+			   const struct digest *digest, struct err *e)
+{
+	for (int tries = 0; tries < 2; tries++) {
+		if (fetch(a, digest, e) < 0)
+			return -1;
+		if (mount(a, digest, e) == 0)
+			return 0;
+		if (e->kind != ERR_NOT_HERE && e->kind != ERR_BLOB_UNKNOWN)
+			return -1;
+	}
+	return err_set(e, ERR_NO_SPACE, "it came, and the cache has no room");
+}
+
+static int adopt_blob(const struct adoption *a, const struct descriptor *blob,
 		      struct err *e)
 {
-	if (mount(a, digest, e) == 0)
+	if (mount(a, &blob->digest, e) == 0)
 		return 0;
 	if (e->kind != ERR_NOT_HERE)
 		return -1;
-	if (fetch(a, digest, e) < 0)
-		return -1;
-	if (mount(a, digest, e) == 0)
-		return 0;
-	if (e->kind != ERR_NOT_HERE)
-		return -1;
-	return err_set(e, ERR_NO_SPACE, "it came, and the cache has no room");
+	if (!fits(a, blob))
+		return err_set(e, ERR_NO_SPACE,
+			       "it is larger than all that may be cached");
+	return fetch_and_mount(a, &blob->digest, e);
 }
 
 static int adopt_named(const struct adoption *, const struct manifest *,
@@ -134,7 +153,7 @@ static int adopt_named(const struct adoption *a,
 		if (at->role == DESCRIPTOR_MANIFEST)
 			failed = adopt_manifest(a, &at->digest, e);
 		else
-			failed = adopt_blob(a, &at->digest, e);
+			failed = adopt_blob(a, at, e);
 		if (failed && was_seen(e))
 			return err_wrap(
 				e, "the push relies on %s of %s",

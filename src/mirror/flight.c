@@ -47,9 +47,12 @@ static void unlist(struct flight *flight)
 {
 	struct flight **at = &flight->mirror->flights;
 
+	if (!flight->listed)
+		return;
 	while (*at != flight)
 		at = &(*at)->next;
 	*at = flight->next;
+	flight->listed = false;
 }
 
 static void end(struct flight *flight, const struct err *why)
@@ -180,6 +183,7 @@ static struct flight *start(struct mirror *mirror,
 
 	flight->next = mirror->flights;
 	mirror->flights = flight;
+	flight->listed = true;
 	return flight;
 }
 
@@ -238,6 +242,8 @@ struct flight *flight_join(struct mirror *mirror,
 		mirror_count(mirror, &plan->repository, EACH_JOINS, 1);
 	else
 		flight = start_wanted(mirror, plan);
+	if (!flight->asks && flight->plan.known < plan->known)
+		flight->plan.known = plan->known;
 	if (lags(flight) && flight->jobs == 1)
 		line_up_first(flight);
 	flight->holders++;
@@ -351,6 +357,15 @@ struct upstream_question flight_question(const struct flight *flight)
 		.reason = flight->plan.reason,
 		.via = flight->via,
 	};
+}
+
+bool flight_is_answered(struct flight *flight, int64_t confirmed)
+{
+	hold_mutex(&flight->mirror->lock);
+	flight->asks = confirmed <= flight->plan.known;
+	if (!flight->asks)
+		unlist(flight);
+	return !flight->asks;
 }
 
 enum flight_state flight_wait_end(struct flight *flight, struct err *why)

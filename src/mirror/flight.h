@@ -60,6 +60,8 @@ struct flight {
 	unsigned holders;   /* those who wait, and its jobs */
 	unsigned jobs;	    /* of threads; the first one flies it */
 	bool begun;	    /* by one of them */
+	bool asks;	    /* upstream: what is here will not do */
+	bool listed;	    /* among mirror->flights */
 	atomic_bool ahead;  /* it is wanted though nobody waits */
 	int64_t flowing_ms; /* since when (clock_ms) */
 	int64_t first;	    /* what could be read then, bytes */
@@ -185,6 +187,11 @@ enum flight_state flight_wait_end(struct flight *, struct err *why) may_wait;
 
 /* For the one who flies it. */
 struct upstream_question flight_question(const struct flight *);
+/*
+ * What is here was confirmed then (-1: it is not here): will that do for all
+ * who have joined? If so, nobody joins any more, who may want it newer.
+ */
+bool flight_is_answered(struct flight *, int64_t confirmed);
 void flight_flow(struct flight *, struct growing *);
 
 /* What a flight does; 0 when it brought it into the store. */

@@ -81,9 +81,9 @@ static struct flight_plan plan_list(const struct mirror *mirror,
 	return plan;
 }
 
-int pull_list(struct mirror *mirror, const struct mirror_target *target,
-	      const struct digest *subject, struct arena *arena,
-	      struct list_view *out, struct err *e)
+static int renew(struct mirror *mirror, const struct mirror_target *target,
+		 const struct digest *subject, struct arena *arena,
+		 struct list_view *out, struct err *e)
 {
 	struct flight_plan plan = plan_list(mirror, target, subject);
 	int64_t patience_ms = mirror_patience(mirror, target, &plan);
@@ -111,6 +111,19 @@ int pull_list(struct mirror *mirror, const struct mirror_target *target,
 	out->warning = stale_warning(out->list.checked, e, arena);
 	mirror_count(mirror, &target->repository, EACH_STALE, 1);
 	return peek(mirror, target, subject, out, e);
+}
+
+int pull_list(struct mirror *mirror, const struct mirror_target *target,
+	      const struct digest *subject, struct arena *arena,
+	      struct list_view *out, struct err *e)
+{
+	if (renew(mirror, target, subject, arena, out, e) == 0)
+		return 0;
+	if (e->kind != ERR_NOT_FOUND)
+		return -1;
+	/* The one that was here has gone meanwhile: as if there was none. */
+	out->warning = SPAN_NONE;
+	return renew(mirror, target, subject, arena, out, e);
 }
 
 /* ------------------------------------------------------------ the flight */
@@ -187,18 +200,17 @@ static int ask_upstream(struct flight *flight, struct buf *lines, struct err *e)
 }
 
 /* Another flight may have ended between a look and the start of this one. */
-static bool came_meanwhile(const struct flight *flight,
-			   const struct digest *subject, struct buf *lines)
+static bool came_meanwhile(struct flight *flight, const struct digest *subject,
+			   struct buf *lines)
 {
 	struct meta_list list = { .lines = *lines };
 	struct err ignored;
-	bool came = meta_list_peek(store_meta(flight->mirror->store),
+	bool here = meta_list_peek(store_meta(flight->mirror->store),
 				   &flight->plan.repository, subject, &list,
-				   &ignored) == 0 &&
-		    list.checked > flight->plan.known;
+				   &ignored) == 0;
 
 	*lines = list.lines;
-	return came;
+	return flight_is_answered(flight, here ? list.checked : -1);
 }
 
 /* What finds no room is given to those who wait, and no others. */

@@ -10,6 +10,9 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "mirror/flight.h"
 #include "mirror_lab.h"
 #include "oci/hash.h"
 
@@ -101,6 +104,65 @@ static void what_is_not_kept_cannot_be_relied_on(void **state)
 	assert_false(is_pushed(lab));
 }
 
+struct pusher {
+	struct lab *lab;
+	int kind; /* of the error; 0: it was pushed */
+};
+
+static void push_along(void *arg)
+{
+	struct pusher *pusher = arg;
+
+	pusher->kind = push(pusher->lab, image(pusher->lab, "mine"));
+}
+
+/* Of docker.io, in all tests. */
+static int64_t flights(struct lab *lab)
+{
+	return metric_read_for(lab->mirror->counters[0], EACH_MISSES);
+}
+
+static void await_flights(struct lab *lab, int64_t count)
+{
+	int64_t deadline_ms = clock_ms() + 10000;
+
+	while (flights(lab) < count) {
+		assert_true(clock_ms() < deadline_ms);
+		usleep(1000);
+	}
+}
+
+/* The limit stands for whatever else drives it out as soon as it came. */
+static void what_goes_before_it_is_taken_over_is_fetched_again(void **state)
+{
+	static const struct store_cache large = { .limit = 2 * BLOB_SIZE };
+	static const struct store_cache small = { .limit = BLOB_SIZE - 1 };
+	struct lab *lab = *state;
+	struct pool *blobs = lab->mirror->crews[0].blobs;
+	struct pusher pusher = { .lab = lab };
+	struct thread client;
+
+	store_cache(lab->store, &large);
+	cache_image(lab);
+	answer_blob(lab, lab->blob);
+	answer_blob(lab, lab->blob);
+	int64_t before = flights(lab);
+
+	close_gate(lab, blobs);
+	thread_start(&client, "client", push_along, &pusher);
+	await_flights(lab, before + 1);
+	close_gate(lab, blobs);
+	store_cache(lab->store, &small);
+	open_gate(lab);
+	await_flights(lab, before + 2);
+	store_cache(lab->store, &large);
+	open_gate(lab);
+	thread_join(&client);
+	assert_int_equal(pusher.kind, 0);
+	assert_true(is_pushed(lab));
+	assert_int_equal(fake_request_count(lab->server), 4);
+}
+
 static void nobody_hears_of_what_was_never_seen(void **state)
 {
 	struct lab *lab = *state;
@@ -147,6 +209,7 @@ int main(void)
 		promise(what_was_only_named_is_fetched),
 		promise(what_cannot_be_fetched_fails_the_push),
 		promise(what_is_not_kept_cannot_be_relied_on),
+		promise(what_goes_before_it_is_taken_over_is_fetched_again),
 		promise(nobody_hears_of_what_was_never_seen),
 		promise(an_index_brings_its_images),
 	};

@@ -100,6 +100,8 @@ int lab_open(void **state)
 		.patience_ms = 60000, /* however slow the machine is */
 		.upstreams = upstream_rules,
 	};
+	pthread_mutex_init(&lab->lock, NULL);
+	cond_open(&lab->changed);
 	lab_start(lab);
 	*state = lab;
 	return 0;
@@ -110,6 +112,8 @@ int lab_close(void **state)
 	struct lab *lab = *state;
 	char command[128];
 
+	while (lab->gates_opened < lab->gates_closed)
+		open_gate(lab);
 	if (lab->mirror)
 		lab_stop(lab);
 	fake_close(&lab->server);
@@ -117,9 +121,38 @@ int lab_close(void **state)
 	arena_close(&lab->arena);
 	snprintf(command, sizeof(command), "rm -rf %s", lab->data);
 	assert_int_equal(system(command), 0);
+	pthread_cond_destroy(&lab->changed);
+	pthread_mutex_destroy(&lab->lock);
 	free(lab->blob);
 	free(lab);
 	return 0;
+}
+
+static void wait_at_gate(void *arg)
+{
+	const struct gate *gate = arg;
+	struct lab *lab = gate->lab;
+
+	hold_mutex(&lab->lock);
+	while (!gate->open)
+		pthread_cond_wait(&lab->changed, &lab->lock);
+}
+
+void close_gate(struct lab *lab, struct pool *pool)
+{
+	enum { MORE_THAN_THREADS = 100 };
+	struct gate *gate = &lab->gates[lab->gates_closed++];
+
+	gate->lab = lab;
+	for (int i = 0; i < MORE_THAN_THREADS; i++)
+		pool_run(pool, wait_at_gate, gate);
+}
+
+void open_gate(struct lab *lab)
+{
+	hold_mutex(&lab->lock);
+	lab->gates[lab->gates_opened++].open = true;
+	pthread_cond_broadcast(&lab->changed);
 }
 
 struct mirror_target hub(const char *name, bool bare)

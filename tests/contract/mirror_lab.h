@@ -3,6 +3,8 @@
  * the test has written. What goes wrong in here fails the test.
  */
 #pragma once
+#include "base/pool.h"
+#include "base/thread.h"
 #include "fake_server.h"
 #include "mirror/mirror.h"
 
@@ -22,6 +24,14 @@ struct lab {
 	char *blob;	      /* BLOB_SIZE bytes */
 	struct digest digest; /* of them */
 	struct arena *arena;
+	pthread_mutex_t lock; /* guards all below */
+	pthread_cond_t changed;
+	struct gate {
+		struct lab *lab;
+		bool open;
+	} gates[4];
+	size_t gates_closed;
+	size_t gates_opened; /* of these */
 };
 
 /* Setup and teardown of a test; `*state` is the lab. */
@@ -63,6 +73,13 @@ void pull(struct lab *, const char *tag_name, struct manifest_view *out);
 void cache_image(struct lab *);
 /* With its blob, which takes a restart. */
 void cache_whole_image(struct lab *);
+
+/*
+ * What that pool is given from now on waits until this gate is opened; the one
+ * that was closed first is opened first.
+ */
+void close_gate(struct lab *, struct pool *);
+void open_gate(struct lab *);
 
 /* Reads a view to its end: how it ended, and how many bytes there were. */
 enum growing_state read_view(struct lab *, struct blob_view *,

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
+#include "mirror/flight.h"
 #include "mirror_lab.h"
 #include "oci/hash.h"
 
@@ -148,6 +149,40 @@ static void while_upstream_is_silent_the_list_is_as_it_was(void **state)
 	assert_list(lab, NULL, "1\n", "no answer within 200 ms");
 }
 
+static void list_again(void *arg)
+{
+	assert_list(arg, NULL, "2\n", NULL);
+}
+
+static void
+a_list_that_goes_meanwhile_is_asked_for_like_one_that_was_not_here(void **state)
+{
+	struct lab *lab = *state;
+	struct repository app = hub("library/app", false).repository;
+	struct digest digest = hash_of(DIGEST_SHA256, span_of(image(lab, "1")));
+	struct reference only = reference_to_digest(&digest);
+	struct thread client;
+	struct mirror_transfer under_way;
+	struct err e;
+
+	cache_image(lab);
+	answer_tags(lab, "\"1\"");
+	assert_list(lab, NULL, "1\n", NULL);
+	upstream_rules[0].tag_lifetime_ms = 0;
+	close_gate(lab, lab->mirror->crews[0].lists);
+	thread_start(&client, "client", list_again, lab);
+	while (mirror_transfers(lab->mirror, &under_way, 1) == 0)
+		usleep(1000);
+	/* With the last image of its repository. */
+	assert_int_equal(store_drop_manifest(lab->store, &app, &only, NULL, &e),
+			 0);
+	answer_refusal(lab, "500 I");
+	answer_tags(lab, "\"2\"");
+	open_gate(lab);
+	thread_join(&client);
+	assert_int_equal(fake_request_count(lab->server), 5);
+}
+
 static void without_a_list_a_refusal_is_nothing_to_stop_at(void **state)
 {
 	static const struct {
@@ -264,6 +299,7 @@ int main(void)
 		promise(a_list_is_asked_for_once_in_its_lifetime),
 		promise(when_upstream_fails_the_list_is_as_it_was),
 		promise(while_upstream_is_silent_the_list_is_as_it_was),
+		promise(a_list_that_goes_meanwhile_is_asked_for_like_one_that_was_not_here),
 		promise(without_a_list_a_refusal_is_nothing_to_stop_at),
 		promise(what_upstream_lacks_is_not_asked_for_at_once_again),
 		promise(however_many_ask_there_is_one_question),

@@ -74,6 +74,39 @@ static void nor_is_what_came_before_a_flight_began(void **state)
 	assert_int_equal(fake_request_count(lab->server), 2);
 }
 
+/* Who joins before it has begun may want it newer than it is here. */
+static void whoever_wants_it_newest_is_heard(void **state)
+{
+	struct lab *lab = *state;
+	struct flight_plan plan = {
+		.kind = FLIGHT_MANIFEST,
+		.upstream = &lab->entries[0],
+		.repository = hub("library/app", false).repository,
+		.reference = tag("1"),
+		.known = -1,
+		.reason = "miss",
+	};
+	struct meta_manifest here;
+	struct err e;
+
+	cache_image(lab);
+	assert_int_equal(meta_manifest_peek(store_meta(lab->store),
+					    &plan.repository, &plan.reference,
+					    lab->arena, &here, &e),
+			 0);
+	close_gate(lab, lab->mirror->crews[0].manifests);
+	struct flight *first = flight_join(lab->mirror, &plan);
+	plan.known = here.checked;
+	struct flight *second = flight_join(lab->mirror, &plan);
+	assert_ptr_equal(first, second);
+	answer_head(lab, image(lab, "1"));
+	open_gate(lab);
+	assert_int_equal(flight_wait_end(second, &e), FLIGHT_DONE);
+	assert_int_equal(fake_request_count(lab->server), 3);
+	flight_leave(&second);
+	flight_leave(&first);
+}
+
 static void past_its_lifetime_one_head_decides(void **state)
 {
 	struct lab *lab = *state;
@@ -459,6 +492,7 @@ int main(void)
 		promise(a_tag_is_not_asked_for_within_its_lifetime),
 		promise(what_came_since_the_peek_is_not_asked_for_again),
 		promise(nor_is_what_came_before_a_flight_began),
+		promise(whoever_wants_it_newest_is_heard),
 		promise(past_its_lifetime_one_head_decides),
 		promise(upstream_is_told_every_kind_that_there_is),
 		promise(a_tag_lives_longer_when_little_may_be_asked),
