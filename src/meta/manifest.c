@@ -23,6 +23,18 @@ static int manifest_unknown(const struct repository *repository,
 	"  AND NOT EXISTS"						\
 	"   (SELECT 1 FROM blob WHERE blob.digest = part.digest))"
 
+/* Of an index, however deep: is an image below it here whole? */
+#define AN_IMAGE_IS_WHOLE						\
+	" EXISTS (WITH RECURSIVE below (id) AS"				\
+	"  (SELECT manifest.id UNION SELECT child.id FROM below"	\
+	"   JOIN named ON named.manifest = below.id AND named.kind = 3"	\
+	"   JOIN manifest AS child ON child.digest = named.digest"	\
+	"    AND child.repository = named.repository)"			\
+	"  SELECT 1 FROM below WHERE below.id <> manifest.id"		\
+	"  AND EXISTS (SELECT 1 FROM named AS part"			\
+	"   WHERE part.manifest = below.id AND part.kind = 1)"		\
+	"  AND NOT" A_BLOB_IS_MISSING("below.id") ")"
+
 /* meta_manifest.lacks */
 #define LACKS								\
 	" CASE WHEN repository.upstream = '' THEN 0"			\
@@ -30,12 +42,7 @@ static int manifest_unknown(const struct repository *repository,
 	" WHEN NOT EXISTS (SELECT 1 FROM named"				\
 	"  WHERE named.manifest = manifest.id AND named.kind = 3)"	\
 	" THEN 0"							\
-	" WHEN EXISTS (SELECT 1 FROM named"				\
-	"  JOIN manifest AS image ON image.digest = named.digest"	\
-	"   AND image.repository = manifest.repository"			\
-	"  WHERE named.manifest = manifest.id AND named.kind = 3"	\
-	"  AND NOT" A_BLOB_IS_MISSING("image.id") ") THEN 0"		\
-	" ELSE 1 END"
+	" WHEN" AN_IMAGE_IS_WHOLE " THEN 0 ELSE 1 END"
 /* clang-format on */
 
 static int manifest_read(const struct rows *row, struct arena *arena,

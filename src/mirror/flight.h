@@ -82,7 +82,8 @@ struct crew {
 	struct pool *ahead; /* blobs that nobody waits for yet */
 	atomic_bool dark;   /* it could not be reached, or was silent, the last
 			       time that it was asked for a manifest */
-	_Atomic int64_t answered_ms; /* when it last was not (clock_ms) */
+	_Atomic int64_t answered_ms; /* when it last gave an answer, if only
+					that it does not have it (clock_ms) */
 };
 
 /*

@@ -79,6 +79,21 @@ bool mirror_lacks(const struct mirror *mirror,
 		rules_of(mirror, target, plan)->not_found_lifetime_ms);
 }
 
+/*
+ * Nobody is there, or what is said is no answer: 5xx, a page of HTML, bytes of
+ * another digest. Then nothing is to be had there, blobs neither.
+ */
+static bool is_down(const struct err *why)
+{
+	static const enum err_kind kinds[] = { ERR_UNAVAILABLE, ERR_TIMEOUT,
+					       ERR_UPSTREAM, ERR_CORRUPT };
+
+	for (size_t i = 0; i < array_size(kinds); i++)
+		if (why->kind == kinds[i])
+			return true;
+	return false;
+}
+
 /* It is not here: is there any use in asking? */
 static int look_further(const struct mirror *mirror,
 			const struct mirror_target *target,
@@ -220,8 +235,7 @@ static bool forget(struct mirror *mirror, const struct mirror_target *target,
 static bool is_useless(const struct mirror_target *target,
 		       const struct meta_manifest *found, const struct err *why)
 {
-	return found->lacks && !target->looks &&
-	       (why->kind == ERR_UNAVAILABLE || why->kind == ERR_TIMEOUT);
+	return found->lacks && !target->looks && is_down(why);
 }
 
 /* Anew, or whether what is cached still holds. */
@@ -392,7 +406,7 @@ int fly_manifest(struct flight *flight, struct err *e)
 
 	crew->dark = failed &&
 		     (e->kind == ERR_UNAVAILABLE || e->kind == ERR_TIMEOUT);
-	if (!crew->dark)
+	if (!failed || !is_down(e))
 		crew->answered_ms = clock_ms();
 	if (failed && e->kind == ERR_MANIFEST_UNKNOWN)
 		absent_note(mirror->absent, &flight->plan);

@@ -273,9 +273,9 @@ int pull_peek_manifest(struct mirror *, const struct mirror_target *,
  * A tag past its lifetime is asked for by HEAD, and fetched only when it
  * moved. When upstream does not answer within `patience_ms` (at once, if it did
  * not the last time), or refuses, what is here is served, with a warning. But
- * while upstream cannot be reached, nobody who would then pull it is given a
- * manifest whose blobs are not here: ERR_MANIFEST_UNKNOWN. Errors as of
- * pull_blob.
+ * while upstream cannot be reached, or is broken, nobody who would then pull it
+ * is given a manifest whose blobs are not here: ERR_MANIFEST_UNKNOWN. Errors as
+ * of pull_blob.
  */
 int pull_manifest(struct mirror *, const struct mirror_target *,
 		  const struct reference *, struct arena *,

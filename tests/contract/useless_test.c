@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "mirror/flight.h"
 #include "mirror_lab.h"
 #include "oci/hash.h"
 
@@ -131,7 +132,23 @@ static void one_that_refuses_is_within_reach(void **state)
 	ask_patiently(lab);
 	expect_behind(lab, "404 Not Found", 0);
 	expect_behind(lab, "429 Too Many Requests", 0);
-	expect_behind(lab, "500 Internal Server Error", 0);
+}
+
+static void one_that_is_broken_is_not(void **state)
+{
+	struct lab *lab = *state;
+
+	ask_patiently(lab);
+	int64_t answered_ms = lab->mirror->crews[0].answered_ms;
+	expect_behind(lab, "500 Internal Server Error", ERR_MANIFEST_UNKNOWN);
+	expect_behind(lab, "501 Not Implemented", ERR_MANIFEST_UNKNOWN);
+	expect_behind(lab, "599 Unheard Of", ERR_MANIFEST_UNKNOWN);
+	fake_answer(lab->server, FAKE_KEEP,
+		    "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n"
+		    "Content-Type: text/html\r\n\r\n");
+	assert_int_equal(get(lab, tag("1")), ERR_MANIFEST_UNKNOWN);
+	assert_int_equal(lab->mirror->crews[0].answered_ms, answered_ms);
+	assert_int_equal(head(lab, tag("1")), 0);
 }
 
 static void one_behind_a_gateway_that_fails_is_not(void **state)
@@ -146,19 +163,23 @@ static void one_behind_a_gateway_that_fails_is_not(void **state)
 
 static void answer_index(struct lab *lab, const char *index)
 {
-	answer_head(lab, index);
 	fake_answer(lab->server, FAKE_KEEP,
 		    "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nContent-Type: "
 		    "application/vnd.oci.image.index.v1+json\r\n\r\n%s",
 		    strlen(index), index);
 }
 
-static void an_index_is_of_use_by_any_of_its_images(void **state)
+/* docker.io/library/app:2 is that index. */
+static void cache_index(struct lab *lab, const char *index)
 {
-	struct lab *lab = *state;
-
-	answer_index(lab, index_of(lab, image(lab, "1")));
+	answer_head(lab, index);
+	answer_index(lab, index);
 	assert_int_equal(get(lab, tag("2")), 0);
+}
+
+/* An image comes below it, whole, and then nobody is there. */
+static void expect_use_with_image(struct lab *lab)
+{
 	rules.patience_ms = 0;
 	take_down(lab);
 	assert_int_equal(get(lab, tag("2")), ERR_MANIFEST_UNKNOWN);
@@ -168,6 +189,25 @@ static void an_index_is_of_use_by_any_of_its_images(void **state)
 	cache_whole_image(lab);
 	take_down(lab);
 	assert_int_equal(get(lab, tag("2")), 0);
+}
+
+static void an_index_is_of_use_by_any_of_its_images(void **state)
+{
+	struct lab *lab = *state;
+
+	cache_index(lab, index_of(lab, image(lab, "1")));
+	expect_use_with_image(lab);
+}
+
+static void an_index_of_indexes_is_of_use_by_any_image_below(void **state)
+{
+	struct lab *lab = *state;
+	const char *inner = index_of(lab, image(lab, "1"));
+
+	cache_index(lab, index_of(lab, inner));
+	answer_index(lab, inner);
+	assert_int_equal(get(lab, by_digest(inner)), 0);
+	expect_use_with_image(lab);
 }
 
 #define promise(function) \
@@ -180,8 +220,10 @@ int main(void)
 		promise(what_is_whole_is_given_whatever_happens),
 		promise(one_that_answers_is_asked_by_a_single_head),
 		promise(one_that_refuses_is_within_reach),
+		promise(one_that_is_broken_is_not),
 		promise(one_behind_a_gateway_that_fails_is_not),
 		promise(an_index_is_of_use_by_any_of_its_images),
+		promise(an_index_of_indexes_is_of_use_by_any_image_below),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
