@@ -7,6 +7,7 @@
  * Only what manifests name that are cached there can have been seen, so no
  * upstream is told what is pushed here; what of it is not here yet is fetched.
  */
+#include "base/clock.h"
 #include "mirror/flight.h"
 
 enum { DEPTH_MOST = 4 }; /* of indexes in indexes */
@@ -16,7 +17,16 @@ struct adoption {
 	const struct mirror_target *from;
 	const struct repository *to;
 	unsigned depth;
+	int64_t deadline_ms; /* of what has to be fetched, all of it */
 };
+
+static int say_late(struct err *e)
+{
+	return err_set(e, ERR_TIMEOUT,
+		       "it did not come within %d s, and goes on coming: push "
+		       "again later",
+		       ADOPT_MS / 1000);
+}
 
 /* A flight that began for another repository asks in that. */
 static int fetch(const struct adoption *a, const struct digest *digest,
@@ -36,9 +46,13 @@ static int fetch(const struct adoption *a, const struct digest *digest,
 	for (int tries = 0; tries < 2 && !ours; tries++) {
 		auto_of(flight) struct flight *flight =
 			flight_join(a->mirror, &plan);
+		enum flight_state state =
+			flight_wait_end(flight, a->deadline_ms, e);
 
-		if (flight_wait_end(flight, e) == FLIGHT_DONE)
+		if (state == FLIGHT_DONE)
 			return 0;
+		if (state != FLIGHT_FAILED)
+			return say_late(e);
 		ours = repository_eq(&flight->plan.repository,
 				     &plan.repository);
 	}
@@ -167,7 +181,13 @@ int mirror_adopt(struct mirror *mirror, const struct mirror_target *from,
 		 const struct repository *to, const struct manifest *manifest,
 		 struct err *e)
 {
-	struct adoption adoption = { mirror, from, to, 0 };
+	struct adoption adoption = {
+		.mirror = mirror,
+		.from = from,
+		.to = to,
+		.deadline_ms = (from->asked_ms ? from->asked_ms : clock_ms()) +
+			       ADOPT_MS,
+	};
 
 	thread_may_wait("mirror_adopt");
 	return adopt_named(&adoption, manifest, e);

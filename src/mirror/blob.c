@@ -125,6 +125,7 @@ static int head(const struct want *want, int64_t *size_out, struct err *e)
 		.name = &plan->repository.name,
 		.reason = "not named here",
 		.via = plan->via,
+		.until_ms = want->deadline_ms,
 	};
 
 	if (check_use(want, e) < 0 || mirror_may_ask(mirror, plan->via, e) < 0)

@@ -368,14 +368,17 @@ bool flight_is_answered(struct flight *flight, int64_t confirmed)
 	return !flight->asks;
 }
 
-enum flight_state flight_wait_end(struct flight *flight, struct err *why)
+enum flight_state flight_wait_end(struct flight *flight, int64_t deadline_ms,
+				  struct err *why)
 {
 	struct mirror *mirror = flight->mirror;
+	bool waiting = true;
 
 	thread_may_wait("flight_wait_end");
 	hold_mutex(&mirror->lock);
-	while (flight->state < FLIGHT_DONE)
-		pthread_cond_wait(&flight->changed, &mirror->lock);
+	while (flight->state < FLIGHT_DONE && waiting)
+		waiting = cond_wait_until(&flight->changed, &mirror->lock,
+					  deadline_ms);
 	if (flight->state == FLIGHT_FAILED)
 		*why = flight->why;
 	return flight->state;

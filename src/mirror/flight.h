@@ -183,8 +183,9 @@ enum flight_state flight_wait(struct flight *, int64_t deadline_ms,
 			      struct growing **growing_out, struct err *why)
 	may_wait;
 
-/* Waits until it is done or has failed, and `why`. */
-enum flight_state flight_wait_end(struct flight *, struct err *why) may_wait;
+/* Likewise until it is done or has failed. */
+enum flight_state flight_wait_end(struct flight *, int64_t deadline_ms,
+				  struct err *why) may_wait;
 
 /* For the one who flies it. */
 struct upstream_question flight_question(const struct flight *);
@@ -200,7 +201,10 @@ int fly_blob(struct flight *, struct err *) may_wait must_check;
 int fly_manifest(struct flight *, struct err *) may_wait must_check;
 int fly_list(struct flight *, struct err *) may_wait must_check;
 
-enum { ANSWER_MS = 10000 }; /* in which a client hears something */
+enum {
+	ANSWER_MS = 10000,   /* in which a client hears something */
+	ADOPT_MS = 5 * 60000 /* or what a push relies on has to come */
+};
 
 /* Until when whoever asked has to hear something (clock_ms). */
 int64_t mirror_deadline(const struct mirror_target *);

@@ -322,8 +322,9 @@ void pull_ahead(struct mirror *, const struct mirror_target *,
  * Before the manifest is pushed to the local repository `to`, whose name led to
  * `from` before: what it names, is not in `to`, and could be seen there becomes
  * pushed content, manifests with all they name. What is not here yet is
- * fetched. Errors as of pull_blob; ERR_DENIED by a quota; ERR_NO_SPACE, also
- * where it is larger than all that may be cached.
+ * fetched, for five minutes at most: ERR_TIMEOUT, and it goes on coming. Errors
+ * as of pull_blob; ERR_DENIED by a quota; ERR_NO_SPACE, also where it is larger
+ * than all that may be cached.
  */
 int mirror_adopt(struct mirror *, const struct mirror_target *from,
 		 const struct repository *to, const struct manifest *,

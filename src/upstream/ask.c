@@ -398,6 +398,9 @@ int ask_each(struct ask *ask, struct err *e)
 	int failed = -1;
 
 	ask->deadline_ms = clock_ms() + upstream->answer_ms;
+	if (ask->question->until_ms)
+		ask->deadline_ms =
+			least(ask->deadline_ms, ask->question->until_ms);
 	for (size_t i = 0; left > 0; i++, left--) {
 		int64_t share = (ask->deadline_ms - clock_ms()) / (int64_t)left;
 

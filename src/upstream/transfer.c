@@ -25,11 +25,16 @@ struct transfer {
 	int64_t offset;	     /* what the sink has */
 	int64_t furthest;    /* the most that it ever had */
 	int64_t progress_ms; /* when that last grew, or the start */
-	size_t fruitless;    /* attempts without progress since then */
-	size_t address;	     /* whose turn it is */
-	bool started;	     /* the sink knows */
-	bool flowing;	     /* there was progress */
-	bool whole;	     /* there is no more to come */
+	struct {
+		int64_t began_ms;
+		int64_t from;	 /* `furthest` then */
+		int64_t sink_ms; /* that the sink took since */
+	} minute;		 /* of twice pace_ms, in fact */
+	size_t fruitless;	 /* attempts without progress since then */
+	size_t address;		 /* whose turn it is */
+	bool started;		 /* the sink knows */
+	bool flowing;		 /* there was progress */
+	bool whole;		 /* there is no more to come */
 	bool sink_failed;
 };
 
@@ -127,8 +132,11 @@ static int on_head(const struct client_head *head, void *arg, struct err *e)
 
 static int take(struct transfer *t, struct span piece, struct err *e)
 {
+	int64_t before_ms = clock_ms();
+
 	if (told(t, t->sink->write(t->sink->arg, piece, e)) < 0)
 		return -1;
+	t->minute.sink_ms += clock_ms() - before_ms;
 	t->offset += (int64_t)piece.len;
 	if (t->offset > t->furthest) {
 		t->furthest = t->offset;
@@ -258,6 +266,30 @@ static int take_breath(const struct transfer *t, struct err *e)
 			    ms < PAUSE_MAX_MS ? ms : PAUSE_MAX_MS, e);
 }
 
+static void begin_minute(struct transfer *t)
+{
+	t->minute.began_ms = clock_ms();
+	t->minute.from = t->furthest;
+	t->minute.sink_ms = 0;
+}
+
+/* A byte for each attempt is progress, and would go on for ever. */
+static int check_pace(struct transfer *t, struct err *e)
+{
+	int64_t took_ms = clock_ms() - t->minute.began_ms - t->minute.sink_ms;
+	int64_t came = t->furthest - t->minute.from;
+
+	if (took_ms < 2 * t->upstream->pace_ms)
+		return 0;
+	begin_minute(t);
+	if (came >= took_ms)
+		return 0;
+	return err_set(e, ERR_TIMEOUT,
+		       "breaks again and again, and brought %" PRId64
+		       " bytes in %" PRId64 " s",
+		       came, took_ms / 1000);
+}
+
 /* After a failed attempt; `e` says why, and after a -1 why it is over. */
 static int prepare_another(struct transfer *t, int64_t before, struct err *e)
 {
@@ -269,7 +301,8 @@ static int prepare_another(struct transfer *t, int64_t before, struct err *e)
 			(t->address + 1) % t->upstream->standing->address_count;
 	if (t->sink_failed)
 		return -1;
-	if (!worth_another(t, e) || take_breath(t, e) < 0)
+	if (!worth_another(t, e) || check_pace(t, e) < 0 ||
+	    take_breath(t, e) < 0)
 		return err_wrap(e, "upstream %s", t->upstream->name);
 	return 0;
 }
@@ -294,6 +327,7 @@ int upstream_get_blob(struct upstream *upstream,
 		.progress_ms = clock_ms(),
 	};
 
+	begin_minute(&t);
 	for (const char *reason = question->reason;;) {
 		int64_t before = t.furthest;
 

@@ -100,7 +100,9 @@ int64_t upstream_lifetime(const struct upstream *, int64_t ms);
 struct upstream_question {
 	const struct name *name; /* the repository */
 	const char *reason;	 /* for the log: "miss" */
-	const char *via; /* Via of the request that caused it, or null */
+	const char *via;  /* Via of the request that caused it, or null */
+	int64_t until_ms; /* clock_ms: no answer is of use after that; 0: as
+			     answer_ms says */
 };
 
 /* Which digest has that tag now? One HEAD (a GET where HEAD has no digest). */
@@ -170,9 +172,11 @@ struct upstream_blob {
 /*
  * Fetches those bytes. A broken transfer resumes by Range, at the next address
  * if need be, with a new token if need be, as long as there is progress: a
- * byte that the sink never had. After `give_up_ms` without any it gives up;
- * before the first byte, after `answer_ms` or when each address has refused
- * (said no, or failed twice). Does not verify the digest.
+ * byte that the sink never had. After `give_up_ms` without any it gives up, or
+ * when a minute (twice `pace_ms`, without the time that the sink took) brought
+ * less than 1 KB/s, however often it broke; before the first byte, after
+ * `answer_ms` or when each address has refused (said no, or failed twice). Does
+ * not verify the digest.
  */
 int upstream_get_blob(struct upstream *, const struct upstream_question *,
 		      const struct upstream_blob *,

@@ -28,7 +28,7 @@ static void parse(struct lab *lab, const char *text, struct manifest *out)
 }
 
 /* Adopts what it names, and pushes it as app:mine. 0, or an error's kind. */
-static int push(struct lab *lab, const char *text)
+static int push_since(struct lab *lab, const char *text, int64_t asked_ms)
 {
 	struct mirror_target before = hub("library/app", true);
 	struct reference mine = tag("mine");
@@ -40,11 +40,17 @@ static int push(struct lab *lab, const char *text)
 	};
 	struct err e;
 
+	before.asked_ms = asked_ms;
 	parse(lab, text, &manifest);
 	if (mirror_adopt(lab->mirror, &before, &app, &manifest, &e) < 0 ||
 	    store_put_manifest(lab->store, &put, &e) < 0)
 		return (int)e.kind;
 	return 0;
+}
+
+static int push(struct lab *lab, const char *text)
+{
+	return push_since(lab, text, 0);
 }
 
 static bool is_pushed(struct lab *lab)
@@ -163,6 +169,33 @@ static void what_goes_before_it_is_taken_over_is_fetched_again(void **state)
 	assert_int_equal(fake_request_count(lab->server), 4);
 }
 
+static void what_takes_too_long_goes_on_coming(void **state)
+{
+	struct lab *lab = *state;
+	const char *urls[] = { fake_url(lab->server) };
+	struct flight_plan plan = {
+		.kind = FLIGHT_BLOB,
+		.upstream = &lab->entries[0],
+		.repository = hub("library/app", true).repository,
+		.reference = reference_to_digest(&lab->digest),
+		.size = BLOB_SIZE,
+		.reason = "miss",
+	};
+	struct mirror_transfer under_way;
+
+	move_hub(lab, urls, 1);
+	cache_image(lab);
+	fake_answer(lab->server, FAKE_SILENCE,
+		    "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", BLOB_SIZE);
+	struct flight *flight = flight_join(lab->mirror, &plan);
+	fake_wait(lab->server, 3);
+	assert_int_equal(push_since(lab, image(lab, "mine"),
+				    clock_ms() - ADOPT_MS),
+			 ERR_TIMEOUT);
+	assert_int_equal(mirror_transfers(lab->mirror, &under_way, 1), 1);
+	flight_leave(&flight);
+}
+
 static void nobody_hears_of_what_was_never_seen(void **state)
 {
 	struct lab *lab = *state;
@@ -210,6 +243,7 @@ int main(void)
 		promise(what_cannot_be_fetched_fails_the_push),
 		promise(what_is_not_kept_cannot_be_relied_on),
 		promise(what_goes_before_it_is_taken_over_is_fetched_again),
+		promise(what_takes_too_long_goes_on_coming),
 		promise(nobody_hears_of_what_was_never_seen),
 		promise(an_index_brings_its_images),
 	};

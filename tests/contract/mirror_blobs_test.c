@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "mirror_lab.h"
@@ -239,6 +240,26 @@ static void whatever_is_asked_before_the_client_is_told_in_time(void **state)
 	assert_non_null(strstr(e.message, "no answer within 10000 ms"));
 }
 
+/* Most of the time is over before upstream is asked. */
+static void nor_does_a_head_take_longer_that_stood_in_a_queue(void **state)
+{
+	struct lab *lab = *state;
+	const char *urls[] = { fake_url(lab->server) };
+	struct mirror_target target = hub("library/app", false);
+	int64_t began_ms = clock_ms();
+	int64_t size;
+	struct err e;
+
+	fake_answer(lab->server, FAKE_SILENCE, "%s", "");
+	move_hub(lab, urls, 1);
+	target.asked_ms = began_ms - 9700;
+	assert_int_equal(pull_blob_size(lab->mirror, &target, &lab->digest,
+					&size, &e),
+			 -1);
+	assert_int_equal(e.kind, ERR_TIMEOUT);
+	assert_true(clock_ms() - began_ms < 7000); /* one HEAD has 9 s */
+}
+
 static void pull_whole(struct lab *lab, const struct mirror_target *target)
 {
 	struct blob_view view;
@@ -366,6 +387,7 @@ int main(void)
 		promise(what_upstream_lacks_is_not_asked_for_at_once_again),
 		promise(not_even_what_a_manifest_names),
 		promise(whatever_is_asked_before_the_client_is_told_in_time),
+		promise(nor_does_a_head_take_longer_that_stood_in_a_queue),
 		promise(one_repository_s_failure_is_not_another_s),
 		promise(a_silent_upstream_holds_up_no_other_s_blob),
 		promise(the_head_of_a_bare_unknown_blob_asks_nobody),

@@ -253,6 +253,22 @@ static void without_progress_it_gives_up(void **state)
 	assert_true(span_is(buf_span(&lab->basket.bytes), "012"));
 }
 
+/* Between two attempts is a tenth of a second: these take 0.9 s. */
+static void a_byte_at_a_time_is_no_progress(void **state)
+{
+	struct lab *lab = *state;
+
+	lab->pace_ms = 300;
+	lab_connect(lab, NULL, false);
+	fake_answer(lab->server, FAKE_CUT, WHOLE "0");
+	for (int i = 1; i < 10; i++)
+		fake_answer(lab->server, FAKE_CUT,
+			    PART("%d-9/10") "Content-Length: %d\r\n\r\n%c", i,
+			    10 - i, BLOB[i]);
+	assert_fails(lab, lab_fetch(lab, 0), ERR_TIMEOUT);
+	assert_non_null(strstr(lab->e.message, "breaks again and again"));
+}
+
 static void more_bytes_than_the_size_are_refused(void **state)
 {
 	struct lab *lab = *state;
@@ -334,6 +350,7 @@ int main(void)
 		promise(silence_is_a_break),
 		promise(who_sends_too_slowly_makes_place_for_the_next),
 		promise(without_progress_it_gives_up),
+		promise(a_byte_at_a_time_is_no_progress),
 		promise(more_bytes_than_the_size_are_refused),
 		promise(a_blob_of_unknown_size_ends_with_its_last_chunk),
 		promise(a_cut_chunked_blob_is_not_whole),
