@@ -11,7 +11,7 @@
 
 #define OCI_INDEX "application/vnd.oci.image.index.v1+json"
 
-enum { PAGE_BYTES = 4 * 1024 * 1024, TYPES = 16 };
+enum { PAGE_BYTES = 4 * 1024 * 1024, PART = 64 * 1024, TYPES = 16 };
 
 static const char head[] = "{\"schemaVersion\":2,\"mediaType\":\"" OCI_INDEX
 			   "\",\"manifests\":[";
@@ -101,39 +101,75 @@ static void referrers_local(struct call *call)
 	referrers_here(call, NULL);
 }
 
+/* A line's number is its place. Returns how many there are so far. */
+static int64_t lines_add(const struct list_view *view,
+			 struct meta_referrers *list, struct buf *body)
+{
+	struct span rest = view->lines;
+	int64_t place = view->list.before;
+
+	while (rest.len > 0 && !list->more) {
+		struct span line = span_cut(&rest, '\n');
+		struct span type = span_cut(&line, '\t');
+
+		if (++place > list->after)
+			meta_referrer_add(list, place, type, line, body);
+	}
+	return place;
+}
+
+/* A list that goes meanwhile ends the page: who goes on is told how it is. */
+static void parts_add(struct call *call, struct list_view *view,
+		      struct meta_referrers *list, struct buf *body)
+{
+	struct err ignored;
+
+	view->list.place = lines_add(view, list, body);
+	while (view->list.more && !list->more) {
+		list->more = pull_list_part(call->api->mirror, &call->target,
+					    &call->digest, view, &ignored) < 0;
+		if (!list->more)
+			view->list.place = lines_add(view, list, body);
+	}
+}
+
 /*
- * Of upstream's list; a line's number is its place. What has no list may have
- * referrers all the same, and who pulled one by its digest made it known here.
+ * Of upstream's list. What has no list may have referrers all the same, and
+ * who pulled one by its digest made it known here.
  */
-static void referrers_listed(struct call *call, const struct list_view *view)
+static void referrers_listed(struct call *call, struct list_view *view)
 {
 	struct span types[TYPES];
 	struct meta_referrers list;
-	struct span rest = view->lines;
 	auto_buf struct buf body = { 0 };
 	struct err e;
 
 	if (view->warning.at)
 		respond_header(call->response, "Warning", "%.*s",
 			       SPAN_ARG(view->warning));
-	if (rest.len == 0)
+	if (view->lines.len == 0)
 		return referrers_here(call, NULL);
 	if (list_asked(call, types, &list, &e) < 0)
 		return fail(call, &e);
 	buf_add(&body, span_of(head));
-	for (int64_t place = 1; rest.len > 0 && !list.more; place++) {
-		struct span line = span_cut(&rest, '\n');
-		struct span type = span_cut(&line, '\t');
-
-		if (place > list.after)
-			meta_referrer_add(&list, place, type, line, &body);
-	}
+	parts_add(call, view, &list, &body);
 	list_answer(call, &list, &body);
+}
+
+/* What is wrong with the question is said when the list is there. */
+static struct list_view part_asked(const struct call *call)
+{
+	struct list_view view = { .list.room = PART };
+	struct err ignored;
+
+	if (place_asked(call->request, &view.list.place, &ignored) < 0)
+		view.list.place = 0;
+	return view;
 }
 
 static void referrers_get_pull(struct call *call)
 {
-	auto_with(list_view_close) struct list_view view = { 0 };
+	auto_with(list_view_close) struct list_view view = part_asked(call);
 	struct err e;
 
 	if (pull_list(call->api->mirror, &call->target, &call->digest,
@@ -144,18 +180,25 @@ static void referrers_get_pull(struct call *call)
 	referrers_here(call, &e);
 }
 
+/* Filtered, a page of a long list may take all of it. */
+static bool is_long(const struct list_view *view)
+{
+	return view->list.size > PART;
+}
+
 void referrers_get(struct call *call)
 {
-	auto_with(list_view_close) struct list_view view = { 0 };
+	auto_with(list_view_close) struct list_view view = part_asked(call);
 	struct err e;
 
 	if (repository_is_local(&call->target.repository))
 		return call_later(call, LANE_WRITE, referrers_local);
-	if (pull_peek_list(call->api->mirror, &call->target, &call->digest,
-			   &view, &e) == 0)
-		return referrers_listed(call, &view);
-	if (e.kind != ERR_NOT_HERE)
+	int failed = pull_peek_list(call->api->mirror, &call->target,
+				    &call->digest, &view, &e);
+	if (failed && e.kind != ERR_NOT_HERE)
 		return fail(call, &e);
+	if (!failed && !is_long(&view))
+		return referrers_listed(call, &view);
 	call_later(call, view.list.checked ? LANE_RENEW : LANE_READ,
 		   referrers_get_pull);
 }

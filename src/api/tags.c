@@ -44,11 +44,23 @@ static void tags_listed(struct call *call, const struct list_view *view)
 	tags_answer(call, &page);
 }
 
+/* With a name more, that says that there are more. */
+static struct list_view part_with(const struct meta_page *page)
+{
+	return (struct list_view){
+		.list.after = page->after,
+		.list.room = (page->limit + 1) * sizeof(struct tag),
+	};
+}
+
 static void tags_get_pull(struct call *call)
 {
-	auto_with(list_view_close) struct list_view view = { 0 };
+	struct meta_page page;
 	struct err e;
 
+	if (page_asked(call, &page, &e) < 0)
+		return fail(call, &e);
+	auto_with(list_view_close) struct list_view view = part_with(&page);
 	if (pull_list(call->api->mirror, &call->target, NULL,
 		      call->request->arena, &view, &e) < 0)
 		return tags_here(call, &e);
@@ -57,7 +69,6 @@ static void tags_get_pull(struct call *call)
 
 void tags_get(struct call *call)
 {
-	auto_with(list_view_close) struct list_view view = { 0 };
 	struct meta_page page;
 	struct err e;
 
@@ -65,6 +76,7 @@ void tags_get(struct call *call)
 		return fail(call, &e);
 	if (repository_is_local(&call->target.repository))
 		return tags_here(call, NULL);
+	auto_with(list_view_close) struct list_view view = part_with(&page);
 	if (pull_peek_list(call->api->mirror, &call->target, NULL, &view, &e) ==
 	    0)
 		return tags_listed(call, &view);

@@ -11,6 +11,11 @@
 #include "mirror/flight.h"
 #include "oci/listing.h"
 
+static const struct digest *subject_of(const struct flight_plan *plan)
+{
+	return plan->kind == FLIGHT_TAGS ? NULL : &plan->reference.digest;
+}
+
 void list_view_close(struct list_view *view)
 {
 	meta_list_free(&view->list);
@@ -18,9 +23,9 @@ void list_view_close(struct list_view *view)
 		flight_leave(&view->flight);
 }
 
-static int peek(struct mirror *mirror, const struct mirror_target *target,
-		const struct digest *subject, struct list_view *out,
-		struct err *e)
+int pull_list_part(struct mirror *mirror, const struct mirror_target *target,
+		   const struct digest *subject, struct list_view *out,
+		   struct err *e)
 {
 	if (meta_list_peek(store_meta(mirror->store), &target->repository,
 			   subject, &out->list, e) < 0)
@@ -33,7 +38,7 @@ int pull_peek_list(struct mirror *mirror, const struct mirror_target *target,
 		   const struct digest *subject, struct list_view *out,
 		   struct err *e)
 {
-	if (peek(mirror, target, subject, out, e) < 0) {
+	if (pull_list_part(mirror, target, subject, out, e) < 0) {
 		if (e->kind != ERR_NOT_FOUND)
 			return -1;
 		return err_set(e, ERR_NOT_HERE, "upstream has to be asked");
@@ -44,16 +49,27 @@ int pull_peek_list(struct mirror *mirror, const struct mirror_target *target,
 	return 0;
 }
 
-/* However many have waited, the lines are there once. */
-static int ask(struct mirror *mirror, const struct flight_plan *plan,
-	       int64_t patience_ms, struct list_view *out, struct err *e)
+static void view_flight(struct flight **flight, struct list_view *out)
+{
+	out->lines = (*flight)->list;
+	out->list.before = 0;
+	out->list.more = false;
+	out->flight = steal_ptr(flight);
+}
+
+/* However many have waited, the lines are there once, or only here. */
+static int ask(struct mirror *mirror, const struct mirror_target *target,
+	       const struct flight_plan *plan, int64_t patience_ms,
+	       struct list_view *out, struct err *e)
 {
 	auto_of(flight) struct flight *flight = flight_join(mirror, plan);
 
 	switch (flight_wait(flight, clock_ms() + patience_ms, NULL, e)) {
 	case FLIGHT_DONE:
-		out->lines = flight->list;
-		out->flight = steal_ptr(&flight);
+		if (!flight->arena)
+			return pull_list_part(mirror, target, subject_of(plan),
+					      out, e);
+		view_flight(&flight, out);
 		return 0;
 	case FLIGHT_FAILED:
 		return flight_refused(e, ERR_NAME_UNKNOWN);
@@ -87,7 +103,7 @@ static int renew(struct mirror *mirror, const struct mirror_target *target,
 {
 	struct flight_plan plan = plan_list(mirror, target, subject);
 	int64_t patience_ms = mirror_patience(mirror, target, &plan);
-	bool have = peek(mirror, target, subject, out, e) == 0;
+	bool have = pull_list_part(mirror, target, subject, out, e) == 0;
 
 	/* Somebody else may have asked since the peek. */
 	if (have && mirror_believes(mirror, target, out->list.checked))
@@ -104,13 +120,13 @@ static int renew(struct mirror *mirror, const struct mirror_target *target,
 		err_set(e, ERR_NAME_UNKNOWN,
 			"upstream %s: answered 404 a moment ago",
 			plan.upstream->name);
-	else if (ask(mirror, &plan, patience_ms, out, e) == 0)
+	else if (ask(mirror, target, &plan, patience_ms, out, e) == 0)
 		return 0;
 	if (!have)
 		return -1;
 	out->warning = stale_warning(out->list.checked, e, arena);
 	mirror_count(mirror, &target->repository, EACH_STALE, 1);
-	return peek(mirror, target, subject, out, e);
+	return pull_list_part(mirror, target, subject, out, e);
 }
 
 int pull_list(struct mirror *mirror, const struct mirror_target *target,
@@ -200,35 +216,36 @@ static int ask_upstream(struct flight *flight, struct buf *lines, struct err *e)
 }
 
 /* Another flight may have ended between a look and the start of this one. */
-static bool came_meanwhile(struct flight *flight, const struct digest *subject,
-			   struct buf *lines)
+static bool came_meanwhile(struct flight *flight)
 {
-	struct meta_list list = { .lines = *lines };
+	const struct flight_plan *plan = &flight->plan;
+	auto_with(meta_list_free) struct meta_list list = { 0 };
 	struct err ignored;
 	bool here = meta_list_peek(store_meta(flight->mirror->store),
-				   &flight->plan.repository, subject, &list,
+				   &plan->repository, subject_of(plan), &list,
 				   &ignored) == 0;
 
-	*lines = list.lines;
 	return flight_is_answered(flight, here ? list.checked : -1);
 }
 
-/* What finds no room is given to those who wait, and no others. */
+/* What finds no room, or no place, is given to those who wait. */
 int fly_list(struct flight *flight, struct err *e)
 {
 	const struct flight_plan *plan = &flight->plan;
-	bool of_tags = plan->kind == FLIGHT_TAGS;
-	const struct digest *subject = of_tags ? NULL : &plan->reference.digest;
 	auto_buf struct buf lines = { 0 };
 
-	bool came = came_meanwhile(flight, subject, &lines);
-	if (!came && ask_upstream(flight, &lines, e) < 0)
+	if (came_meanwhile(flight))
+		return 0;
+	if (ask_upstream(flight, &lines, e) < 0)
 		return -1;
+	bool kept = meta_list_put(store_meta(flight->mirror->store),
+				  &plan->repository, subject_of(plan),
+				  buf_span(&lines), e) == 0;
+	if (!kept && e->kind != ERR_NO_SPACE)
+		return -1;
+	if (kept && lines.len > 0)
+		return 0;
 	flight->arena = arena_open();
 	flight->list = arena_copy(flight->arena, buf_span(&lines));
-	if (came ||
-	    meta_list_put(store_meta(flight->mirror->store), &plan->repository,
-			  subject, flight->list, e) == 0)
-		return 0;
-	return e->kind == ERR_NO_SPACE ? 0 : -1;
+	return 0;
 }

@@ -283,19 +283,20 @@ int pull_manifest(struct mirror *, const struct mirror_target *,
 
 /* ------------------------------------------------------------------ lists */
 
-/* Begins as zero. */
+/* Begins as zero, but for which part of the list is wanted: see `list`. */
 struct list_view {
 	struct span lines;     /* of oci/listing.h, until the close */
-	struct meta_list list; /* where they are, if they were here */
-	struct flight *flight; /* or else, or null */
+	struct meta_list list; /* which of them they are, and where, if the list
+				  was here */
+	struct flight *flight; /* or else, with all of them, or null */
 	struct span warning;   /* why it may be old, in the arena; SPAN_NONE */
 };
 void list_view_close(struct list_view *);
 
 /*
- * All of a list of an upstream's repository: of its tags, or, with a subject,
- * of what refers to that. ERR_NOT_HERE: not here, or past the lifetime of a
- * tag: ask pull_list, on a worker. If it is here, `checked` says so, likewise.
+ * A list of an upstream's repository: of its tags, or, with a subject, of what
+ * refers to that. ERR_NOT_HERE: not here, or past the lifetime of a tag: ask
+ * pull_list, on a worker. If it is here, `checked` says so, likewise.
  */
 int pull_peek_list(struct mirror *, const struct mirror_target *,
 		   const struct digest *subject, struct list_view *out,
@@ -309,6 +310,11 @@ int pull_peek_list(struct mirror *, const struct mirror_target *,
 int pull_list(struct mirror *, const struct mirror_target *,
 	      const struct digest *subject, struct arena *,
 	      struct list_view *out, struct err *) may_wait must_check;
+
+/* Of what is here, another part that is wanted now. ERR_NOT_FOUND. */
+int pull_list_part(struct mirror *, const struct mirror_target *,
+		   const struct digest *subject, struct list_view *,
+		   struct err *) must_check;
 
 /*
  * A client has that manifest now. If it has come from upstream since nobody had

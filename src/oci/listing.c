@@ -98,6 +98,20 @@ static int line_compare(const void *a, const void *b)
 	return (left->len > right->len) - (left->len < right->len);
 }
 
+bool listing_is_sorted(struct span lines)
+{
+	struct span before = span_cut(&lines, '\n');
+
+	while (lines.len > 0) {
+		struct span line = span_cut(&lines, '\n');
+
+		if (line_compare(&before, &line) >= 0)
+			return false;
+		before = line;
+	}
+	return true;
+}
+
 static size_t count_lines(struct span lines)
 {
 	size_t count = 0;

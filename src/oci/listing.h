@@ -10,8 +10,9 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define LISTING_MAX ((size_t)16 * 1024 * 1024) /* bytes of lines */
-#define LISTING_PAGE ((size_t)8 * 1024 * 1024) /* bytes of an answer */
+#define LISTING_MAX ((size_t)40 * 1024 * 1024)	/* bytes of lines */
+#define LISTING_SORT ((size_t)16 * 1024 * 1024) /* that had to be sorted */
+#define LISTING_PAGE ((size_t)8 * 1024 * 1024)	/* bytes of an answer */
 
 /* Adds the lines of one answer. ERR_REQUEST: it is no such list. */
 int listing_tags(struct span answer, struct buf *lines, struct err *)
@@ -19,7 +20,8 @@ int listing_tags(struct span answer, struct buf *lines, struct err *)
 int listing_referrers(struct span index, struct buf *lines, struct err *)
 	may_wait must_check;
 
-/* In the order of their bytes, each once. */
+/* In the order of their bytes, each once: are they, and make them so. */
+bool listing_is_sorted(struct span lines);
 void listing_sort(struct buf *lines);
 
 /*

@@ -155,6 +155,21 @@ static int pages_ask(const struct listing *listing, struct buf *path,
 	return 0;
 }
 
+/* Most registries sort their tags. To sort them takes memory for each line. */
+static int sort(const struct upstream *upstream, struct buf *lines,
+		struct err *e)
+{
+	if (listing_is_sorted(buf_span(lines)))
+		return 0;
+	if (lines->len > LISTING_SORT)
+		return err_set(e, ERR_UPSTREAM,
+			       "upstream %s: its list is not sorted and has "
+			       "more than %zu bytes",
+			       upstream->name, LISTING_SORT);
+	listing_sort(lines);
+	return 0;
+}
+
 int upstream_list_tags(struct upstream *upstream,
 		       const struct upstream_question *what, struct buf *lines,
 		       struct err *e)
@@ -170,10 +185,8 @@ int upstream_list_tags(struct upstream *upstream,
 	};
 
 	buf_addf(&path, "/v2/%s/tags/list?n=%d", what->name->s, TAGS_ASKED);
-	if (pages_ask(&listing, &path, e) < 0)
-		return -1;
-	listing_sort(lines);
-	return 0;
+	return pages_ask(&listing, &path, e) < 0 ? -1 :
+						   sort(upstream, lines, e);
 }
 
 int upstream_list_referrers(struct upstream *upstream,

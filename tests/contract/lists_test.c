@@ -66,6 +66,73 @@ static void a_list_is_replaced_as_a_whole(void **state)
 	assert_string_equal(tags(lab, "app"), "");
 }
 
+enum { MANY = 20000, LONG = 10 }; /* lines; bytes of each */
+
+/* "tag-00000", "tag-00001"… in the lab's arena. */
+static struct span many_lines(struct lab *lab)
+{
+	auto_buf struct buf lines = { 0 };
+
+	for (int i = 0; i < MANY; i++)
+		buf_addf(&lines, "tag-%05d\n", i);
+	return arena_copy(lab->arena, buf_span(&lines));
+}
+
+static void peek_part(struct lab *lab, const struct digest *subject,
+		      struct meta_list *list)
+{
+	struct repository at = upstream("app");
+	struct err e;
+
+	OK(meta_list_peek(lab->meta, &at, subject, list, &e), e);
+	assert_int_equal(list->size, MANY * LONG);
+}
+
+/* It begins with that line, and has the `place`th, but not all. */
+static void assert_part(const struct meta_list *list, int64_t place)
+{
+	struct span all = buf_span(&list->lines);
+	char first[32];
+
+	snprintf(first, sizeof(first), "tag-%05d\n", (int)list->before);
+	assert_true(span_starts(all, first));
+	assert_in_range(place, list->before,
+			list->before + (int64_t)all.len / LONG - 1);
+	assert_true(all.len < MANY * LONG);
+	assert_int_equal(list->more,
+			 list->before * LONG + (int64_t)all.len < MANY * LONG);
+}
+
+static void of_a_long_list_a_part_is_read(void **state)
+{
+	auto_with(meta_list_free) struct meta_list list = { 0 };
+	static const int places[] = { 1, 6553, 9999, MANY - 1 };
+	struct digest subject = digest_of("image");
+	struct lab *lab = *state;
+
+	lab_open(lab);
+	struct span all = many_lines(lab);
+	put(lab, upstream("app"), NULL, all);
+	put(lab, upstream("app"), "image", all);
+	for (size_t i = 0; i < array_size(places); i++) {
+		list.after =
+			arena_printf(lab->arena, "tag-%05d", places[i] - 1);
+		peek_part(lab, NULL, &list);
+		assert_part(&list, places[i]);
+		list.place = places[i];
+		peek_part(lab, &subject, &list);
+		assert_part(&list, places[i]);
+	}
+	list.after = "tag-19999";
+	peek_part(lab, NULL, &list);
+	assert_int_equal(list.lines.len, 0);
+	list.after = NULL;
+	list.room = SIZE_MAX;
+	peek_part(lab, NULL, &list);
+	assert_true(span_eq(buf_span(&list.lines), all));
+	assert_false(list.more);
+}
+
 static void names_at_random_leave_nothing_behind(void **state)
 {
 	struct lab *lab = *state;
@@ -146,10 +213,13 @@ static void a_list_goes_with_what_it_is_about(void **state)
 static void the_oldest_lists_make_room_for_new_ones(void **state)
 {
 	struct lab *lab = *state;
-	auto_free char *much = mem_alloc(LISTING_MAX);
-	struct span large = span_make(much, LISTING_MAX);
+	enum { LARGE = 16 * 1024 * 1024, LINE = 64 };
+	auto_free char *much = mem_alloc(LARGE);
+	struct span large = span_make(much, LARGE);
 
-	memset(much, 'a', LISTING_MAX);
+	memset(much, 'a', LARGE);
+	for (size_t i = LINE; i <= LARGE; i += LINE)
+		much[i - 1] = '\n';
 	lab_open(lab);
 	put(lab, upstream("first"), NULL, SPAN("1\n"));
 	put(lab, upstream("second"), NULL, large);
@@ -191,6 +261,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LAB_TEST(a_list_is_replaced_as_a_whole),
+		LAB_TEST(of_a_long_list_a_part_is_read),
 		LAB_TEST(names_at_random_leave_nothing_behind),
 		LAB_TEST(lists_of_other_things_are_other_lists),
 		LAB_TEST(a_list_goes_with_what_it_is_about),

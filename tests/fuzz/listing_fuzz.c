@@ -55,6 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 
 	if (listing_tags(text, &tags, &e) == 0) {
 		listing_sort(&tags);
+		check(listing_is_sorted(buf_span(&tags)));
 		each_line(&tags, check_tag);
 	}
 	if (listing_referrers(text, &referrers, &e) == 0)

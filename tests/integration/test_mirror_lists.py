@@ -203,12 +203,19 @@ def test_what_was_attached_far_away_is_found_and_pulled(
 
 # ---------------------------------------------------------------- a huge one
 
-HUGE = sorted(f"build-{i:06}-{digest_of(b'%d' % i)[7:15]}"
-              for i in range(100_000))
+SUBJECT = digest_of(b"subject")
+REFERRERS = [{"mediaType": OCI["manifest"], "digest": digest_of(b"%d" % i),
+              "size": i, "artifactType": SBOM if i % 5000 else SIGNATURE,
+              "annotations": {"text": "x" * 100}}
+             for i in range(1, 15_001)]
+HUGE = [f"build-{i:06}-{'0123456789abcdef' * 4}" for i in range(300_000)]
 
 
 class HugeHub(BaseHTTPRequestHandler):
-    """100,000 tags, 1,000 at once, as its Link says; once they are `ready`."""
+    """300,000 tags, 1,000 at once, as its Link says; once they are `ready`.
+
+    And 15,000 referrers, all at once.
+    """
     protocol_version = "HTTP/1.1"
     ready = threading.Event()
 
@@ -217,14 +224,23 @@ class HugeHub(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.ready.wait()
+        if "/referrers/" in self.path:
+            return self.send(OCI_INDEX, {"schemaVersion": 2,
+                                         "manifests": REFERRERS})
         query = parse_qs(urlsplit(self.path).query)
         start = bisect_right(HUGE, query.get("last", [""])[0])
         page = HUGE[start:start + 1000]
-        body = encode({"name": "app", "tags": page})
+        self.send("application/json", {"name": "app", "tags": page},
+                  Link=f"</v2/app/tags/list?n=1000&last={page[-1]}>; "
+                       f"rel=\"next\"" if start + 1000 < len(HUGE) else None)
+
+    def send(self, media_type, value, **headers):
+        body = encode(value)
         self.send_response(200)
-        if start + 1000 < len(HUGE):
-            self.send_header("Link", f"</v2/app/tags/list?n=1000&last="
-                                     f"{page[-1]}>; rel=\"next\"")
+        self.send_header("Content-Type", media_type)
+        for name, text in headers.items():
+            if text:
+                self.send_header(name, text)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -243,7 +259,7 @@ def huge_hub():
     server.server_close()
 
 
-def test_a_hundred_thousand_tags_take_little_memory(huge_hub, start_mirror):
+def test_300_000_tags_take_little_memory(huge_hub, start_mirror):
     mirror = start_mirror(huge_hub)
     before = mirror.anonymous_memory()
     with mirror.connect(timeout=60) as wire:
@@ -257,9 +273,24 @@ def test_a_hundred_thousand_tags_take_little_memory(huge_hub, start_mirror):
         assert sum(walk(wire, "/v2/app/tags/list", "tags"), []) == HUGE
         took = time.monotonic() - began
     grown = mirror.anonymous_memory() - before
-    print(f"100 pages in {took:.2f} s, {grown / 1e6:.0f} MB more in memory")
+    print(f"300 pages in {took:.2f} s, {grown / 1e6:.0f} MB more in memory")
     if not sanitized():
         assert grown < 64e6
+
+
+def test_referrers_without_number_come_page_by_page(huge_hub, start_mirror):
+    mirror = start_mirror(huge_hub)
+    path = f"/v2/app/referrers/{SUBJECT}"
+    with mirror.connect(timeout=60) as wire:
+        wait_until(lambda: wire.ask("GET", path).json["manifests"],
+                   "the whole list")
+        pages = list(walk(wire, path, "manifests"))
+        assert sum(pages, []) == REFERRERS and len(pages) == 2
+        found = wire.ask("GET", f"{path}?artifactType={SIGNATURE}")
+        assert found.json["manifests"] == \
+            [REFERRERS[4999], REFERRERS[9999], REFERRERS[14999]]
+        rest = wire.ask("GET", f"{path}?artifactType={SIGNATURE}&last=5000")
+        assert rest.json["manifests"] == [REFERRERS[9999], REFERRERS[14999]]
 
 
 JOINS = 'private_registry_mirror_joins_total{upstream="far.example"}'

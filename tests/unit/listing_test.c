@@ -100,13 +100,17 @@ static void lines_are_sorted_by_their_bytes(void **state)
 		auto_buf struct buf lines = { 0 };
 
 		buf_add(&lines, span_of(rows[i].lines));
+		bool sorted = strcmp(rows[i].lines, rows[i].sorted) == 0;
+		assert_int_equal(listing_is_sorted(buf_span(&lines)), sorted);
 		listing_sort(&lines);
 		assert_string_equal(lines.at, rows[i].sorted);
 	}
+	assert_false(listing_is_sorted(SPAN("1\n1\n")));
 
 	auto_buf struct buf none = { 0 };
 	listing_sort(&none);
 	assert_int_equal(none.len, 0);
+	assert_true(listing_is_sorted(SPAN("")));
 }
 
 static void a_link_says_where_the_next_page_is(void **state)
