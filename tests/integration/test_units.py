@@ -57,7 +57,7 @@ def test_fleet_knows_what_its_units_ask_for(name):
 
 
 @pytest.mark.parametrize("variant", ["flatcar", "fedora-coreos"])
-def test_a_first_boot_brings_units_that_start(variant):
+def test_a_first_boot_brings_all_that_its_units_want(variant):
     butane = yaml.safe_load((DEPLOY / "butane" / f"{variant}.bu").read_text())
     assert set(butane) == {"variant", "version", "storage", "systemd"}
     written = {each["path"] for each in butane["storage"]["files"]}
@@ -65,8 +65,8 @@ def test_a_first_boot_brings_units_that_start(variant):
         text = (DEPLOY / unit["contents_local"]).read_text()
         assert Path(unit["contents_local"]).name == unit["name"]
         assert set(re.findall(r"(?:File=-|--input )(/\S+)", text)) == written
-        assert [each["contents"] for each in unit["dropins"]] == [
-            "[Install]\nWantedBy=multi-user.target\n"]
+    assert [each["target"] for each in butane["storage"]["links"]] == [
+        "../private-registry-agent.service"]
 
 
 def test_it_says_when_it_is_ready_and_when_it_stops(scene):
