@@ -7,11 +7,12 @@ from .process import run
 EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 
 
-def make_certificate(lab, directory, serial, name="localhost"):
+def make_certificate(lab, directory, serial, name="localhost",
+                     also="IP:127.0.0.1"):
     """Writes cert.pem and key.pem into `directory`, over what is there."""
     run(lab, "openssl", "req", "-x509", *EC, "-days", "2",
         "-subj", f"/CN={name}", "-addext",
-        f"subjectAltName=DNS:{name},IP:127.0.0.1", "-set_serial", serial,
+        f"subjectAltName=DNS:{name},{also}", "-set_serial", serial,
         "-keyout", directory / "key.pem", "-out", directory / "cert.pem")
     return directory / "cert.pem", directory / "key.pem"
 

@@ -1,6 +1,6 @@
 """Debian's containerd with its own roots, pulled through by ctr."""
 
-from .mounts import on_overlay
+from .mounts import beside, on_overlay
 from .process import Process, run
 from .waiting import wait_until
 
@@ -15,9 +15,12 @@ class Containerd:
     """A containerd that finds docker.io at `url`; it sends ?ns=docker.io.
 
     Or as a directory `hosts` says, in which there is one for each registry.
+    `before` stands in front of it; ctr is the one that is found beside it.
     """
 
-    def __init__(self, lab, url=None, hosts=None):
+    CONFIG = 'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+
+    def __init__(self, lab, url=None, hosts=None, before=()):
         self._lab = lab
         home = lab.directory("containerd")
         self._address = home / "socket"
@@ -25,13 +28,13 @@ class Containerd:
         self._snapshots = "native" if on_overlay(home) else "overlayfs"
         if url:
             self._find("docker.io", HOSTS.format(url=url))
-        (home / "config.toml").write_text(
-            'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
+        (home / "config.toml").write_text(self.CONFIG)
         self._process = Process(lab, [
-            "/usr/bin/containerd", "--config", home / "config.toml",
+            *before, "/usr/bin/containerd", "--config", home / "config.toml",
             "--root", home / "root", "--state", home / "state",
             "--address", self._address], home / "log")
         lab.own(self)
+        self._beside = beside(self._process.pid) if before else ()
         wait_until(lambda: self._answers(), "containerd to answer")
 
     def _find(self, host, text):
@@ -64,8 +67,8 @@ class Containerd:
         self._process.stop()
 
     def run(self, *arguments, check=True):
-        return run(self._lab, "/usr/bin/ctr", "--address", self._address,
-                   *arguments, check=check)
+        return run(self._lab, *self._beside, "/usr/bin/ctr", "--address",
+                   self._address, *arguments, check=check)
 
     def pull(self, image, architecture="amd64"):
         """Pulls and unpacks it, and proves the digests."""

@@ -4,7 +4,7 @@ import json
 import re
 import signal
 
-from .mounts import on_overlay
+from .mounts import beside, bound, on_overlay
 from .process import Process, run
 from .waiting import wait_until
 
@@ -16,32 +16,33 @@ class Docker:
     """A dockerd whose docker.io is mirrored at each URL of `mirrors`.
 
     `settings` are more of its configuration. Or the directory `etc` is its
-    /etc/docker. Its containers have this machine's network, or none.
+    /etc/docker. `before` stands in front of dockerd, whose client is the one
+    that is found beside it. Its containers have this machine's network, or
+    none.
     """
 
-    BEFORE = ()
     NETWORK = ("--iptables=false", "--ip-forward=false", "--bridge=none")
 
-    def __init__(self, lab, mirrors=(), settings=None, etc=None):
+    def __init__(self, lab, mirrors=(), settings=None, etc=None, driver=None,
+                 before=()):
         self._lab = lab
         home = lab.directory("docker")
         self.socket = home / "socket"
-        driver = "vfs" if on_overlay(home) else "overlay2"
+        driver = driver or ("vfs" if on_overlay(home) else "overlay2")
         (home / "daemon.json").write_text(json.dumps({
             "registry-mirrors": list(mirrors),
             "storage-driver": driver} | (settings or {})))
-        start = [*self.BEFORE, "/usr/sbin/dockerd", "--config-file",
-                 home / "daemon.json"]
+        start = ["/usr/sbin/dockerd", "--config-file", home / "daemon.json"]
         if etc:
-            start = ["unshare", "--mount", "sh", "-ec",
-                     'mount --bind "$0" /etc/docker\nexec "$@"', etc,
-                     "/usr/sbin/dockerd", "--storage-driver", driver]
+            start = [*bound({"/etc/docker": etc}), "/usr/sbin/dockerd",
+                     "--storage-driver", driver]
         self._process = Process(lab, [
-            *start,
+            *before, *start,
             "--host", f"unix://{self.socket}", "--pidfile", home / "pid",
             "--data-root", home / "data", "--exec-root", home / "exec",
             *self.NETWORK], home / "log")
         lab.own(self)
+        self._beside = beside(self.pid) if before else ()
         wait_until(lambda: self._answers(), "dockerd to answer", seconds=60)
 
     def _answers(self):
@@ -64,15 +65,21 @@ class Docker:
         self._process.stop()
 
     def run(self, *arguments, **how):
-        return run(self._lab, "/usr/bin/docker", "--host",
+        return run(self._lab, *self._beside, "/usr/bin/docker", "--host",
                    f"unix://{self.socket}", *arguments, **how)
 
+    def version(self):
+        """The first number of it."""
+        said = self.run("version", "--format", "{{.Server.Version}}")
+        return int(said.split(".")[0])
+
     def pull(self, image, architecture="amd64"):
-        """Pulls and proves it: the config's digest pins every layer."""
+        """Pulls and proves it: the config's digest pins every layer, or that
+        of its manifest, by which containerd's store knows it."""
         self.run("pull", "--quiet", "--platform", f"linux/{architecture}",
                  image.name)
         known = self.inspect(image.name)
-        assert known["Id"] == image.config_for(architecture)
+        assert known["Id"] in (image.config_for(architecture), image.digest)
         assert image.digest in [digest.split("@")[1]
                                 for digest in known["RepoDigests"]]
 
@@ -109,6 +116,9 @@ class HostDocker(Docker):
 class BridgedDocker(Docker):
     """In a network of its own: ports are published there, and nowhere else."""
 
-    BEFORE = ("unshare", "--net", "/bin/sh", "-c",
-              'busybox ip link set lo up && exec "$@"', "sh")
     NETWORK = ()
+
+    def __init__(self, lab):
+        super().__init__(lab, before=(
+            "unshare", "--net", "/bin/sh", "-c",
+            'busybox ip link set lo up && exec "$@"', "sh"))

@@ -19,11 +19,12 @@ class Hub:
     key), and `tokens` is the TokenServer whose tokens it wants.
     """
 
-    def __init__(self, lab, proxy_of=None, data=None, tls=None, tokens=None):
+    def __init__(self, lab, proxy_of=None, data=None, tls=None, tokens=None,
+                 address=None):
         self._lab = lab
         directory = lab.directory("hub")
         self.data = data or directory / "data"
-        self.address = ("127.0.0.1", free_port())
+        self.address = address or ("127.0.0.1", free_port())
         self.url = "%s://%s:%d" % ("https" if tls else "http", *self.address)
         self._trust = trusting(tls[0]) if tls else None
         self._log = directory / "log"

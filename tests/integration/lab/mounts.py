@@ -1,6 +1,26 @@
-"""What the engines' storage drivers can work on."""
+"""Mounts that one process alone sees, and what engines can be stored on."""
 
 import subprocess
+
+BIND = """
+while [ "$1" != -- ]
+do mount --bind "$1" "$2"
+   shift 2
+done
+shift
+exec "$@"
+"""
+
+
+def bound(places):
+    """In front of a command: it sees {place: what is there instead}."""
+    pairs = [word for place, what in places.items() for word in (what, place)]
+    return ("unshare", "--mount", "sh", "-euc", BIND, "sh", *pairs, "--")
+
+
+def beside(pid):
+    """In front of a command: it sees the files that this process sees."""
+    return ("nsenter", f"--target={pid}", "--mount", "--root")
 
 
 def on_overlay(path):

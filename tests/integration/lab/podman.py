@@ -44,8 +44,11 @@ insecure = true
 
 
 class Podman:
-    def __init__(self, lab, endpoint):
+    """`before` stands in front of each command."""
+
+    def __init__(self, lab, endpoint, before=()):
         self._lab = lab
+        self._before = before
         self._endpoint = endpoint
         home = self._home = lab.directory("podman")
         self.driver = "vfs" if on_overlay(home) else "overlay"
@@ -67,10 +70,12 @@ class Podman:
             else "--tls-verify=false"
 
     def run(self, *arguments):
-        return run(self._lab, "podman", *arguments, **self._variables)
+        return run(self._lab, *self._before, "podman", *arguments,
+                   **self._variables)
 
     def buildah(self, *arguments):
-        return run(self._lab, "buildah", *arguments, **self._variables)
+        return run(self._lab, *self._before, "buildah", *arguments,
+                   **self._variables)
 
     def name(self, name):
         """The image's, at the endpoint."""
@@ -92,8 +97,8 @@ class Podman:
 class MirroredPodman(Podman):
     """It finds docker.io at `endpoint`, and nowhere else."""
 
-    def __init__(self, lab, endpoint):
-        super().__init__(lab, endpoint)
+    def __init__(self, lab, endpoint, before=()):
+        super().__init__(lab, endpoint, before)
         self._variables["CONTAINERS_REGISTRIES_CONF"] = self._write(
             self._home / "registries.conf",
             REGISTRIES.format(host=endpoint.host))

@@ -49,7 +49,7 @@ class Registry:
 
     def __init__(self, lab, upstreams=None, *, bound=None, tls=None,
                  mirror=None, options=None, settings=None, data=None,
-                 arguments=(), before=()):
+                 arguments=(), before=(), host=HOST):
         assert BINARY.exists(), f"{BINARY} is not built"
         self._lab = lab
         home = lab.directory("registry")
@@ -59,9 +59,9 @@ class Registry:
         self._arguments = arguments
         self._before = before
         self._passed = ()
-        self.address = (HOST, free_port())
-        self.bound = (HOST, free_port()) if bound else None
-        self.tls = (HOST, free_port()) if tls else None
+        self.address = (host, free_port(host))
+        self.bound = (host, free_port(host)) if bound else None
+        self.tls = (host, free_port(host)) if tls else None
         self.plain = Endpoint(self.host)
         self.secure = Endpoint("%s:%d" % self.tls, trust(home, tls[0])) \
             if tls else None

@@ -7,19 +7,23 @@ from .process import run
 
 
 class Skopeo:
-    """Copies from `prefix`, such as 127.0.0.1:5000/docker.io."""
+    """Copies from `prefix`, such as 127.0.0.1:5000/docker.io.
 
-    def __init__(self, lab, prefix):
+    `before` stands in front of each command.
+    """
+
+    def __init__(self, lab, prefix, before=()):
         self._lab = lab
+        self._before = before
         self._prefix = prefix
         self._home = lab.directory("skopeo")
 
-    def pull(self, image):
+    def pull(self, image, prefix=None):
         """Copies every platform into a directory, and proves each blob."""
         target = self._home / "image"
-        run(self._lab, "skopeo", "copy", "--quiet", "--all",
+        run(self._lab, *self._before, "skopeo", "copy", "--quiet", "--all",
             "--insecure-policy", "--src-tls-verify=false",
-            f"docker://{self._prefix}/{image.repository}:{image.tag}",
+            f"docker://{prefix or self._prefix}/{image.repository}:{image.tag}",
             f"dir:{target}")
         manifest = (target / "manifest.json").read_bytes()
         assert manifest == image.manifests[-1].body
@@ -30,7 +34,7 @@ class Skopeo:
 
     def push(self, name):
         """What was pulled last."""
-        run(self._lab, "skopeo", "copy", "--quiet", "--all",
+        run(self._lab, *self._before, "skopeo", "copy", "--quiet", "--all",
             "--insecure-policy", "--dest-tls-verify=false",
             f"dir:{self._home / 'image'}", f"docker://{name}")
 
