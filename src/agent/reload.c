@@ -7,19 +7,18 @@
  * descriptor that was had before it answered: one that answers listens, and
  * what takes its place meanwhile is another process.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 
 #include "agent/docker.h"
 #include "agent/inside.h"
+#include "agent/process.h"
 #include "base/clock.h"
 #include "base/io.h"
 #include "oci/hash.h"
@@ -29,8 +28,7 @@ enum { CONFIRM_MS = 3000, LOOK_MS = 50, COMMAND_MOST = 128 * 1024 };
 
 /* ------------------------------------------------------------- the process */
 
-static int process_read(pid_t pid, const char *what, struct buf *out,
-			struct err *e)
+static int pid_read(pid_t pid, const char *what, struct buf *out, struct err *e)
 {
 	char path[64];
 
@@ -43,7 +41,7 @@ static bool is_dockerd(pid_t pid)
 	auto_buf struct buf name = { 0 };
 	struct err ignored;
 
-	return pid > 0 && process_read(pid, "comm", &name, &ignored) == 0 &&
+	return pid > 0 && pid_read(pid, "comm", &name, &ignored) == 0 &&
 	       span_is(buf_span(&name), "dockerd\n");
 }
 
@@ -68,35 +66,16 @@ static pid_t pid_in_file(const struct host *host)
 	return pid_parse(text);
 }
 
-/* Not one in a container, or a user's. */
-static bool is_of_host(const struct host *host, pid_t pid)
-{
-	char path[64];
-	struct stat process, root, ours;
-
-	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
-	if (stat(path, &process) < 0 || process.st_uid != 0)
-		return false;
-	snprintf(path, sizeof(path), "/proc/%d/root/", (int)pid);
-	return stat(path, &root) == 0 && fstat(host->root, &ours) == 0 &&
-	       root.st_dev == ours.st_dev && root.st_ino == ours.st_ino;
-}
-
 /* Of one that was told to write its number elsewhere. */
 static pid_t pid_by_name(const struct host *host)
 {
-	DIR *list = opendir("/proc");
-	pid_t found = 0;
+	auto_processes struct processes found = { 0 };
+	struct err ignored;
 
-	for (struct dirent *one; list && !found && (one = readdir(list));) {
-		pid_t pid = pid_parse(span_of(one->d_name));
-
-		if (is_dockerd(pid) && is_of_host(host, pid))
-			found = pid;
-	}
-	if (list)
-		closedir(list);
-	return found;
+	if (processes_find(host, "dockerd", "/", &found, &ignored) < 0 ||
+	    found.count == 0)
+		return 0;
+	return found.at[0].pid;
 }
 
 static pid_t pid_find(const struct host *host)
@@ -163,7 +142,7 @@ int docker_flags_check(const struct host *host, struct err *e)
 	pid_t pid;
 
 	auto_fd int process = process_open(host, &pid, e);
-	if (process < 0 || process_read(pid, "cmdline", &line, e) < 0)
+	if (process < 0 || pid_read(pid, "cmdline", &line, e) < 0)
 		return -1;
 	for (const char *word = line.at; word && word < line.at + line.len;
 	     word += strlen(word) + 1)

@@ -13,7 +13,7 @@ from lab.containerd import Containerd
 from lab.disk_shim import DiskShim
 from lab.docker import Docker
 from lab.fakedocker import FakeDocker
-from lab.host import DROP_IN, HOSTS, Host, events
+from lab.host import DROP_IN, ENVIRONMENT, HOSTS, Host, events
 from lab.process import run
 from lab.registry import Registry
 from lab.waiting import wait_until
@@ -268,6 +268,20 @@ def test_it_says_in_one_sentence_what_is_wrong(host, arguments, status, word):
     assert (got, out, err.count("\n")) == (status, "", 1), err
     assert word in err
     assert host.snapshot() == before
+
+
+def test_a_damaged_journal_is_a_failure_once(host, doors):
+    assert host.once(doors.url)[0] == 0
+    entry = next(path for path
+                 in host.root.glob("var/lib/private-registry/agent/journal/*")
+                 if b"path /run/private-registry/environment" in
+                 path.read_bytes())
+    entry.write_bytes(entry.read_bytes()[:-1] + b"~")
+    status, out, _ = host.uninstall()
+    assert status == FAILED and "the journal is damaged" in out
+    assert host.read("environment") == ENVIRONMENT
+    assert host.read("run/private-registry/environment")
+    assert host.uninstall()[0] == 0
 
 
 # ------------------------------------------------------------ one that stays

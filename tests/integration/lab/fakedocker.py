@@ -1,6 +1,8 @@
 """What a dockerd tells, without one: for versions that are not to be had."""
 
 import json
+import os
+import shutil
 import signal
 import socket
 import sys
@@ -28,12 +30,12 @@ class FakeDocker(Process):
             self.path.unlink(missing_ok=True)
         install(host)
         passed = (given.fileno(),) if given else ()
+        home = scene.directory("dockerd")
         super().__init__(scene, [
-            sys.executable, SERVER, *(passed or [self.path]),
-            json.dumps(info),
+            *named(home), SERVER, *(passed or [self.path]), json.dumps(info),
             f"{'' if unnamed else host.root}/etc/docker/daemon.json", hangup,
             host.root if unnamed else ""],
-            scene.directory("dockerd") / "log", passed)
+            home / "log", passed)
         scene.own(self)
         if not unnamed:
             (host.root / "run/docker.pid").write_text(str(self.pid))
@@ -54,6 +56,13 @@ class FakeDocker(Process):
         return config.get("Mirrors", [])
 
 
+def named(home):
+    """The words that start a Python whose program's file is called dockerd."""
+    program = home / "dockerd"
+    shutil.copy(os.path.realpath(sys.executable), program)
+    return ["env", f"PYTHONHOME={sys.base_prefix}", program]
+
+
 def install(host):
     """Its program is on the host, though it does not run."""
     (host.root / "usr/bin").mkdir(parents=True, exist_ok=True)
@@ -62,13 +71,11 @@ def install(host):
 
 def starting(scene, host):
     """A dockerd that does not listen yet: a SIGHUP would end it."""
-    log = scene.directory("starting") / "log"
-    process = scene.own(Process(scene, [sys.executable, "-c", """
+    home = scene.directory("starting")
+    process = scene.own(Process(scene, [*named(home), "-c", """
 import signal
-with open("/proc/self/comm", "w") as name:
-    name.write("dockerd")
 print("here", flush=True)
-signal.pause()"""], log))
+signal.pause()"""], home / "log"))
     (host.root / "run/docker.pid").write_text(str(process.pid))
     wait_until(lambda: "here" in process.output(), "the process")
     return process
