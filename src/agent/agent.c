@@ -191,6 +191,11 @@ int agent_open(const char *root, enum agent_use use, struct agent **out,
 	return 0;
 }
 
+void agent_permit(struct agent *agent, unsigned permits)
+{
+	agent->permits = permits;
+}
+
 void agent_close(struct agent **pointer)
 {
 	struct agent *agent = steal_ptr(pointer);

@@ -45,6 +45,12 @@ enum agent_use { AGENT_TELL, AGENT_CHANGE };
 int agent_open(const char *root, enum agent_use, struct agent **out,
 	       struct buf *damage, struct err *) may_wait must_check;
 void agent_close(struct agent **);
+/* What it may do beside: any of these. Nothing, if that is not said. */
+enum {
+	AGENT_RESTART_BUILDKITD = 1 << 0, /* whenever it is pointed, or not */
+	AGENT_ENABLE_CONTAINERD = 1 << 1  /* set config_path, and restart it */
+};
+void agent_permit(struct agent *, unsigned permits);
 DEFINE_AUTO(agent, agent_close)
 
 /* ERR_USAGE if there is no such target. */

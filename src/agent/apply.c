@@ -332,7 +332,10 @@ static void plan_apply(struct agent *agent, struct plan *plan,
 int agent_apply(struct agent *agent, const struct agent_target *given,
 		struct agent_report *report, struct err *e)
 {
-	auto_with(plan_free) struct plan plan = { .report = report };
+	auto_with(plan_free) struct plan plan = {
+		.permits = agent->permits,
+		.report = report,
+	};
 	struct target target;
 
 	if (target_parse(given, &target, e) < 0)

@@ -8,6 +8,8 @@
  * whole file: no capability but pull and resolve, and no skip_verify.
  */
 #include "agent/engine.h"
+#include "agent/process.h"
+#include "agent/tables.h"
 
 /* A containerd of its own, and where it looks. */
 struct place {
@@ -22,7 +24,8 @@ static const struct place host_place = {
 	.config = "/etc/containerd/config.toml",
 	.certs = "/etc/containerd/certs.d",
 	.advice = "nerdctl uses /etc/containerd/certs.d, Kubernetes does not; "
-		  "set it there, and restart containerd once",
+		  "set it there, and restart containerd once, or let "
+		  "--enable-containerd-config do that",
 };
 
 /*
@@ -88,6 +91,20 @@ bool containerd_has_cri(struct span toml)
 	return true;
 }
 
+struct span containerd_config_file(struct span words)
+{
+	struct span word = span_cut(&words, '\0');
+
+	while (word.len > 0) {
+		if (span_starts(word, "--config="))
+			return span_from(word, strlen("--config="));
+		if (span_is(word, "-c") || span_is(word, "--config"))
+			return span_cut(&words, '\0');
+		word = span_cut(&words, '\0');
+	}
+	return SPAN_NONE;
+}
+
 bool rancher_names(struct span yaml, const char *registry)
 {
 	while (yaml.at) {
@@ -110,16 +127,69 @@ bool rancher_names(struct span yaml, const char *registry)
 
 /* ---------------------------------------------------------------- the host */
 
+/* Its configuration lies where nothing can be written. */
+#define SHARED "/usr/share/containerd/config.toml"
+
+/* containerd -c FILE; only what k3s and RKE2 have started has one elsewhere. */
+static bool is_elsewhere(const struct process *process, const char *config)
+{
+	auto_buf struct buf words = { 0 };
+	struct err ignored;
+
+	if (process_read(process, PROCESS_WORDS, &words, &ignored) < 0)
+		return false;
+	struct span other = containerd_config_file(buf_span(&words));
+	return other.at && !span_is(other, config) &&
+	       !span_starts(other, "/var/lib/rancher/");
+}
+
+/* Why its own file cannot be made to say it; null: it can. */
+static const char *why_not(const struct host *host, const struct place *place,
+			   const struct host_file *file)
+{
+	auto_processes struct processes found = { 0 };
+	struct err ignored;
+
+	if (!file->exists && host_has(host, SHARED))
+		return "it is pointed if " SHARED " is copied there, and "
+		       "containerd started with that";
+	if (processes_find(host, "containerd", "/etc/containerd", &found,
+			   &ignored) < 0)
+		return NULL;
+	for (size_t i = 0; i < found.count; i++)
+		if (is_elsewhere(&found.at[i], place->config))
+			return "containerd was started with another file";
+	return NULL;
+}
+
+static void wish_path(const struct host *host, const struct place *place,
+		      const struct host_file *file, struct plan *plan)
+{
+	const char *why = place->advice;
+
+	if (!place->registries && (plan->permits & AGENT_ENABLE_CONTAINERD))
+		why = why_not(host, place, file);
+	if (why) {
+		plan_note(plan, "%s has no config_path: %s", place->config,
+			  why);
+		return;
+	}
+	struct wish *wish = plan_wish(plan, &kind_config_path, place->config);
+	buf_addf(&wish->element, "config_path = \"%s\"", place->certs);
+}
+
 /* The directory to write into, of which the engine may have no regard. */
 static int find_directory(const struct host *host, const struct place *place,
 			  struct plan *plan, struct host_path *out,
 			  struct err *e)
 {
 	auto_host_file struct host_file file = { 0 };
+	auto_buf struct buf theirs = { 0 };
 
 	if (host_read(host, place->config, &file, e) < 0)
 		return -1;
-	struct span set = containerd_config_path(buf_span(&file.text));
+	kind_config_path.take(buf_span(&file.text), SPAN_NONE, &theirs);
+	struct span set = containerd_config_path(buf_span(&theirs));
 	bool usable = span_starts(set, "/") && span_find(set, ':') < 0 &&
 		      span_find(set, '"') < 0 && set.len < 1000;
 	span_copy(usable ? set : span_of(place->certs), out->s, sizeof(out->s));
@@ -129,9 +199,8 @@ static int find_directory(const struct host *host, const struct place *place,
 			  "directory: Kubernetes pulls past the registry",
 			  (int)(set.len < 100 ? set.len : 100), set.at);
 	else if (!set.at && (file.exists || !place->registries) &&
-		 containerd_has_cri(buf_span(&file.text)))
-		plan_note(plan, "%s has no config_path: %s", place->config,
-			  place->advice);
+		 containerd_has_cri(buf_span(&theirs)))
+		wish_path(host, place, &file, plan);
 	return 0;
 }
 

@@ -36,6 +36,7 @@ enum { ENGINES_MOST = 16 };
 /* Wishes, in the order in which they are to be made true. */
 struct plan {
 	const char *engine; /* whose wishes are being made */
+	unsigned permits;   /* of agent_permit */
 	/* Of these nothing is known now: what is on the host for them stays. */
 	const char *kept[ENGINES_MOST];
 	size_t kept_count;
@@ -82,6 +83,8 @@ int k3s_plan(const struct host *, const struct target *, struct plan *,
 	     struct err *) may_wait must_check;
 int rke2_plan(const struct host *, const struct target *, struct plan *,
 	      struct err *) may_wait must_check;
+int buildkit_plan(const struct host *, const struct target *, struct plan *,
+		  struct err *) may_wait must_check;
 int docker_plan(const struct host *, const struct target *, struct plan *,
 		struct err *) may_wait must_check;
 
@@ -129,6 +132,8 @@ bool proxy_is_asked(struct span variables, const struct client_url *);
  * none, or an empty one.
  */
 struct span containerd_config_path(struct span toml);
+/* The FILE of -c FILE or --config FILE; SPAN_NONE. */
+struct span containerd_config_file(struct span words);
 /* Does registries.yaml of k3s and RKE2 have an entry for that registry? */
 bool rancher_names(struct span yaml, const char *registry);
 /* Is the plugin for Kubernetes not disabled there? */

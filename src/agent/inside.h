@@ -7,10 +7,11 @@
 #include "agent/report.h"
 
 /* For a service that reads something of ours when it starts. */
-enum { AGENT_SERVICES = 2 };
+enum { AGENT_SERVICES = 4 };
 struct agent_news {
 	struct buf ours; /* that was there when it was looked at last */
 	int64_t ms;	 /* when that was new, of process_clock_ms; 0: never */
+	int64_t restarted_ms; /* for that; likewise */
 };
 
 struct agent {
@@ -21,6 +22,7 @@ struct agent {
 	bool docker_refused; /* what we wrote: it is not written again */
 	bool damaged;	     /* the journal, of which nobody was told yet */
 
+	unsigned permits; /* of agent_permit, but for what went wrong */
 	struct agent_news news[AGENT_SERVICES]; /* agent/services.c */
 };
 

@@ -1,5 +1,7 @@
 #include "agent/kind.h"
 
+#include "agent/tables.h"
+
 #define BOM "\xef\xbb\xbf"
 
 bool kind_element_has(struct span element, struct span word)
@@ -173,8 +175,10 @@ const struct kind kind_environment = {
 
 const struct kind *kind_find(const char *name)
 {
-	static const struct kind *const all[] = { &kind_file, &kind_environment,
-						  &kind_daemon };
+	static const struct kind *const all[] = {
+		&kind_file,   &kind_environment, &kind_daemon,
+		&kind_tables, &kind_config_path,
+	};
 
 	for (size_t i = 0; i < array_size(all); i++)
 		if (strcmp(all[i]->name, name) == 0)

@@ -14,21 +14,35 @@
 
 #include "agent/inside.h"
 #include "agent/process.h"
+#include "agent/program.h"
+#include "agent/tables.h"
 #include "base/json.h"
 #include "oci/hash.h"
 
 #define CONTAINERS "/etc/containers"
 #define TOLD "/var/lib/private-registry/agent/told-"
-enum { PODMAN_DIES = 5 }; /* of a SIGHUP, from this version on */
+enum {
+	PODMAN_DIES = 5, /* of a SIGHUP, from this version on */
+	RESTART_MS = 120000
+};
 
 struct service {
 	const char *name;
-	const char *directory; /* of its configuration */
-	const char *path;      /* what it reads */
-	const char *socket;    /* where it listens unless its words say */
+	const char *program;
+	const char *directory;		       /* of its configuration */
+	const char *path;		       /* what it reads */
+	struct span (*ours)(struct span text); /* of that */
+
+	/* Of those that are signalled. */
+	const char *socket; /* where it listens unless its words say */
 	const char *question;
 	bool (*serves)(struct span words);
 	bool (*survives)(struct span answer);
+
+	/* Of those that are restarted. */
+	const char *unit;
+	unsigned permit;
+	bool once; /* what it has read may stay in force */
 };
 
 /* ------------------------------------------------------------------- pure */
@@ -37,6 +51,11 @@ static bool is_any(struct span text)
 {
 	(void)text;
 	return true;
+}
+
+static struct span whole(struct span text)
+{
+	return text;
 }
 
 /* podman [OPTION]... system [OPTION]... service [OPTION]... [URI] */
@@ -84,10 +103,39 @@ bool podman_survives(struct span answer)
 
 #define DROP_IN CONTAINERS "/registries.conf.d/50-private-registry.conf"
 static const struct service services[] = {
-	{ "crio", CONTAINERS, DROP_IN, "/run/crio/crio.sock", "/info", is_any,
-	  is_any },
-	{ "podman", CONTAINERS, DROP_IN, "/run/podman/podman.sock", "/version",
-	  podman_serves, podman_survives },
+	{ .name = "crio",
+	  .program = "crio",
+	  .directory = CONTAINERS,
+	  .path = DROP_IN,
+	  .ours = whole,
+	  .socket = "/run/crio/crio.sock",
+	  .question = "/info",
+	  .serves = is_any,
+	  .survives = is_any },
+	{ .name = "podman",
+	  .program = "podman",
+	  .directory = CONTAINERS,
+	  .path = DROP_IN,
+	  .ours = whole,
+	  .socket = "/run/podman/podman.sock",
+	  .question = "/version",
+	  .serves = podman_serves,
+	  .survives = podman_survives },
+	{ .name = "buildkit",
+	  .program = "buildkitd",
+	  .directory = "/etc/buildkit",
+	  .path = "/etc/buildkit/buildkitd.toml",
+	  .ours = tables_ours,
+	  .unit = "buildkit.service",
+	  .permit = AGENT_RESTART_BUILDKITD },
+	{ .name = "containerd",
+	  .program = "containerd",
+	  .directory = "/etc/containerd",
+	  .path = "/etc/containerd/config.toml",
+	  .ours = config_path_ours,
+	  .unit = "containerd.service",
+	  .permit = AGENT_ENABLE_CONTAINERD,
+	  .once = true },
 };
 _Static_assert(array_size(services) == AGENT_SERVICES, "one news each");
 
@@ -103,7 +151,10 @@ static int ours_look(const struct host *host, const struct service *service,
 		return -1;
 	if (!file.exists)
 		return 0;
-	struct digest digest = hash_of(DIGEST_SHA256, buf_span(&file.text));
+	struct span ours = service->ours(buf_span(&file.text));
+	if (!ours.at)
+		return 0;
+	struct digest digest = hash_of(DIGEST_SHA256, ours);
 	buf_addf(out, "%s\n", digest_text(&digest).s);
 	return 0;
 }
@@ -170,41 +221,153 @@ static bool tell(const struct service *service, const struct process *process,
 	return true;
 }
 
-/* All of one kind; one that has started since has read what is there. */
-static bool tell_all(struct agent *agent, const struct service *service,
-		     int64_t news_ms, struct agent_report *report)
+/* One that has started since has read what is there. */
+static bool goes_by_older(const struct service *service,
+			  const struct process *process, int64_t news_ms,
+			  struct buf *words)
 {
-	auto_processes struct processes found = { 0 };
+	struct err ignored;
+
+	return process_started_ms(process) <= news_ms &&
+	       process_read(process, PROCESS_WORDS, words, &ignored) == 0 &&
+	       (!service->serves || service->serves(buf_span(words)));
+}
+
+static bool signal_all(const struct service *service,
+		       const struct processes *found, int64_t news_ms,
+		       struct agent_report *report)
+{
 	bool all = true;
+
+	for (size_t i = 0; i < found->count; i++) {
+		auto_buf struct buf words = { 0 };
+
+		if (goes_by_older(service, &found->at[i], news_ms, &words))
+			all &= tell(service, &found->at[i], buf_span(&words),
+				    report);
+	}
+	return all;
+}
+
+/* --------------------------------------------------------------- restart */
+
+static int restart(const struct agent *agent, const struct service *service,
+		   struct err *e)
+{
+	const char *const words[] = { "/usr/bin/systemctl", "try-restart",
+				      service->unit, NULL };
+	const char *const variables[] = { "PATH=/usr/bin:/bin", NULL };
+	const struct program program = {
+		.words = words,
+		.variables = variables,
+		.host = &agent->host,
+		.most_ms = RESTART_MS,
+	};
+	auto_buf struct buf said = { 0 };
+
+	if (program_run(&program, &said, e) == 0)
+		return 0;
+	struct span line = buf_span(&said);
+	line = span_cut(&line, '\n');
+	return err_set(e, e->kind, "%s does not restart: %.*s", service->unit,
+		       (int)(line.len < 150 ? line.len : 150), line.at);
+}
+
+/* With what was there before, it will start. */
+static void take_back(struct agent *agent, const struct service *service,
+		      const struct err *why, struct agent_report *report)
+{
+	auto_host_file struct host_file file = { 0 };
+	const struct entry *entry = NULL;
 	struct err e;
 
-	if (processes_find(&agent->host, service->name, service->directory,
+	agent->permits &= ~service->permit;
+	report->failures++;
+	report_line(report, service->name, "failed",
+		    "%s; what was written is taken back", why->message);
+	if (host_read(&agent->host, service->path, &file, &e) == 0)
+		entry = journal_find(agent->journal, file.path.s);
+	if (entry && (entry_undo(agent, entry, &e) < 0 ||
+		      restart(agent, service, &e) < 0))
+		report_line(report, service->name, "failed", "%s", e.message);
+}
+
+/* One that goes by what was there; null. */
+static const struct process *older(const struct service *service,
+				   const struct processes *found,
+				   int64_t news_ms)
+{
+	for (size_t i = 0; i < found->count; i++) {
+		auto_buf struct buf words = { 0 };
+
+		if (goes_by_older(service, &found->at[i], news_ms, &words))
+			return &found->at[i];
+	}
+	return NULL;
+}
+
+/* What our last restart has put into force is so still. */
+static bool is_in_force(const struct agent_news *news,
+			const struct processes *found)
+{
+	for (size_t i = 0; i < found->count; i++)
+		if (process_started_ms(&found->at[i]) > news->restarted_ms)
+			return false;
+	return news->restarted_ms > 0;
+}
+
+static bool restart_all(struct agent *agent, const struct service *service,
+			struct agent_news *news, const struct processes *found,
+			struct agent_report *report)
+{
+	bool gone = news->ours.len == 0;
+	struct err e;
+
+	const struct process *process = older(service, found, news->ms);
+	if (!process || (service->once && (gone || is_in_force(news, found))))
+		return true;
+	if (!(agent->permits & service->permit)) {
+		report_line(report, service->name, "note",
+			    "process %d does not see what became of %s before "
+			    "it is restarted",
+			    (int)process->pid, service->path);
+		return false;
+	}
+	if (restart(agent, service, &e) < 0) {
+		take_back(agent, service, &e, report);
+		return false;
+	}
+	news->restarted_ms = process_clock_ms();
+	report_line(report, service->name, "restarted", "%s", service->unit);
+	return true;
+}
+
+/* -------------------------------------------------------------------- all */
+
+static bool tell_all(struct agent *agent, const struct service *service,
+		     struct agent_news *news, struct agent_report *report)
+{
+	auto_processes struct processes found = { 0 };
+	struct err e;
+
+	if (processes_find(&agent->host, service->program, service->directory,
 			   &found, &e) < 0) {
 		report->pending++;
 		report_line(report, service->name, "pending", "%s", e.message);
 		return false;
 	}
-	for (size_t i = 0; i < found.count; i++) {
-		auto_buf struct buf words = { 0 };
-		const struct process *process = &found.at[i];
-
-		if (process_started_ms(process) <= news_ms &&
-		    process_read(process, PROCESS_WORDS, &words, &e) == 0 &&
-		    service->serves(buf_span(&words)))
-			all &= tell(service, process, buf_span(&words), report);
-	}
-	return all;
+	if (service->unit)
+		return restart_all(agent, service, news, &found, report);
+	return signal_all(service, &found, news->ms, report);
 }
 
-/* When it was news that this is there. */
-static int64_t news_note(struct agent_news *news, struct span now)
+static void news_note(struct agent_news *news, struct span now)
 {
 	if (news->ms && span_eq(buf_span(&news->ours), now))
-		return news->ms;
+		return;
 	buf_clear(&news->ours);
 	buf_add(&news->ours, now);
 	news->ms = process_clock_ms();
-	return news->ms;
 }
 
 static int service_settle(struct agent *agent, size_t number,
@@ -222,8 +385,8 @@ static int service_settle(struct agent *agent, size_t number,
 		return -1;
 	if (span_eq(buf_span(&told.text), buf_span(&now)))
 		return 0;
-	int64_t ms = news_note(&agent->news[number], buf_span(&now));
-	if (!tell_all(agent, service, ms, report))
+	news_note(&agent->news[number], buf_span(&now));
+	if (!tell_all(agent, service, &agent->news[number], report))
 		return 0;
 	return told_keep(agent, path.at, buf_span(&now), e);
 }

@@ -16,6 +16,8 @@ struct order {
 	int64_t once;
 	int64_t dry_run;
 	int64_t uninstall;
+	int64_t restart_buildkitd;
+	int64_t enable_containerd;
 	struct config *config;
 	struct buf ca;
 	const char **upstreams;
@@ -102,6 +104,11 @@ static int host_take(struct order *order, struct err *e)
 	if (agent_open(order->config->agent.root, use, &order->agent, &damage,
 		       e) < 0)
 		return -1;
+	agent_permit(order->agent,
+		     (order->restart_buildkitd ? AGENT_RESTART_BUILDKITD : 0) |
+			     (order->enable_containerd ?
+				      AGENT_ENABLE_CONTAINERD :
+				      0));
 	struct span rest = buf_span(&damage);
 	while (rest.len > 0) {
 		struct span line = span_cut(&rest, '\n');
@@ -248,6 +255,10 @@ int cli_agent(const struct call *call, struct err *e)
 		{ .name = "--once", .out = &order.once },
 		{ .name = "--dry-run", .out = &order.dry_run },
 		{ .name = "--uninstall", .out = &order.uninstall },
+		{ .name = "--restart-buildkitd",
+		  .out = &order.restart_buildkitd },
+		{ .name = "--enable-containerd-config",
+		  .out = &order.enable_containerd },
 		{ 0 },
 	};
 
@@ -267,41 +278,47 @@ int cli_agent(const struct call *call, struct err *e)
 void cli_agent_help(const struct call *call, struct buf *out)
 {
 	(void)call;
-	buf_addf(out,
-		 "usage: private-registry agent --registry URL [OPTION]...\n"
-		 "       private-registry agent status [--root DIR]\n"
-		 "\n"
-		 "Points the container engines of this host at a registry as "
-		 "long as it answers,\n"
-		 "and puts everything back when it does not. What it does to "
-		 "which file is in\n"
-		 "docs/agent.md. To be run by root.\n"
-		 "\n"
-		 "Examples\n"
-		 "  private-registry agent --registry http://10.0.0.5:5000 "
-		 "--dry-run\n"
-		 "  private-registry agent --registry https://images.lan:5000 "
-		 "--ca ca.pem\n"
-		 "  private-registry agent --uninstall\n"
-		 "\n"
-		 "Options\n"
-		 "  --registry URL          http://HOST:PORT, or https\n"
-		 "  --hub URL               where it answers for Docker Hub "
-		 "alone, for Docker\n"
-		 "                          before 24.0.8\n"
-		 "  --ca FILE               authorities to trust there; PEM\n"
-		 "  --upstream NAME         a registry that it mirrors, beside "
-		 "docker.io\n"
-		 "  --once                  do it, or leave it, and end\n"
-		 "  --dry-run               only print what would change\n"
-		 "  --uninstall             end the agent that runs, and put "
-		 "everything back\n"
-		 "  --root DIR              where the host's files are, in a "
-		 "container\n" COMMON_OPTIONS "\n"
-		 "Exit status\n"
-		 "  0 done, or nothing was to be done, 1 it failed, or another "
-		 "agent has the host,\n"
-		 "  2 the command line or the configuration is wrong, 3 done, "
-		 "but for what the\n"
-		 "  operator wants otherwise\n");
+	buf_addf(
+		out,
+		"usage: private-registry agent --registry URL [OPTION]...\n"
+		"       private-registry agent status [--root DIR]\n"
+		"\n"
+		"Points the container engines of this host at a registry as "
+		"long as it answers,\n"
+		"and puts everything back when it does not. What it does to "
+		"which file is in\n"
+		"docs/agent.md. To be run by root.\n"
+		"\n"
+		"Examples\n"
+		"  private-registry agent --registry http://10.0.0.5:5000 "
+		"--dry-run\n"
+		"  private-registry agent --registry https://images.lan:5000 "
+		"--ca ca.pem\n"
+		"  private-registry agent --uninstall\n"
+		"\n"
+		"Options\n"
+		"  --registry URL          http://HOST:PORT, or https\n"
+		"  --hub URL               where it answers for Docker Hub "
+		"alone, for Docker\n"
+		"                          before 24.0.8\n"
+		"  --ca FILE               authorities to trust there; PEM\n"
+		"  --upstream NAME         a registry that it mirrors, beside "
+		"docker.io\n"
+		"  --once                  do it, or leave it, and end\n"
+		"  --dry-run               only print what would change\n"
+		"  --uninstall             end the agent that runs, and put "
+		"everything back\n"
+		"  --restart-buildkitd     point BuildKit, too, by a restart "
+		"each time\n"
+		"  --enable-containerd-config\n"
+		"                          make containerd read hosts.toml, by "
+		"one restart\n"
+		"  --root DIR              where the host's files are, in a "
+		"container\n" COMMON_OPTIONS "\n"
+		"Exit status\n"
+		"  0 done, or nothing was to be done, 1 it failed, or another "
+		"agent has the host,\n"
+		"  2 the command line or the configuration is wrong, 3 done, "
+		"but for what the\n"
+		"  operator wants otherwise\n");
 }

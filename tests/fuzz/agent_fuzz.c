@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "agent/engine.h"
+#include "agent/tables.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
 
@@ -54,6 +55,25 @@ static void daemon_check(struct span text)
 	check(span_eq(buf_span(&without), text));
 }
 
+static void splice_check(const struct kind *kind, struct span element,
+			 struct span text)
+{
+	auto_buf struct buf with = { 0 };
+	auto_buf struct buf without = { 0 };
+	struct err e;
+
+	kind->take(text, element, &without);
+	check(without.len <= text.len);
+	if (kind->put(text, element, &with, &e) < 0) {
+		check(e.kind == ERR_CONFLICT);
+		return;
+	}
+	check(kind->has(buf_span(&with), element));
+	buf_clear(&without);
+	kind->take(buf_span(&with), element, &without);
+	check(span_eq(buf_span(&without), text));
+}
+
 static void proxies_check(struct span text)
 {
 	static const struct client_url urls[] = {
@@ -75,6 +95,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	containers_names(text, "docker.io");
 	containerd_has_cri(text);
 	rancher_names(text, "docker.io");
+	containerd_config_file(text);
+	tables_name(text, "docker.io");
+	splice_check(&kind_tables, SPAN("[a]\n"), text);
+	splice_check(&kind_config_path, SPAN("config_path = \"/a\""), text);
 	podman_serves(text);
 	podman_socket(text);
 	proxies_check(text);

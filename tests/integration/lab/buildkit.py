@@ -18,14 +18,19 @@ root = "{home}/root"
 
 
 class BuildKit:
-    def __init__(self, lab, endpoints):
+    """With these endpoints; or on the directory `etc`, its /etc/buildkit."""
+
+    def __init__(self, lab, endpoints, etc=None):
         self._lab = lab
         home = lab.directory("buildkit")
         self._address = f"unix://{home}/socket"
+        configuration = (etc or home) / "buildkitd.toml"
+        others = configuration.read_text() if etc else \
+            "".join(map(registry, endpoints))
         (home / "buildkitd.toml").write_text(CONFIGURATION.format(
             home=home, address=self._address,
             snapshotter="native" if on_overlay(home) else "overlayfs")
-            + "".join(map(registry, endpoints)))
+            + others)
         self._process = Process(lab, [
             go_tool("buildkitd"), "--config", home / "buildkitd.toml",
             "--oci-worker-net=host"], home / "log")

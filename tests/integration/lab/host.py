@@ -55,8 +55,8 @@ class Host:
         """Points it at the registry's URL."""
         return self.call("--registry", registry, "--once", *more)
 
-    def uninstall(self):
-        return self.call("--uninstall")
+    def uninstall(self, *more):
+        return self.call("--uninstall", *more)
 
     def start(self, *arguments):
         """An agent that stays."""

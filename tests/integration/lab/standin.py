@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 
-from .process import Process
+from .process import Process, run
 from .waiting import wait_until
 
 PROGRAM = """\
@@ -78,3 +78,52 @@ class StandIn:
 
     def hangups(self):
         return self._said().count("hangup")
+
+
+# ------------------------------------------------------- of a host's own root
+
+PAUSES = "int pause(void);\nint main(void)\n{\n\tfor (;;)\n\t\tpause();\n}\n"
+SYSTEMCTL = """\
+#!/bin/sh
+echo "$@" >>/var/lib/private-registry/systemctl
+test ! -e /broken || { echo "Job for $2 failed."; exit 1; }
+"""
+
+
+class Resident:
+    """A process below the host's root, its program's file called `name`."""
+
+    def __init__(self, lab, host, name, *words):
+        program = host.root / "usr/bin" / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        source = lab.directory("source") / "pauses.c"
+        source.write_text(PAUSES)
+        run(lab, "cc", "-static", "-o", program, source)
+        self._process = lab.own(Process(
+            lab, ["chroot", host.root, f"/usr/bin/{name}", *words],
+            lab.directory(name) / "log"))
+        wait_until(lambda: os.readlink(f"/proc/{self._process.pid}/exe") ==
+                   str(program), f"{name} to run")
+
+
+class Systemctl:
+    """It notes what it is told on the host, and does nothing."""
+
+    def __init__(self, host):
+        self._root = host.root
+        for name in "bin", "usr/bin":
+            (self._root / name).mkdir(parents=True, exist_ok=True)
+        shutil.copy(shutil.which("busybox"), self._root / "bin/busybox")
+        (self._root / "bin/sh").symlink_to("busybox")
+        program = self._root / "usr/bin/systemctl"
+        program.write_text(SYSTEMCTL)
+        program.chmod(0o755)
+
+    def told(self):
+        """A line each."""
+        path = self._root / "var/lib/private-registry/systemctl"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def breaks(self):
+        """From now on no unit starts."""
+        (self._root / "broken").touch()
