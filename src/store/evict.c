@@ -172,6 +172,18 @@ static int page_take(struct eviction *eviction, struct meta_evict *page,
 	return 0;
 }
 
+bool file_is_left(struct store *store, const struct digest *digest, uint64_t id)
+{
+	struct blob_place place;
+	struct err e;
+
+	pass_await(&store->evictor.pass);
+	if (blob_peek(store->blobs, digest, id, &place, &e) < 0)
+		return e.kind != ERR_NOT_FOUND;
+	close(place.fd);
+	return true;
+}
+
 /* Others may have made the same room meanwhile. */
 static int64_t still_wanted(const struct eviction *eviction)
 {

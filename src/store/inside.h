@@ -314,6 +314,12 @@ bool cache_yield(struct store *, int64_t least, const struct err *why) may_wait;
 
 /* Keeps to the limits also where nobody fetches. */
 void cache_look(struct store *) may_wait;
+
+/*
+ * Is the file still there, whose row was not? What an eviction was just about
+ * to remove has gone by then.
+ */
+bool file_is_left(struct store *, const struct digest *, uint64_t id) may_wait;
 /* --------------------------------------------------------------
  * verifying */
 

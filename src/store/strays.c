@@ -24,15 +24,8 @@ static bool is_held(struct store *store, uint64_t id)
 static bool is_there(struct store *store, const struct digest *digest,
 		     uint64_t id)
 {
-	struct blob_place place;
-	struct err e;
-
 	pass_await(&store->collector.pass);
-	pass_await(&store->evictor.pass);
-	if (blob_peek(store->blobs, digest, id, &place, &e) < 0)
-		return e.kind != ERR_NOT_FOUND;
-	close(place.fd);
-	return true;
+	return file_is_left(store, digest, id);
 }
 
 static int blob_file_look(const struct digest *digest, uint64_t id,

@@ -180,6 +180,21 @@ struct gathered {
 	size_t count;
 };
 
+static void blob_file_sweep(struct pass *pass,
+			    const struct meta_incarnation *lost)
+{
+	struct store_dead what = {
+		.kind = DEAD_FILE,
+		.digest = &lost->digest,
+		.size = lost->size,
+	};
+
+	if (!file_is_left(pass->store, &lost->digest, lost->id))
+		return;
+	add(pass, &pass->out->files, &what);
+	file_remove(pass, &lost->digest, lost->id);
+}
+
 /* Of the files that were gathered, those that nothing knows go. */
 static int gathered_sweep(struct gathered *files, struct err *e)
 {
@@ -189,17 +204,8 @@ static int gathered_sweep(struct gathered *files, struct err *e)
 	if (meta_incarnations_lost(store->meta, files->at, &files->count, e) <
 	    0)
 		return -1;
-	for (size_t i = 0; i < files->count; i++) {
-		const struct meta_incarnation *lost = &files->at[i];
-		struct store_dead what = {
-			.kind = DEAD_FILE,
-			.digest = &lost->digest,
-			.size = lost->size,
-		};
-
-		add(pass, &pass->out->files, &what);
-		file_remove(pass, &lost->digest, lost->id);
-	}
+	for (size_t i = 0; i < files->count; i++)
+		blob_file_sweep(pass, &files->at[i]);
 	enum rest times = files->count ? REST_CHANGED : REST_LOOKED;
 	files->count = 0;
 	return rest(pass, times, e);
