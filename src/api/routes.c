@@ -7,6 +7,7 @@
 #include "api/reader.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 
 /* Where a handler runs: on the reactor, or on a worker of that lane. */
 enum { HERE = LANE_COUNT };
@@ -234,6 +235,14 @@ static void log_request(const struct request *req,
 	log_send(&line);
 }
 
+/* Of the registry, not of how it is. */
+static bool is_served(const struct call *call,
+		      const struct http_outcome *outcome)
+{
+	return call->route && outcome->status >= 200 && outcome->status < 400 &&
+	       span_starts(span_of(call->route->pattern), "/v2/");
+}
+
 static void call_end(struct call *call)
 {
 	if (call->has_passage)
@@ -253,5 +262,6 @@ void api_done(const struct request *req, const struct http_outcome *outcome)
 		return;
 	mirror_count(call->api->mirror, &call->target.repository, EACH_SENT,
 		     outcome->sent);
+	metric_add(METRIC_SERVED, is_served(call, outcome));
 	call_end(call);
 }

@@ -84,11 +84,10 @@ static bool sleep_until(struct collector *collector, int64_t deadline_ms)
 	return !collector->stopping;
 }
 
-/* Those that fail are no reason to hurry less. */
+/* Those that fail are no reason to hurry less, nor is who only watches. */
 static int64_t answered(void)
 {
-	return metric_read(METRIC_REQUESTS_2XX) +
-	       metric_read(METRIC_REQUESTS_3XX);
+	return metric_read(METRIC_SERVED);
 }
 
 struct pace pace_begin(void)

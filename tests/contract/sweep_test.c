@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/metrics.h"
 
 static void file_make(struct lab *lab, const char *name)
 {
@@ -328,18 +329,25 @@ static void a_fetch_that_nobody_goes_on_with_expires(void **state)
 
 /* -------------------------------------------------------------------- files */
 
+/* A file of a blob that is here, and no row of its own. */
+static void blob_file_make(struct lab *lab, const char *bytes, int id)
+{
+	struct digest digest = digest_of(bytes);
+	struct digest_text hex = digest_hex(&digest);
+	char name[200];
+
+	snprintf(name, sizeof(name), "blobs/sha256/%.2s/%s.%d", hex.s, hex.s,
+		 id);
+	file_make(lab, name);
+}
+
 static void files_that_nothing_knows_go(void **state)
 {
 	struct lab *lab = *state;
-	struct digest_text hex;
-	struct digest digest = digest_of("layer");
-	char name[200];
 
 	lab_open(lab);
 	lab_push(lab, local("app"), "layer");
-	hex = digest_hex(&digest);
-	snprintf(name, sizeof(name), "blobs/sha256/%.2s/%s.999", hex.s, hex.s);
-	file_make(lab, name);
+	blob_file_make(lab, "layer", 999);
 	file_make(lab, "incoming/998");
 	file_make(lab, "incoming/notes"); /* not ours */
 	assert_int_equal(lab_files(lab, "blobs"), 2);
@@ -349,6 +357,28 @@ static void files_that_nothing_knows_go(void **state)
 	assert_int_equal(lab_files(lab, "blobs"), 1);
 	assert_int_equal(lab_files(lab, "incoming"), 1);
 	assert_true(lab_has(lab, local("app"), "layer"));
+}
+
+static void file_goes(struct lab *lab)
+{
+	struct digest digest = digest_of("layer");
+	struct err e;
+
+	OK(blob_delete(lab->faults, &digest, 999, &e), e);
+}
+
+/* An eviction removes rows first, and their files after. */
+static void
+a_file_that_somebody_else_has_removed_by_then_does_not_count(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_open_faulty(lab);
+	lab_push(lab, local("app"), "layer");
+	blob_file_make(lab, "layer", 999);
+	lab_at_blob(lab, LAB_BEFORE, BLOB_PEEK, 1, file_goes);
+	assert_int_equal(sweep(lab).files.number, 0);
+	lab_was_paused(lab);
 }
 
 static void a_file_that_cannot_be_removed_goes_at_the_next_pass(void **state)
@@ -368,6 +398,51 @@ static void a_file_that_cannot_be_removed_goes_at_the_next_pass(void **state)
 	assert_int_equal(swept.blobs.number, 2);
 	assert_int_equal(swept.files.number, 1); /* the same pass, behind */
 	assert_int_equal(lab_files(lab, "blobs"), 0);
+}
+
+/* --------------------------------------------------------------------- pace */
+
+enum { TIMES = 14 }; /* as long as a change, the rest after it */
+
+/* Milliseconds; the sweep changes something, and meanwhile: */
+static int64_t sweep_takes(struct lab *lab, void (*meanwhile)(struct lab *))
+{
+	struct teller teller = { .meanwhile = meanwhile, .lab = lab };
+
+	lab_push(lab, local("app"), "layer");
+	age(lab, 2);
+	int64_t began = clock_ms();
+	sweep_with(lab, (struct store_sweep){ .released_ms = GRACE_MS,
+					      .tell = tell,
+					      .arg = &teller });
+	return clock_ms() - began;
+}
+
+static void pull(struct lab *lab)
+{
+	(void)lab;
+	usleep(20 * 1000);
+	metric_add(METRIC_REQUESTS_2XX, 1);
+	metric_add(METRIC_SERVED, 1);
+}
+
+static void scrape(struct lab *lab)
+{
+	(void)lab;
+	usleep(1000 * 1000);
+	metric_add(METRIC_REQUESTS_2XX, 1);
+}
+
+static void a_sweep_rests_where_somebody_pulls(void **state)
+{
+	lab_open(*state);
+	assert_true(sweep_takes(*state, pull) >= (TIMES + 1) * 20);
+}
+
+static void a_sweep_does_not_rest_for_who_only_watches(void **state)
+{
+	lab_open(*state);
+	assert_true(sweep_takes(*state, scrape) < TIMES * 1000);
 }
 
 /* ------------------------------------------------------------ the collector */
@@ -449,8 +524,12 @@ int main(void)
 		LAB_TEST(what_is_arriving_stays_however_long_it_takes),
 		ALSO_KEEPER(a_fetch_that_nobody_goes_on_with_expires),
 		EACH_PARTY(files_that_nothing_knows_go),
+		LAB_TEST(
+			a_file_that_somebody_else_has_removed_by_then_does_not_count),
 		ALSO_CLIENTS(
 			a_file_that_cannot_be_removed_goes_at_the_next_pass),
+		LAB_TEST(a_sweep_rests_where_somebody_pulls),
+		LAB_TEST(a_sweep_does_not_rest_for_who_only_watches),
 		LAB_TEST(epochs_are_made_of_uptime),
 		ALSO_CLIENTS(the_collector_does_it_by_itself),
 		LAB_TEST(it_ends_at_once_and_knows_how_long_it_ran),

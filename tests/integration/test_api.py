@@ -1,6 +1,7 @@
 """The registry API on the wire, as engines rely on it."""
 
 import json
+import re
 
 import pytest
 
@@ -465,6 +466,23 @@ def test_the_metrics_count_and_name_nobody(registry, wire, name):
     assert name not in text and "sha256:" not in text
     assert all(line.startswith(("private_registry_", "#"))
                for line in text.splitlines() if line)
+
+
+def test_who_only_watches_is_not_served(start_registry):
+    """On one connection: what was asked before has been counted by then."""
+    wire = start_registry().connect()
+
+    def served():
+        text = wire.ask("GET", "/metrics").body.decode()
+        return int(re.search(r"^\S+_served_requests_total (\d+)$", text,
+                             re.MULTILINE)[1])
+
+    before = served()
+    for target in "/healthz", "/readyz", "/metrics", "/v2/none/tags/list":
+        wire.ask("GET", target)
+    assert served() == before
+    assert wire.ask("GET", "/v2/").status == 200
+    assert served() == before + 1
 
 
 def test_it_is_healthy_and_ready(wire):
