@@ -21,7 +21,8 @@ from lab.wire import Wire
 MIB, GIB = 1 << 20, 1 << 30
 MB = 1_000_000
 REPOSITORY = "library/app"
-ROUNDS = 3                  # the machine may be busy: the best one counts
+ROUNDS = 4                  # the machine may be busy: the best one counts
+BEARABLE = 1.4              # of what is wanted at 1.15
 TRIES = 10                  # of what takes a moment
 
 
@@ -103,8 +104,8 @@ def test_a_hundred_cold_clients_cost_one_direct_download(
         assert upstream.count("blob", "GET") == 1 and sent == 1
         assert memory.value < 64 * MB
         registry.stop()
-    # 1.15 is wanted, and what a disk with other work to do has not given.
-    assert min(ratios) <= 1.5
+    # 1.15 is wanted; but what else is at work may begin after the first half.
+    assert min(ratios) <= BEARABLE
 
 
 @pytest.mark.heavy
@@ -298,7 +299,8 @@ def test_a_warm_tag_asks_for_nothing_and_an_old_one_for_a_head(
                     *((f"blobs/{layer.digest}", layer.bytes())
                       for layer in image.layers)]:
                 got = wire.ask("GET", f"/v2/{REPOSITORY}/{target}")
-                assert got.status == 200 and got.body == body
+                assert got.status == 200, got
+                assert got.body == body
 
     pull_platform()
     keeps(registry, image)
@@ -306,20 +308,20 @@ def test_a_warm_tag_asks_for_nothing_and_an_old_one_for_a_head(
     for _ in range(500):
         pull_platform()
     print(f"500 pulls of a warm tag: {upstream.count()} requests")
-    assert upstream.count() == 0
+    assert upstream.seen() == []
 
     registry.edit("tag_lifetime: 1h", "tag_lifetime: 1s")
     began, pulls = time.monotonic(), 0
     registry.restart()
-    while upstream.count() < 4 and time.monotonic() < began + 60:
+    while upstream.count() < 4 and time.monotonic() < began + 600:
         pull_platform()
         pulls += 1
-    lifetimes = time.monotonic() - began
+    asked, lifetimes = upstream.seen(), time.monotonic() - began
     print(f"{pulls} pulls in {lifetimes:.1f} lifetimes: "
-          f"{upstream.count('manifest', 'HEAD')} HEADs of "
-          f"{upstream.count()} requests")
-    assert 4 <= upstream.count() == upstream.count("manifest", "HEAD")
-    assert upstream.count() <= lifetimes + 2    # one at each end
+          f"{len(asked)} requests")
+    assert {(each.kind, each.method) for each in asked} == {
+        ("manifest", "HEAD")}, asked
+    assert 4 <= len(asked) <= lifetimes + 2     # one at each end
 
 
 # ------------------------------------------------------------ whom we talk to

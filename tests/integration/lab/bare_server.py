@@ -10,7 +10,10 @@ def serve(sock, fd, size):
     with sock:
         head = b""
         while b"\r\n\r\n" not in head:
-            head += sock.recv(4096)
+            more = sock.recv(4096)
+            if not more:        # somebody who only looks whether it listens
+                return
+            head += more
         sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
         offset = 0
         while offset < size:
