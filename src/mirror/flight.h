@@ -237,6 +237,25 @@ struct span stale_warning(int64_t checked, const struct err *why,
 			  struct arena *);
 
 /*
+ * May a manifest that is here be given out? Blobs that are not here are of use
+ * only while upstream is within reach. At once, without waiting, some are
+ * doubted that turn out to be of use.
+ */
+bool is_of_use_at_once(struct mirror *, const struct mirror_target *,
+		       const struct meta_manifest *);
+bool is_of_use(struct mirror *, const struct mirror_target *,
+	       const struct meta_manifest *) may_wait;
+/* Or not, since upstream failed like this? */
+bool is_useless(struct mirror *, const struct mirror_target *,
+		const struct meta_manifest *, const struct err *why) may_wait;
+
+/*
+ * Nobody is there, or what is said is no answer: 5xx, a page of HTML, bytes of
+ * another digest. Then nothing is to be had there, blobs neither.
+ */
+bool is_down(const struct err *why);
+
+/*
  * What a failure of upstream means to our client: engines stop for good at a
  * 401 or 403, so whatever upstream does not let us have is unknown. That its
  * bytes are wrong is no damage here.

@@ -79,21 +79,6 @@ bool mirror_lacks(const struct mirror *mirror,
 		rules_of(mirror, target, plan)->not_found_lifetime_ms);
 }
 
-/*
- * Nobody is there, or what is said is no answer: 5xx, a page of HTML, bytes of
- * another digest. Then nothing is to be had there, blobs neither.
- */
-static bool is_down(const struct err *why)
-{
-	static const enum err_kind kinds[] = { ERR_UNAVAILABLE, ERR_TIMEOUT,
-					       ERR_UPSTREAM, ERR_CORRUPT };
-
-	for (size_t i = 0; i < array_size(kinds); i++)
-		if (why->kind == kinds[i])
-			return true;
-	return false;
-}
-
 /* It is not here: is there any use in asking? */
 static int look_further(const struct mirror *mirror,
 			const struct mirror_target *target,
@@ -104,21 +89,6 @@ static int look_further(const struct mirror *mirror,
 	if (!plan.upstream || mirror_lacks(mirror, target, &plan))
 		return -1;
 	return err_set(e, ERR_NOT_HERE, "upstream has to be asked");
-}
-
-/*
- * May it be given out? Some engines go nowhere else for its blobs once they
- * hold a manifest: so if these are not here, upstream has to be within reach.
- */
-static bool is_of_use(struct mirror *mirror, const struct mirror_target *target,
-		      const struct meta_manifest *found)
-{
-	if (!found->lacks || target->looks)
-		return true;
-	const struct crew *crew = mirror_crew_of(
-		mirror, mirror_upstream_of(mirror, &target->repository));
-	return !crew->dark &&
-	       clock_ms() - crew->answered_ms < target->rules->patience_ms;
 }
 
 int pull_peek_manifest(struct mirror *mirror,
@@ -138,7 +108,7 @@ int pull_peek_manifest(struct mirror *mirror,
 	out->bytes = found.bytes;
 	if (!is_fresh(mirror, target, reference, found.checked))
 		return err_set(e, ERR_NOT_HERE, "the tag's lifetime is over");
-	if (!is_of_use(mirror, target, &found))
+	if (!is_of_use_at_once(mirror, target, &found))
 		return err_set(e, ERR_NOT_HERE, "its blobs are upstream");
 	mirror_count(mirror, &target->repository, EACH_HITS, 1);
 	view_manifest(mirror, &found, out);
@@ -231,13 +201,6 @@ static bool forget(struct mirror *mirror, const struct mirror_target *target,
 	return true;
 }
 
-/* See is_of_use. */
-static bool is_useless(const struct mirror_target *target,
-		       const struct meta_manifest *found, const struct err *why)
-{
-	return found->lacks && !target->looks && is_down(why);
-}
-
 /* Anew, or whether what is cached still holds. */
 static int renew(struct mirror *mirror, const struct mirror_target *target,
 		 const struct flight_plan *plan, int64_t patience_ms,
@@ -284,7 +247,7 @@ int pull_manifest(struct mirror *mirror, const struct mirror_target *target,
 	flight_refused(e, ERR_MANIFEST_UNKNOWN);
 	if (!have || (gone && forget(mirror, target, &plan)))
 		return -1;
-	if (is_useless(target, &old, e)) {
+	if (is_useless(mirror, target, &old, e)) {
 		e->kind = ERR_MANIFEST_UNKNOWN;
 		return err_wrap(e, "what it names is not here");
 	}

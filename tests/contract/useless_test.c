@@ -210,6 +210,65 @@ static void an_index_of_indexes_is_of_use_by_any_image_below(void **state)
 	expect_use_with_image(lab);
 }
 
+/* docker.io/library/app:2: an image, and what is said of it. */
+static const char *attested(struct lab *lab, const char *of_linux,
+			    const char *of_nothing)
+{
+	static const char entry[] =
+		"{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\","
+		"\"digest\":\"%s\",\"size\":%zu,\"platform\":"
+		"{\"os\":\"%s\",\"architecture\":\"%s\"}}";
+	struct digest image_digest = hash_of(DIGEST_SHA256, span_of(of_linux));
+	struct digest nothing = hash_of(DIGEST_SHA256, span_of(of_nothing));
+	auto_buf struct buf text = { 0 };
+
+	buf_add(&text, SPAN("{\"schemaVersion\":2,\"mediaType\":"
+			    "\"application/vnd.oci.image.index.v1+json\","
+			    "\"manifests\":["));
+	buf_addf(&text, entry, digest_text(&image_digest).s, strlen(of_linux),
+		 "linux", "amd64");
+	buf_add(&text, SPAN(","));
+	buf_addf(&text, entry, digest_text(&nothing).s, strlen(of_nothing),
+		 "unknown", "unknown");
+	buf_add(&text, SPAN("]}"));
+	return arena_text(lab->arena, buf_span(&text));
+}
+
+/* Image 1 is whole, and nobody is there, which is known. */
+static void know_only_image_1(struct lab *lab)
+{
+	cache_whole_image(lab);
+	take_down(lab);
+	assert_int_equal(get(lab, tag("3")), ERR_UNAVAILABLE);
+}
+
+static void an_attestation_makes_no_index_useful(void **state)
+{
+	struct lab *lab = *state;
+	const char *index = attested(lab, "{}", image(lab, "1"));
+
+	cache_index(lab, index);
+	know_only_image_1(lab);
+	assert_int_equal(get(lab, tag("2")), ERR_MANIFEST_UNKNOWN);
+	assert_int_equal(get(lab, by_digest(index)), ERR_MANIFEST_UNKNOWN);
+	assert_int_equal(head(lab, tag("2")), 0);
+	upstream_rules[0].tag_lifetime_ms = 0;
+	assert_int_equal(get(lab, tag("2")), ERR_MANIFEST_UNKNOWN);
+}
+
+static void nor_does_it_need_one(void **state)
+{
+	struct lab *lab = *state;
+	const char *index = attested(lab, image(lab, "1"), "{}");
+
+	cache_index(lab, index);
+	know_only_image_1(lab);
+	assert_int_equal(get(lab, tag("2")), 0);
+	assert_int_equal(get(lab, by_digest(index)), 0);
+	upstream_rules[0].tag_lifetime_ms = 0;
+	assert_int_equal(get(lab, tag("2")), 0);
+}
+
 #define promise(function) \
 	cmocka_unit_test_setup_teardown(function, lab_open, lab_close)
 
@@ -224,6 +283,8 @@ int main(void)
 		promise(one_behind_a_gateway_that_fails_is_not),
 		promise(an_index_is_of_use_by_any_of_its_images),
 		promise(an_index_of_indexes_is_of_use_by_any_image_below),
+		promise(an_attestation_makes_no_index_useful),
+		promise(nor_does_it_need_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
