@@ -45,7 +45,7 @@ tree_make() (
 	flock 9
 	[ -d "$tree" ] && return
 	rm -rf --one-file-system "$cache"/*-*
-	timeout 1200 debootstrap --variant=minbase --include="$tree_packages" "$suite" \
+	timeout --foreground 1200 debootstrap --variant=minbase --include="$tree_packages" "$suite" \
 		"$tree.part" "$(archive)" >"$cache/log" 2>&1 || {
 		tail -n 5 "$cache/log" >&2
 		return 1
