@@ -26,6 +26,8 @@ static const struct verb verbs[] = {
 	  .help = cli_status_help },
 	{ "registries", "tell which registries etcd knows", cli_registries,
 	  .help = cli_registries_help },
+	{ "hosts", "tell which registry each host of the cluster uses",
+	  cli_hosts, .help = cli_hosts_help },
 	{ "explain", "tell what would happen for an image, and why",
 	  cli_explain, .help = cli_explain_help },
 	{ "help", "tell about a verb", cli_help, .help = cli_help_help },

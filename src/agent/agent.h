@@ -6,6 +6,8 @@
  * Everything here may block, and belongs to one thread.
  */
 #pragma once
+#include <stdint.h>
+
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -21,11 +23,20 @@ struct agent_target {
 	size_t upstream_count;
 };
 
+enum agent_state { AGENT_POINTED, AGENT_PENDING, AGENT_CONFLICT, AGENT_FAILED };
+enum { AGENT_ENGINES = 16, AGENT_NAME = 31 };
+
 /* What became of each file, a line each, for people. */
 struct agent_report {
 	struct buf text;
-	struct buf news; /* the same, without what is as it was */
-	struct buf diff; /* of AGENT_TELL */
+	struct buf news;   /* the same, without what is as it was */
+	struct buf errors; /* the same, of conflicts and failures alone */
+	struct buf diff;   /* of AGENT_TELL */
+	struct {
+		char name[AGENT_NAME + 1];
+		enum agent_state state; /* the worst that was said of it */
+	} engines[AGENT_ENGINES];	/* of which something was said */
+	size_t engine_count;
 	size_t changes;
 	size_t conflicts; /* somebody else has his say there: left alone */
 	size_t failures;
@@ -73,13 +84,17 @@ struct agent_source {
 	const struct agent_target *registry; /* this one; null */
 	const struct cluster_options *etcd;  /* those that are there; null */
 	const char *zone;		     /* of this host; null */
+	const char *name; /* of this host, in etcd; null: as the kernel says */
+	int64_t lease_s;  /* how long etcd has this host after its agent */
 };
 
 /*
  * Probes registries again and again, and chooses one of them as agent/choice.h
  * says: engines are pointed at it, and if there is none the host is as it was.
  * Ends at SIGTERM or SIGINT, which this thread has blocked, with SIGHUP and
- * SIGUSR1; what is applied stays. SIGHUP makes it look at the host at once.
+ * SIGUSR1; what is applied stays. SIGHUP makes it look at the host at once. For
+ * AGENT_TELL it does the same, but leaves the host as it is. With etcd the
+ * cluster is told of this host meanwhile.
  */
 int agent_watch(struct agent *, const struct agent_source *, struct err *)
 	may_wait must_check;

@@ -103,6 +103,9 @@ void proxies_note(const struct host *, const struct target *, struct plan *)
 /* Of all engines that are on the host; one that fails keeps what it has. */
 void plan_make(const struct host *, const struct target *, struct plan *)
 	may_wait;
+/* The table of engines, to its end: null. */
+const struct engine *engine_at(size_t index);
+bool engine_is_on(const struct host *, const struct engine *) may_wait;
 
 /* ------------------------------------------------- pure, of foreign files */
 

@@ -160,7 +160,12 @@ bool plan_keeps(const struct plan *plan, const char *engine)
 	return false;
 }
 
-static bool is_here(const struct host *host, const struct engine *engine)
+const struct engine *engine_at(size_t index)
+{
+	return index < array_size(engines) ? &engines[index] : NULL;
+}
+
+bool engine_is_on(const struct host *host, const struct engine *engine)
 {
 	if (!engine->signs[0])
 		return true;
@@ -193,7 +198,7 @@ void plan_make(const struct host *host, const struct target *target,
 		      "a plan keeps any of them");
 
 	for (size_t i = 0; i < array_size(engines); i++)
-		if (is_here(host, &engines[i]))
+		if (engine_is_on(host, &engines[i]))
 			engine_plan(host, target, &engines[i], plan);
 	proxies_note(host, target, plan);
 }

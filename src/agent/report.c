@@ -7,7 +7,47 @@ void agent_report_free(struct agent_report *report)
 {
 	buf_free(&report->text);
 	buf_free(&report->news);
+	buf_free(&report->errors);
 	buf_free(&report->diff);
+}
+
+/* What a word says of the engine in front of it. */
+static const struct {
+	const char *what;
+	enum agent_state state;
+} words[] = {
+	{ "has", AGENT_POINTED },     { "wrote", AGENT_POINTED },
+	{ "pending", AGENT_PENDING }, { "conflict", AGENT_CONFLICT },
+	{ "failed", AGENT_FAILED },
+};
+
+static void state_note(struct agent_report *report, const char *who,
+		       enum agent_state state)
+{
+	size_t i = 0;
+
+	while (i < report->engine_count &&
+	       strcmp(report->engines[i].name, who) != 0)
+		i++;
+	if (i == AGENT_ENGINES ||
+	    !span_copy(span_of(who), report->engines[i].name, AGENT_NAME + 1))
+		return;
+	if (i == report->engine_count)
+		report->engine_count++;
+	if (report->engines[i].state < state)
+		report->engines[i].state = state;
+}
+
+static void word_note(struct agent_report *report, const char *who,
+		      const char *what, const struct buf *line)
+{
+	for (size_t i = 0; i < array_size(words); i++) {
+		if (strcmp(words[i].what, what) != 0)
+			continue;
+		state_note(report, who, words[i].state);
+		if (words[i].state >= AGENT_CONFLICT)
+			buf_add(&report->errors, buf_span(line));
+	}
 }
 
 void report_line(struct agent_report *report, const char *who, const char *what,
@@ -21,6 +61,7 @@ void report_line(struct agent_report *report, const char *who, const char *what,
 	buf_vaddf(&line, format, args);
 	va_end(args);
 	buf_addf(&line, "\n");
+	word_note(report, who, what, &line);
 	buf_add(&report->text, buf_span(&line));
 	buf_add(&report->news, buf_span(&line));
 }
@@ -45,6 +86,7 @@ void report_keeps(struct agent_report *report, const char *who,
 
 	if (gmtime_r(&since, &tm))
 		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	state_note(report, who, AGENT_POINTED);
 	buf_addf(&report->text, "%s: has %s since %s\n", who, path, text);
 }
 

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/fleet.h"
 #include "agent/inside.h"
 #include "agent/registries.h"
 #include "base/clock.h"
@@ -50,6 +51,7 @@ struct watch {
 	const struct agent_source *source;
 	struct registries *registries;
 	struct cluster_watch *cluster;
+	struct fleet *fleet; /* null: nobody is told */
 
 	pthread_mutex_t mutex;
 	struct cluster_view *view; /* a new one, or null; guarded by mutex */
@@ -61,10 +63,13 @@ struct watch {
 	int64_t mend_ms;   /* after so long: something is not as it should */
 	struct buf said;   /* the news of the last look */
 	struct buf status; /* its line */
+	struct buf why;	   /* the end of that */
 };
 
 static void watch_free(struct watch *watch)
 {
+	if (watch->fleet)
+		fleet_close(&watch->fleet);
 	if (watch->cluster)
 		cluster_watch_close(&watch->cluster);
 	if (watch->view)
@@ -73,6 +78,7 @@ static void watch_free(struct watch *watch)
 	pthread_mutex_destroy(&watch->mutex);
 	buf_free(&watch->said);
 	buf_free(&watch->status);
+	buf_free(&watch->why);
 }
 
 /* ---------------------------------------------------------------- the host */
@@ -108,6 +114,13 @@ static int64_t pause_to_look(struct watch *watch,
 	return watch->mend_ms;
 }
 
+static const char *url_of(const struct watch *watch, int position)
+{
+	return position < 0 ?
+		       NULL :
+		       registries_target(watch->registries, position)->url;
+}
+
 static void tell(struct watch *watch, const struct agent_report *report)
 {
 	struct err e;
@@ -115,12 +128,18 @@ static void tell(struct watch *watch, const struct agent_report *report)
 	watch->settled = true;
 	watch->look_ms = clock_ms() + pause_to_look(watch, report);
 	log_news(watch, report);
-	if (agent_keep_status(watch->agent, watch->status.at, report, &e) < 0)
+	if (watch->fleet)
+		fleet_tell(watch->fleet, url_of(watch, watch->present),
+			   watch->why.at, report);
+	if (watch->agent->use == AGENT_CHANGE &&
+	    agent_keep_status(watch->agent, watch->status.at, report, &e) < 0)
 		log_say(LOG_WARN, "status", "not kept: %s", e.message);
 }
 
 static void line_set(struct watch *watch, const char *url, const char *why)
 {
+	buf_clear(&watch->why);
+	buf_addf(&watch->why, "%s", why);
 	buf_clear(&watch->status);
 	buf_addf(&watch->status, "registry %s: %s, since %s", url, why,
 		 clock_wall_text().s);
@@ -131,7 +150,8 @@ static int host_point(struct watch *watch, struct err *e)
 {
 	auto_report struct agent_report report = { 0 };
 
-	if (agent_apply(watch->agent,
+	if (watch->agent->use == AGENT_CHANGE &&
+	    agent_apply(watch->agent,
 			registries_target(watch->registries, watch->present),
 			&report, e) < 0)
 		return -1;
@@ -143,7 +163,8 @@ static void host_restore(struct watch *watch)
 {
 	auto_report struct agent_report report = { 0 };
 
-	agent_withdraw(watch->agent, &report);
+	if (watch->agent->use == AGENT_CHANGE)
+		agent_withdraw(watch->agent, &report);
 	tell(watch, &report);
 }
 
@@ -159,7 +180,7 @@ static void line_of_none(struct watch *watch)
 	if (count == 0)
 		line_set(watch, "none", "etcd knows of none");
 	else
-		line_set(watch, registries_target(watch->registries, 0)->url,
+		line_set(watch, url_of(watch, 0),
 			 registries_why(watch->registries, 0));
 }
 
@@ -191,8 +212,7 @@ static void choice_make(struct watch *watch)
 	watch->settled = true;
 	watch->look_ms = watch->mend_ms = 0;
 	if (next >= 0)
-		line_set(watch, registries_target(watch->registries, next)->url,
-			 "answers");
+		line_set(watch, url_of(watch, next), "answers");
 	else
 		line_of_none(watch);
 }
@@ -277,10 +297,14 @@ static int watch_open(struct watch *watch, struct err *e)
 		.arg = watch,
 	};
 
-	if (watch->source->etcd)
-		return cluster_watch_open(&options, &watch->cluster, e);
-	watch->knows = true;
-	return registries_add(watch->registries, watch->source->registry, e);
+	if (!watch->source->etcd) {
+		watch->knows = true;
+		return registries_add(watch->registries,
+				      watch->source->registry, e);
+	}
+	if (fleet_open(watch->agent, watch->source, &watch->fleet, e) < 0)
+		return -1;
+	return cluster_watch_open(&options, &watch->cluster, e);
 }
 
 int agent_watch(struct agent *agent, const struct agent_source *source,

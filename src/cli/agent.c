@@ -11,6 +11,8 @@
 #include "cli/inside.h"
 #include "client/client.h"
 
+enum { HOST_LEASES = 4 }; /* nobody waits for a host that is gone */
+
 /* What was typed. */
 struct order {
 	int64_t once;
@@ -195,6 +197,8 @@ static int stay_with_etcd(struct order *order, struct err *e)
 	const struct agent_source source = {
 		.etcd = &etcd,
 		.zone = order->config->cluster.zone,
+		.name = order->config->agent.name,
+		.lease_s = HOST_LEASES * order->config->cluster.lease_ms / 1000,
 	};
 
 	if (host_take(order, e) < 0)

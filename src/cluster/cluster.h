@@ -3,6 +3,7 @@
  * there, and for how long.
  */
 #pragma once
+#include "cluster/hosts.h"
 #include "cluster/options.h"
 #include "cluster/presence.h"
 #include "cluster/record.h"

@@ -47,8 +47,10 @@ struct presence {
 	int64_t silent_ms; /* since when there is nothing to say, or 0 */
 	struct thread thread;
 	pthread_mutex_t lock;
-	pthread_cond_t closed;
-	bool closing; /* guarded by lock */
+	pthread_cond_t woken;
+	/* Guarded by lock: */
+	bool closing;
+	bool changed; /* presence_say */
 };
 
 /* --------------------------------------------------------------- one round */
@@ -248,8 +250,9 @@ static bool rest(struct presence *presence)
 	int64_t until = clock_ms() + pause_of(presence);
 
 	hold_mutex(&presence->lock);
-	while (!presence->closing && clock_ms() < until)
-		cond_wait_until(&presence->closed, &presence->lock, until);
+	while (!presence->closing && !presence->changed && clock_ms() < until)
+		cond_wait_until(&presence->woken, &presence->lock, until);
+	presence->changed = false;
 	return !presence->closing;
 }
 
@@ -290,7 +293,7 @@ int presence_open(const struct presence_options *options, struct presence **out,
 	presence->key = whole_key(options);
 	presence->lease = choose_lease();
 	pthread_mutex_init(&presence->lock, NULL);
-	cond_open(&presence->closed);
+	cond_open(&presence->woken);
 	thread_start(&presence->thread, "presence", run, presence);
 	*out = presence;
 	return 0;
@@ -301,7 +304,14 @@ static void end(struct presence *presence)
 	etcd_hurry(presence->etcd, GOODBYE_MS);
 	hold_mutex(&presence->lock);
 	presence->closing = true;
-	pthread_cond_broadcast(&presence->closed);
+	pthread_cond_broadcast(&presence->woken);
+}
+
+void presence_say(struct presence *presence)
+{
+	hold_mutex(&presence->lock);
+	presence->changed = true;
+	pthread_cond_broadcast(&presence->woken);
 }
 
 void presence_close(struct presence **owned)
@@ -312,7 +322,7 @@ void presence_close(struct presence **owned)
 	end(presence);
 	thread_join(&presence->thread);
 	etcd_close(&presence->etcd);
-	pthread_cond_destroy(&presence->closed);
+	pthread_cond_destroy(&presence->woken);
 	pthread_mutex_destroy(&presence->lock);
 	buf_free(&presence->said);
 	free(presence->key);

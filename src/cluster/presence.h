@@ -35,5 +35,7 @@ struct presence_options {
 /* Starts a thread. ERR_USAGE if a file cannot be read. */
 int presence_open(const struct presence_options *, struct presence **out,
 		  struct err *) may_wait must_check;
+/* What there is to say has changed: it is asked for now. From any thread. */
+void presence_say(struct presence *);
 /* The key goes, with its last words, if etcd answers within 2 s. */
 void presence_close(struct presence **) may_wait;

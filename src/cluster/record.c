@@ -3,6 +3,7 @@
 #include "base/ip.h"
 #include "base/json.h"
 #include "client/client.h"
+#include "cluster/clean.h"
 #include "oci/name.h"
 
 #define FORMAT 1
@@ -73,7 +74,7 @@ void record_print(const struct record *record, struct buf *out)
 /* ------------------------------------------------------------ what is clean */
 
 /* It may become a part of a path, so it begins with no full stop. */
-static bool is_word(struct span text)
+bool clean_word(struct span text)
 {
 	return text.len <= RECORD_WORD &&
 	       span_made_of(text, DIGITS LOWER UPPER "._+~-") &&
@@ -180,7 +181,7 @@ static int read_word(struct reading *reading, const char *member,
 	if (!value)
 		return 0;
 	struct span text = json_text(value);
-	if (!is_word(text))
+	if (!clean_word(text))
 		return refuse(e, member, "no short word");
 	*out = arena_text(reading->arena, text);
 	return 0;
@@ -259,8 +260,8 @@ static const char *read_upstream(struct reading *reading,
 }
 
 /* A scheme, a host and a port, and nothing behind but a slash. */
-static bool read_url(struct span text, struct arena *arena,
-		     struct record_door *out)
+bool clean_url(struct span text, struct arena *arena,
+	       struct record_door *out)
 {
 	struct client_url url;
 
@@ -279,7 +280,7 @@ static bool read_url(struct span text, struct arena *arena,
 static int read_door(struct reading *reading, const struct json_value *from,
 		     struct record_door *out, struct err *e)
 {
-	if (!read_url(json_text(json_get(from, "url")), reading->arena, out))
+	if (!clean_url(json_text(json_get(from, "url")), reading->arena, out))
 		return refuse(e, "url", "no http(s)://host:port alone");
 	out->upstream = read_upstream(reading, from, "upstream");
 	return 0;

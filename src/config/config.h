@@ -135,6 +135,7 @@ struct config_agent {
 	char *hub;	/* likewise: where each name is Docker Hub's */
 	char *ca;	/* PEM file, to trust there; null: the system's */
 	char *root;	/* below which the host's files are */
+	char *name;	/* the host's, in etcd; null: as the kernel says */
 };
 
 struct config {

@@ -443,6 +443,9 @@ const struct key keys[] = {
 	  .help = "authorities that the host's engines shall trust there; PEM",
 	  .needs = { "agent.registry" },
 	  .option = "--ca" },
+	{ "agent.name", WORD, IN_CONFIG(agent.name),
+	  .help = "what this host is called in etcd; without it: as the kernel "
+		  "says" },
 	{ "agent.root", DIRECTORY, IN_CONFIG(agent.root), .initial = "/",
 	  .help = "where the host's files are, for an agent in a container",
 	  .option = "--root" },

@@ -383,6 +383,11 @@ static const char *agent_ca(const struct config *config)
 	return config->agent.ca;
 }
 
+static const char *agent_name(const struct config *config)
+{
+	return config->agent.name;
+}
+
 static const char *agent_root(const struct config *config)
 {
 	return config->agent.root;
