@@ -20,6 +20,7 @@
 #define STATE ABOVE "/agent"
 #define JOURNAL STATE "/journal"
 #define STATUS STATE "/status"
+#define REGISTRY STATE "/registry"
 enum { END_MS = 30000, LOOK_MS = 20 };
 
 /* Something of the host, as this process sees it. */
@@ -212,17 +213,43 @@ void agent_close(struct agent **pointer)
 
 /* ------------------------------------------------------------------ status */
 
+static int state_keep(struct agent *agent, const char *path, struct span text,
+		      struct err *e)
+{
+	auto_host_file struct host_file before = { 0 };
+
+	if (host_read(&agent->host, path, &before, e) < 0)
+		return -1;
+	if (before.exists && span_eq(buf_span(&before.text), text))
+		return 0;
+	return host_replace(&agent->host, &before, text, e);
+}
+
+int registry_keep(struct agent *agent, struct span record, struct err *e)
+{
+	if (agent->use == AGENT_TELL)
+		return 0;
+	return state_keep(agent, REGISTRY, record, e);
+}
+
+int registry_kept(struct agent *agent, struct buf *out, struct err *e)
+{
+	auto_host_file struct host_file file = { 0 };
+
+	if (host_read(&agent->host, REGISTRY, &file, e) < 0)
+		return -1;
+	buf_add(out, buf_span(&file.text));
+	return 0;
+}
+
 int agent_keep_status(struct agent *agent, const char *line,
 		      const struct agent_report *report, struct err *e)
 {
 	auto_buf struct buf text = { 0 };
-	auto_host_file struct host_file before = { 0 };
 
 	buf_addf(&text, "%s\n", line);
 	buf_add(&text, buf_span(&report->text));
-	if (host_read(&agent->host, STATUS, &before, e) < 0)
-		return -1;
-	return host_replace(&agent->host, &before, buf_span(&text), e);
+	return state_keep(agent, STATUS, buf_span(&text), e);
 }
 
 int agent_status(const char *root, struct buf *out, struct err *e)

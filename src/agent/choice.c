@@ -17,7 +17,7 @@ static int compare(const struct candidate *a, const struct candidate *b,
 		return is_near(a, zone) ? 1 : -1;
 	if (a->weight != b->weight)
 		return a->weight > b->weight ? 1 : -1;
-	return 0;
+	return b->full - a->full;
 }
 
 /* Better, or as good and of the lower id; the present one needs no id. */
@@ -36,12 +36,15 @@ static bool outdoes(const struct candidate *all, int one, int other,
 int choose(const struct candidate *all, size_t count, const char *zone,
 	   int present)
 {
+	if (present >= 0 && all[present].leaving)
+		present = CHOICE_NONE;
 	bool is_well = present >= 0 && all[present].answers > 0;
 	int least = is_well ? CHOICE_SURE : 1;
 	int best = is_well ? present : CHOICE_NONE;
 
 	for (int i = 0; i < (int)count; i++)
 		if (i != present && all[i].answers >= least &&
+		    !all[i].leaving &&
 		    (best < 0 || outdoes(all, i, best, present, zone)))
 			best = i;
 	if (best >= 0 || present < 0)

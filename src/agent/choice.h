@@ -17,17 +17,20 @@ struct candidate {
 	const char *zone; /* null: it does not say */
 	int64_t weight;
 	bool listed;  /* somebody vouches for it, such as a key in etcd */
+	bool leaving; /* it says so itself, whether it answers or not */
+	bool full;    /* it says that its disk is */
 	int answers;  /* in a row, 0 after a failure */
 	int failures; /* likewise, 0 after an answer */
 };
 
 /*
  * The position of the one to use, of those that answer: of this host's zone
- * before others, then the one with the most weight, then the present one, then
- * the first by id. The present one (or CHOICE_NONE) is left for a better one
- * that has answered CHOICE_SURE times, or, if it does not answer, for any that
- * does. If none answers it stays, as long as it is listed; if it is not, until
- * CHOICE_GONE probes have failed.
+ * before others, then the one with the most weight, then one that is not full,
+ * then the present one, then the first by id. The present one (or CHOICE_NONE)
+ * is left for a better one that has answered CHOICE_SURE times, or, if it does
+ * not answer, for any that does. If none answers it stays, as long as it is
+ * listed; if it is not, until CHOICE_GONE probes have failed. One that is
+ * leaving is as none.
  */
 int choose(const struct candidate *, size_t count, const char *zone,
 	   int present);

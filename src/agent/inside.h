@@ -29,6 +29,16 @@ struct agent {
 /* The path of an authority's file, which others of that engine name. */
 bool is_authority(const char *path);
 
+/*
+ * The record of the registry that this host is about to be pointed at, for the
+ * next start; "": of none. For AGENT_TELL nothing. agent/agent.c
+ */
+int registry_keep(struct agent *, struct span record, struct err *)
+	may_wait must_check;
+/* Adds what was kept. */
+int registry_kept(struct agent *, struct buf *record_out, struct err *)
+	may_wait must_check;
+
 /* What is there, but for all that the entry knows to be ours. */
 void entry_take(const struct entry *, const struct kind *, struct span text,
 		struct buf *out);

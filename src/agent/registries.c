@@ -26,6 +26,7 @@ struct registry {
 	char *hub; /* target.hub, once it has answered this host; null */
 	char **upstreams;
 	struct agent_target target; /* of the above */
+	struct buf record;	    /* that listed it; or empty */
 	struct client *client;
 	int ca_file; /* -1: none */
 	struct thread thread;
@@ -55,6 +56,7 @@ static void registry_free(struct registry **pointer)
 	free(registry->id);
 	free(registry->zone);
 	free(registry->ca);
+	buf_free(&registry->record);
 	free(registry);
 }
 DEFINE_AUTO(registry, registry_free)
@@ -191,7 +193,9 @@ static const char *hub_of(const struct record *record)
 	return NULL;
 }
 
-static void record_enter(struct registries *all, const struct record *record)
+/* Its candidate, or null. */
+static struct candidate *record_enter(struct registries *all,
+				      const struct record *record)
 {
 	const struct record_door *door = &record->doors[0];
 	struct agent_target target = {
@@ -208,22 +212,38 @@ static void record_enter(struct registries *all, const struct record *record)
 	known = enter(all, record->id, &target, &e);
 	if (!known) {
 		log_say(LOG_WARN, "registry", "%s: %s", door->url, e.message);
-		return;
+		return NULL;
 	}
 	struct registry *registry = all->at[known - all->candidates];
 	free(registry->zone);
 	registry->zone = mem_text(record->zone);
 	known->zone = registry->zone;
 	known->weight = record->weight;
-	known->listed = true;
+	known->full = record->health == RECORD_FULL;
+	known->leaving = record->health == RECORD_LEAVING;
+	buf_clear(&registry->record);
+	record_print(record, &registry->record);
+	return known;
+}
+
+int registries_remember(struct registries *all, const struct record *record)
+{
+	const struct candidate *known = record_enter(all, record);
+
+	return known ? (int)(known - all->candidates) : CHOICE_NONE;
 }
 
 void registries_list(struct registries *all, const struct cluster_view *view)
 {
 	for (size_t i = 0; i < all->count; i++)
 		all->candidates[i].listed = false;
-	for (size_t i = 0; i < view->registry_count; i++)
-		record_enter(all, &view->registries[i]);
+	for (size_t i = 0; i < view->registry_count; i++) {
+		struct candidate *known =
+			record_enter(all, &view->registries[i]);
+
+		if (known)
+			known->listed = true;
+	}
 }
 
 static void remove_at(struct registries *all, size_t i)
@@ -298,7 +318,14 @@ const struct agent_target *registries_target(const struct registries *all,
 	return &all->at[position]->target;
 }
 
+struct span registries_record(const struct registries *all, int position)
+{
+	return buf_span(&all->at[position]->record);
+}
+
 const char *registries_why(const struct registries *all, int position)
 {
+	if (all->candidates[position].leaving)
+		return "it says that it is leaving";
 	return all->at[position]->why.message;
 }

@@ -16,6 +16,8 @@ DEFINE_AUTO(registries, registries_close)
 /* One that nobody lists, by its URL. ERR_USAGE: its CA is none. */
 int registries_add(struct registries *, const struct agent_target *,
 		   struct err *) may_wait must_check;
+/* One that nobody lists, as it was listed once; its position. */
+int registries_remember(struct registries *, const struct record *) may_wait;
 /* Those that are listed are these, from now on. */
 void registries_list(struct registries *, const struct cluster_view *) may_wait;
 /* No position is meant by what was said before but `*present`, which follows.
@@ -32,5 +34,7 @@ const struct candidate *registries_all(const struct registries *,
 				       size_t *count_out);
 /* Lives until it is listed or tidied away. */
 const struct agent_target *registries_target(const struct registries *, int);
-/* Why it did not answer last. */
+/* What it was listed with, as record_print writes it; "": it never was. */
+struct span registries_record(const struct registries *, int);
+/* Why it is not to be used: it did not answer, or is leaving. */
 const char *registries_why(const struct registries *, int);

@@ -293,8 +293,20 @@ void undo_others(struct agent *agent, const struct plan *plan,
 	}
 }
 
+/* First of all, so that no later start takes the host back to it. */
+static void registry_forget(struct agent *agent, struct agent_report *report)
+{
+	struct err e;
+
+	if (registry_keep(agent, SPAN(""), &e) == 0)
+		return;
+	report->failures++;
+	report_line(report, "agent", "failed", "%s", e.message);
+}
+
 void agent_withdraw(struct agent *agent, struct agent_report *report)
 {
+	registry_forget(agent, report);
 	undo_others(agent, NULL, report);
 	services_settle(agent, report);
 }

@@ -185,8 +185,8 @@ static void line_of_none(struct watch *watch)
 }
 
 /*
- * After a start nobody remembers which registry the host was pointed at: what
- * it has stays as long as there is hope for one.
+ * After a start it may be that nobody remembers which registry the host was
+ * pointed at: what it has stays as long as there is hope for one.
  */
 static bool has_hope(const struct watch *watch)
 {
@@ -199,16 +199,30 @@ static bool has_hope(const struct watch *watch)
 	return false;
 }
 
+/* For a start that finds an etcd which has lost everything. */
+static void choice_keep(struct watch *watch)
+{
+	struct err e;
+
+	if (watch->present >= 0 &&
+	    registry_keep(watch->agent,
+			  registries_record(watch->registries, watch->present),
+			  &e) < 0)
+		log_say(LOG_WARN, "registry", "not kept: %s", e.message);
+}
+
 static void choice_make(struct watch *watch)
 {
 	size_t count;
 	const struct candidate *all = registries_all(watch->registries, &count);
 	int next = choose(all, count, watch->source->zone, watch->present);
 
-	if (next == watch->present &&
-	    (watch->settled || (next < 0 && has_hope(watch))))
+	bool sure = next < 0 ? !has_hope(watch) : all[next].answers > 0;
+
+	if (next == watch->present && (watch->settled || !sure))
 		return;
 	watch->present = next;
+	choice_keep(watch);
 	watch->settled = true;
 	watch->look_ms = watch->mend_ms = 0;
 	if (next >= 0)
@@ -288,6 +302,25 @@ static void trouble_told(const struct err *e, void *arg)
 		log_say(LOG_INFO, "etcd", "answers again");
 }
 
+/* Of the last agent: it stays in use as long as it answers. */
+static void kept_take(struct watch *watch)
+{
+	auto_of(arena) struct arena *arena = arena_open();
+	auto_buf struct buf text = { 0 };
+	struct record record;
+	struct err e;
+
+	if (registry_kept(watch->agent, &text, &e) == 0 && text.len == 0)
+		return;
+	if (text.len > 0 &&
+	    record_parse(buf_span(&text), arena, &record, &e) == 0)
+		watch->present =
+			registries_remember(watch->registries, &record);
+	else
+		log_say(LOG_WARN, "registry", "the last one is not known: %s",
+			e.message);
+}
+
 static int watch_open(struct watch *watch, struct err *e)
 {
 	struct cluster_watch_options options = {
@@ -302,6 +335,8 @@ static int watch_open(struct watch *watch, struct err *e)
 		return registries_add(watch->registries,
 				      watch->source->registry, e);
 	}
+	if (watch->agent->use == AGENT_CHANGE)
+		kept_take(watch);
 	if (fleet_open(watch->agent, watch->source, &watch->fleet, e) < 0)
 		return -1;
 	return cluster_watch_open(&options, &watch->cluster, e);

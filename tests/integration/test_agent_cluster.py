@@ -110,6 +110,31 @@ def test_etcd_out_of_reach_changes_nothing(host, etcd, make):
     restored(host, before)
 
 
+def test_a_start_with_an_empty_etcd_asks_the_registry_first(scene, host, etcd,
+                                                            make):
+    registry, before = make().start(), host.snapshot()
+    agent = follow(host, etcd)
+    pointed(host, registry)
+    wait_until(lambda: "wrote" in host.call("status")[1], "the status", LONG)
+    assert agent.stop() == 0
+    applied = host.snapshot()
+
+    empty = Etcd(scene)
+    again = follow(host, empty)
+    wait_until(lambda: any("answers" in line["message"] for line
+                           in events(again, "registry")), "a choice", LONG)
+    assert host.snapshot() == applied
+    registry.kill9()
+    restored(host, before)
+    assert again.stop() == 0
+
+    registry.start()
+    last = follow(host, empty)
+    wait_until(lambda: events(last, "registry"), "a choice", LONG)
+    assert "none" in events(last, "registry")[-1]["message"]
+    assert host.snapshot() == before
+
+
 def test_what_no_registry_says_is_never_written(host, etcd, make):
     registry = make().start()
     wait_until(etcd.registries, "the registry in etcd", LONG)

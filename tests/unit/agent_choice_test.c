@@ -93,6 +93,33 @@ static void one_that_answers_stays_although_nobody_lists_it(void **state)
 	expect(1, 0, NULL, unlisted, WELL("b", NULL, 0));
 }
 
+static void one_that_is_leaving_is_left_at_once(void **state)
+{
+	struct candidate leaving = WELL("a", "z", 9);
+	struct candidate other = WELL("b", NULL, 0);
+
+	(void)state;
+	leaving.leaving = true;
+	other.answers = 1;
+	expect(1, 0, "z", leaving, other);
+	expect(CHOICE_NONE, 0, "z", leaving);
+	expect(CHOICE_NONE, CHOICE_NONE, "z", leaving);
+	other.answers = 0;
+	expect(CHOICE_NONE, 0, "z", leaving, other);
+}
+
+static void one_that_is_full_is_the_second_of_equals(void **state)
+{
+	struct candidate full = WELL("a", NULL, 5);
+
+	(void)state;
+	full.full = true;
+	expect(1, CHOICE_NONE, NULL, full, WELL("b", NULL, 5));
+	expect(1, 0, NULL, full, WELL("b", NULL, 5));
+	expect(0, 0, NULL, full, WELL("b", NULL, 4));
+	expect(0, 0, NULL, full);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -104,6 +131,8 @@ int main(void)
 		cmocka_unit_test(without_another_it_stays_while_it_is_listed),
 		cmocka_unit_test(
 			one_that_answers_stays_although_nobody_lists_it),
+		cmocka_unit_test(one_that_is_leaving_is_left_at_once),
+		cmocka_unit_test(one_that_is_full_is_the_second_of_equals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
