@@ -78,15 +78,35 @@ struct client;
 int agent_probe(struct client *, const char *url, struct err *)
 	may_wait must_check;
 
-/* Where an agent learns of registries: one of the first two. */
+/* Where an agent learns of registries: the first of three that is there. */
 struct cluster_options;
 struct agent_source {
-	const struct agent_target *registry; /* this one; null */
-	const struct cluster_options *etcd;  /* those that are there; null */
+	const struct cluster_options *etcd; /* those that it has; null */
+	const char *srv; /* those that DNS names: the scheme and the name, as in
+			    "http://_registry._tcp.lan"; null */
+	const struct agent_target *registry; /* this one; beside `srv`: what
+						all of them are like, no URL */
 	const char *zone;		     /* of this host; null */
-	const char *name; /* of this host, in etcd; null: as the kernel says */
-	int64_t lease_s;  /* how long etcd has this host after its agent */
+	const char *name;   /* likewise, in etcd; null: as the kernel says */
+	int64_t lease_s;    /* how long etcd has this host after its agent */
+	const char *canary; /* an image that comes through it first; null */
+	const char *hook;   /* of agent_hook, after each change; null */
 };
+
+/*
+ * Runs the command `path` for the registry that the host is pointed at (null:
+ * none): REGISTRY=host:port and REGISTRY_URL are in its environment. ERR_IO,
+ * ERR_TIMEOUT: it is killed after 30 s.
+ */
+int agent_hook(const char *path, const char *url, struct err *)
+	may_wait must_check;
+
+/*
+ * Points the host at the registry that is the best now, which is `url_out`, to
+ * be freed. ERR_UNAVAILABLE: none answers, nothing was changed.
+ */
+int agent_once(struct agent *, const struct agent_source *, char **url_out,
+	       struct agent_report *, struct err *) may_wait must_check;
 
 /*
  * Probes registries again and again, and chooses one of them as agent/choice.h

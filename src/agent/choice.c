@@ -49,7 +49,7 @@ int choose(const struct candidate *all, size_t count, const char *zone,
 			best = i;
 	if (best >= 0 || present < 0)
 		return best;
-	if (all[present].listed || all[present].failures < CHOICE_GONE)
+	if (all[present].leased || all[present].failures < CHOICE_GONE)
 		return present;
 	return CHOICE_NONE;
 }

@@ -16,7 +16,8 @@ struct candidate {
 	const char *id;
 	const char *zone; /* null: it does not say */
 	int64_t weight;
-	bool listed;  /* somebody vouches for it, such as a key in etcd */
+	bool listed;  /* somebody names it: a key in etcd, or DNS */
+	bool leased;  /* likewise, and would soon not if it was dead */
 	bool leaving; /* it says so itself, whether it answers or not */
 	bool full;    /* it says that its disk is */
 	int answers;  /* in a row, 0 after a failure */

@@ -12,6 +12,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "agent/canary.h"
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -19,7 +21,7 @@
 #include "client/client.h"
 
 #define HUB "docker.io"
-enum { REGISTRIES_MOST = 64 };
+enum { REGISTRIES_MOST = 64, CANARY_MS = 30000 /* between two tries */ };
 
 struct registry {
 	char *url, *id, *zone, *ca;
@@ -30,11 +32,15 @@ struct registry {
 	struct client *client;
 	int ca_file; /* -1: none */
 	struct thread thread;
-	int failed; /* the last probe */
+	const char *canary; /* null: none */
+	bool proven;	    /* the canary came, since it answers */
+	int64_t prove_ms;   /* when it may be tried again */
+	int failed;	    /* the last probe */
 	struct err why;
 };
 
 struct registries {
+	const char *canary;
 	struct registry *at[REGISTRIES_MOST];
 	struct candidate candidates[REGISTRIES_MOST];
 	size_t count;
@@ -61,9 +67,12 @@ static void registry_free(struct registry **pointer)
 }
 DEFINE_AUTO(registry, registry_free)
 
-struct registries *registries_open(void)
+struct registries *registries_open(const char *canary)
 {
-	return mem_alloc(sizeof(struct registries));
+	struct registries *all = mem_alloc(sizeof(*all));
+
+	all->canary = canary;
+	return all;
 }
 
 void registries_close(struct registries **pointer)
@@ -168,6 +177,7 @@ static struct candidate *enter(struct registries *all, const char *id,
 	struct registry *registry = registry_make(id, target, e);
 	if (!registry)
 		return NULL;
+	registry->canary = all->canary;
 	all->at[all->count] = registry;
 	known = &all->candidates[all->count++];
 	*known = (struct candidate){ .id = registry->id };
@@ -233,16 +243,19 @@ int registries_remember(struct registries *all, const struct record *record)
 	return known ? (int)(known - all->candidates) : CHOICE_NONE;
 }
 
-void registries_list(struct registries *all, const struct cluster_view *view)
+void registries_list(struct registries *all, const struct cluster_view *view,
+		     enum listed how)
 {
 	for (size_t i = 0; i < all->count; i++)
-		all->candidates[i].listed = false;
+		all->candidates[i].listed = all->candidates[i].leased = false;
 	for (size_t i = 0; i < view->registry_count; i++) {
 		struct candidate *known =
 			record_enter(all, &view->registries[i]);
 
-		if (known)
-			known->listed = true;
+		if (!known)
+			continue;
+		known->listed = true;
+		known->leased = how == LISTED_ON_LEASE;
 	}
 }
 
@@ -270,6 +283,20 @@ void registries_tidy(struct registries *all, int *present)
 
 /* ------------------------------------------------------------------- probes */
 
+/* Why it failed last stays said until it is tried again. */
+static int prove(struct registry *registry)
+{
+	if (clock_ms() < registry->prove_ms)
+		return -1;
+	if (canary_pull(registry->client, registry->url, registry->canary,
+			&registry->why) < 0) {
+		registry->prove_ms = clock_ms() + CANARY_MS;
+		return -1;
+	}
+	registry->proven = true;
+	return 0;
+}
+
 static void probe(void *arg)
 {
 	struct registry *registry = arg;
@@ -277,6 +304,10 @@ static void probe(void *arg)
 
 	registry->failed =
 		agent_probe(registry->client, registry->url, &registry->why);
+	if (registry->failed)
+		registry->proven = false;
+	else if (registry->canary && !registry->proven)
+		registry->failed = prove(registry);
 	if (registry->failed || !registry->hub || registry->target.hub)
 		return;
 	if (agent_probe(registry->client, registry->hub, &ignored) == 0)

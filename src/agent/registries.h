@@ -9,7 +9,8 @@
 
 struct registries;
 
-struct registries *registries_open(void);
+/* With a canary (an image; null: none) only who brings it has answered. */
+struct registries *registries_open(const char *canary);
 void registries_close(struct registries **);
 DEFINE_AUTO(registries, registries_close)
 
@@ -18,8 +19,13 @@ int registries_add(struct registries *, const struct agent_target *,
 		   struct err *) may_wait must_check;
 /* One that nobody lists, as it was listed once; its position. */
 int registries_remember(struct registries *, const struct record *) may_wait;
-/* Those that are listed are these, from now on. */
-void registries_list(struct registries *, const struct cluster_view *) may_wait;
+/*
+ * Those that are listed are these, from now on. LISTED_ON_LEASE: whoever dies
+ * is soon listed no more.
+ */
+enum listed { LISTED_ON_LEASE, LISTED_BY_NAME };
+void registries_list(struct registries *, const struct cluster_view *,
+		     enum listed) may_wait;
 /* No position is meant by what was said before but `*present`, which follows.
  */
 void registries_tidy(struct registries *, int *present);

@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include "agent/fleet.h"
+#include "agent/hook.h"
 #include "agent/inside.h"
+#include "agent/names.h"
 #include "agent/registries.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -50,14 +52,17 @@ struct watch {
 	struct agent *agent;
 	const struct agent_source *source;
 	struct registries *registries;
-	struct cluster_watch *cluster;
-	struct fleet *fleet; /* null: nobody is told */
+	struct cluster_watch *cluster; /* null, as the next three may be */
+	struct names *names;
+	struct fleet *fleet;
+	struct hook *hook;
 
 	pthread_mutex_t mutex;
 	struct cluster_view *view; /* a new one, or null; guarded by mutex */
 
 	bool knows;	   /* which registries there are */
 	bool settled;	   /* the host is as `present` says */
+	bool moved;	   /* the hook is to be told */
 	int present;	   /* or CHOICE_NONE */
 	int64_t look_ms;   /* when the host is looked at again */
 	int64_t mend_ms;   /* after so long: something is not as it should */
@@ -70,6 +75,10 @@ static void watch_free(struct watch *watch)
 {
 	if (watch->fleet)
 		fleet_close(&watch->fleet);
+	if (watch->hook)
+		hook_close(&watch->hook);
+	if (watch->names)
+		names_close(&watch->names);
 	if (watch->cluster)
 		cluster_watch_close(&watch->cluster);
 	if (watch->view)
@@ -121,6 +130,13 @@ static const char *url_of(const struct watch *watch, int position)
 		       registries_target(watch->registries, position)->url;
 }
 
+static void hook_tell(struct watch *watch)
+{
+	if (watch->hook && watch->moved)
+		hook_say(watch->hook, url_of(watch, watch->present));
+	watch->moved = false;
+}
+
 static void tell(struct watch *watch, const struct agent_report *report)
 {
 	struct err e;
@@ -134,6 +150,7 @@ static void tell(struct watch *watch, const struct agent_report *report)
 	if (watch->agent->use == AGENT_CHANGE &&
 	    agent_keep_status(watch->agent, watch->status.at, report, &e) < 0)
 		log_say(LOG_WARN, "status", "not kept: %s", e.message);
+	hook_tell(watch);
 }
 
 static void line_set(struct watch *watch, const char *url, const char *why)
@@ -178,7 +195,9 @@ static void line_of_none(struct watch *watch)
 
 	registries_all(watch->registries, &count);
 	if (count == 0)
-		line_set(watch, "none", "etcd knows of none");
+		line_set(watch, "none",
+			 watch->source->etcd ? "etcd knows of none" :
+					       "DNS names none");
 	else
 		line_set(watch, url_of(watch, 0),
 			 registries_why(watch->registries, 0));
@@ -194,7 +213,7 @@ static bool has_hope(const struct watch *watch)
 	const struct candidate *all = registries_all(watch->registries, &count);
 
 	for (size_t i = 0; i < count; i++)
-		if (all[i].listed || all[i].failures < CHOICE_GONE)
+		if (all[i].leased || all[i].failures < CHOICE_GONE)
 			return true;
 	return false;
 }
@@ -216,14 +235,13 @@ static void choice_make(struct watch *watch)
 	size_t count;
 	const struct candidate *all = registries_all(watch->registries, &count);
 	int next = choose(all, count, watch->source->zone, watch->present);
-
 	bool sure = next < 0 ? !has_hope(watch) : all[next].answers > 0;
 
 	if (next == watch->present && (watch->settled || !sure))
 		return;
 	watch->present = next;
 	choice_keep(watch);
-	watch->settled = true;
+	watch->settled = watch->moved = true;
 	watch->look_ms = watch->mend_ms = 0;
 	if (next >= 0)
 		line_set(watch, url_of(watch, next), "answers");
@@ -241,7 +259,8 @@ static void view_take(struct watch *watch)
 	if (!view)
 		return;
 	watch->knows = true;
-	registries_list(watch->registries, view);
+	registries_list(watch->registries, view,
+			watch->source->etcd ? LISTED_ON_LEASE : LISTED_BY_NAME);
 	for (size_t i = 0; i < view->refusal_count; i++)
 		log_say(LOG_WARN, "registry", "%s: %s", view->refusals[i].key,
 			view->refusals[i].why);
@@ -267,7 +286,7 @@ static int watch_look(struct watch *watch, struct err *e)
 		return 0;
 	registries_probe(watch->registries);
 	choice_make(watch);
-	if (watch->source->etcd)
+	if (watch->cluster || watch->names)
 		registries_tidy(watch->registries, &watch->present);
 	if (!watch->settled || clock_ms() < watch->look_ms)
 		return 0;
@@ -294,12 +313,14 @@ static void view_changed(struct cluster_view *view, void *arg)
 
 static void trouble_told(const struct err *e, void *arg)
 {
-	(void)arg;
+	const struct watch *watch = arg;
+	const char *who = watch->source->etcd ? "etcd" : "dns";
+
 	if (e)
-		log_say(LOG_WARN, "etcd", "%s; the host stays as it is",
+		log_say(LOG_WARN, who, "%s; the host stays as it is",
 			e->message);
 	else
-		log_say(LOG_INFO, "etcd", "answers again");
+		log_say(LOG_INFO, who, "answers again");
 }
 
 /* Of the last agent: it stays in use as long as it answers. */
@@ -321,25 +342,42 @@ static void kept_take(struct watch *watch)
 			e.message);
 }
 
-static int watch_open(struct watch *watch, struct err *e)
+static int cluster_open(struct watch *watch, struct err *e)
 {
-	struct cluster_watch_options options = {
+	const struct cluster_watch_options options = {
 		.etcd = watch->source->etcd,
 		.changed = view_changed,
 		.trouble = trouble_told,
 		.arg = watch,
 	};
 
-	if (!watch->source->etcd) {
-		watch->knows = true;
-		return registries_add(watch->registries,
-				      watch->source->registry, e);
-	}
-	if (watch->agent->use == AGENT_CHANGE)
-		kept_take(watch);
 	if (fleet_open(watch->agent, watch->source, &watch->fleet, e) < 0)
 		return -1;
 	return cluster_watch_open(&options, &watch->cluster, e);
+}
+
+static int watch_open(struct watch *watch, struct err *e)
+{
+	const struct agent_source *source = watch->source;
+	const struct names_options names = {
+		.source = source,
+		.changed = view_changed,
+		.trouble = trouble_told,
+		.arg = watch,
+	};
+
+	if (source->hook)
+		watch->hook = hook_open(source->hook);
+	if (!source->etcd && !source->srv) {
+		watch->knows = true;
+		return registries_add(watch->registries, source->registry, e);
+	}
+	if (watch->agent->use == AGENT_CHANGE)
+		kept_take(watch);
+	if (source->etcd)
+		return cluster_open(watch, e);
+	watch->names = names_open(&names);
+	return 0;
 }
 
 int agent_watch(struct agent *agent, const struct agent_source *source,
@@ -348,7 +386,7 @@ int agent_watch(struct agent *agent, const struct agent_source *source,
 	auto_with(watch_free) struct watch watch = {
 		.agent = agent,
 		.source = source,
-		.registries = registries_open(),
+		.registries = registries_open(source->canary),
 		.mutex = PTHREAD_MUTEX_INITIALIZER,
 		.present = CHOICE_NONE,
 	};

@@ -20,10 +20,13 @@ struct order {
 	int64_t uninstall;
 	int64_t restart_buildkitd;
 	int64_t enable_containerd;
+	int64_t no_engines;
 	struct config *config;
 	struct buf ca;
 	const char **upstreams;
 	struct agent_target target;
+	struct cluster_options etcd;
+	struct agent_source source; /* of the above */
 	struct agent *agent;
 	struct client *client;
 };
@@ -62,28 +65,21 @@ static int client_make(struct order *order, struct err *e)
 }
 
 /* Who gives an authority expects that it is asked for. */
-static int trust_check(const struct config *config, struct err *e)
+static int trust_check(const char *ca, const char *url, struct err *e)
 {
-	struct client_url url;
-
-	if (config->agent.ca &&
-	    client_url_parse(span_of(config->agent.registry), &url) &&
-	    strcmp(url.scheme, "http") == 0)
+	if (ca && span_starts(span_of(url), "http://"))
 		return err_set(e, ERR_USAGE, "--ca is for https, and %s is not",
-			       config->agent.registry);
+			       url);
 	return 0;
 }
 
 static int target_read(struct order *order, struct err *e)
 {
 	const struct config *config = order->config;
+	const char *url = config->agent.registry ? config->agent.registry :
+						   config->agent.srv;
 
-	if (!config->agent.registry)
-		return err_set(e, ERR_USAGE,
-			       "which registry? write --registry "
-			       "http://HOST:PORT, or, for an agent that "
-			       "stays, --etcd URL");
-	if (trust_check(config, e) < 0)
+	if (trust_check(config->agent.ca, url, e) < 0)
 		return -1;
 	order->upstreams =
 		mem_array(config->upstream_count, sizeof(*order->upstreams));
@@ -95,13 +91,51 @@ static int target_read(struct order *order, struct err *e)
 		.upstreams = order->upstreams,
 		.upstream_count = config->upstream_count,
 	};
+	order->source.registry = &order->target;
 	return ca_read(order, e) < 0 ? -1 : client_make(order, e);
+}
+
+static int etcd_read(struct order *order, struct err *e)
+{
+	if (order->config->agent.ca)
+		return err_set(e, ERR_USAGE,
+			       "--ca is for --registry and --srv: what etcd "
+			       "has of a registry says whom to trust there");
+	describe_etcd(order->config, &order->etcd);
+	order->source.etcd = &order->etcd;
+	return 0;
+}
+
+/* What was named more closely comes first. */
+static int source_read(struct order *order, struct err *e)
+{
+	const struct config *config = order->config;
+
+	order->source = (struct agent_source){
+		.zone = config->cluster.zone,
+		.name = config->agent.name,
+		.lease_s = HOST_LEASES * config->cluster.lease_ms / 1000,
+		.canary = config->agent.canary,
+		.hook = config->agent.hook,
+	};
+	if (config->agent.registry)
+		return target_read(order, e);
+	if (config->agent.srv) {
+		order->source.srv = config->agent.srv;
+		return target_read(order, e);
+	}
+	if (config->cluster.etcd_count > 0)
+		return etcd_read(order, e);
+	return err_set(e, ERR_USAGE,
+		       "which registry? write --registry http://HOST:PORT, "
+		       "--etcd URL or --srv http://NAME");
 }
 
 static int host_take(struct order *order, struct err *e)
 {
 	auto_buf struct buf damage = { 0 };
-	enum agent_use use = order->dry_run ? AGENT_TELL : AGENT_CHANGE;
+	enum agent_use use = order->dry_run || order->no_engines ? AGENT_TELL :
+								   AGENT_CHANGE;
 
 	if (agent_open(order->config->agent.root, use, &order->agent, &damage,
 		       e) < 0)
@@ -137,12 +171,19 @@ static int report_end(const struct agent_report *report, struct err *e)
 	return 0;
 }
 
-static int status_keep(struct order *order, const char *line,
-		       const struct agent_report *report, struct err *e)
+/* What was done is told: to `agent status`, and to the operator's command. */
+static int deed_end(struct order *order, const char *line, const char *url,
+		    const struct agent_report *report, struct err *e)
 {
-	if (order->dry_run)
-		return 0;
-	return agent_keep_status(order->agent, line, report, e);
+	const char *hook = order->config->agent.hook;
+
+	if (order->dry_run || order->no_engines)
+		return report_end(report, e);
+	if (agent_keep_status(order->agent, line, report, e) < 0)
+		return -1;
+	if (hook && report->changes > 0 && agent_hook(hook, url, e) < 0)
+		return err_wrap(e, "hook");
+	return report_end(report, e);
 }
 
 static int uninstall(struct order *order, struct err *e)
@@ -155,9 +196,7 @@ static int uninstall(struct order *order, struct err *e)
 	if (host_take(order, e) < 0)
 		return -1;
 	agent_withdraw(order->agent, &report);
-	if (status_keep(order, "everything was taken back", &report, e) < 0)
-		return -1;
-	return report_end(&report, e);
+	return deed_end(order, "everything was taken back", NULL, &report, e);
 }
 
 /* Each one that engines are to be pointed at. */
@@ -174,53 +213,47 @@ static int doors_probe(struct order *order, struct err *e)
 	return 0;
 }
 
+static int once_static(struct order *order, char **url_out,
+		       struct agent_report *report, struct err *e)
+{
+	const struct agent_target *target = &order->target;
+
+	if (!order->dry_run && doors_probe(order, e) < 0)
+		return -1;
+	*url_out = mem_text(target->url);
+	return agent_apply(order->agent, target, report, e);
+}
+
 static int once(struct order *order, struct err *e)
 {
 	auto_report struct agent_report report = { 0 };
 	auto_buf struct buf line = { 0 };
+	auto_free char *url = NULL;
 
-	if (target_read(order, e) < 0 || host_take(order, e) < 0)
+	if (source_read(order, e) < 0 || host_take(order, e) < 0)
 		return -1;
-	if (!order->dry_run && doors_probe(order, e) < 0)
+	int failed = order->target.url ?
+			     once_static(order, &url, &report, e) :
+			     agent_once(order->agent, &order->source, &url,
+					&report, e);
+	if (failed)
 		return -1;
-	if (agent_apply(order->agent, &order->target, &report, e) < 0)
-		return -1;
-	buf_addf(&line, "registry %s: answered once", order->target.url);
-	if (status_keep(order, line.at, &report, e) < 0)
-		return -1;
-	return report_end(&report, e);
-}
-
-static int stay_with_etcd(struct order *order, struct err *e)
-{
-	struct cluster_options etcd;
-	const struct agent_source source = {
-		.etcd = &etcd,
-		.zone = order->config->cluster.zone,
-		.name = order->config->agent.name,
-		.lease_s = HOST_LEASES * order->config->cluster.lease_ms / 1000,
-	};
-
-	if (host_take(order, e) < 0)
-		return -1;
-	describe_etcd(order->config, &etcd);
-	log_say(LOG_INFO, "started", "registries of etcd, host %s",
-		order->config->agent.root);
-	return agent_watch(order->agent, &source, e);
+	buf_addf(&line, "registry %s: answered once", url);
+	return deed_end(order, line.at, url, &report, e);
 }
 
 static int stay(struct order *order, struct err *e)
 {
-	const struct agent_source source = { .registry = &order->target };
+	const struct config *config = order->config;
 
-	if (!order->config->agent.registry &&
-	    order->config->cluster.etcd_count > 0)
-		return stay_with_etcd(order, e);
-	if (target_read(order, e) < 0 || host_take(order, e) < 0)
+	if (source_read(order, e) < 0 || host_take(order, e) < 0)
 		return -1;
-	log_say(LOG_INFO, "started", "registry %s, host %s", order->target.url,
-		order->config->agent.root);
-	return agent_watch(order->agent, &source, e);
+	log_say(LOG_INFO, "started", "registry %s, host %s",
+		order->target.url  ? order->target.url :
+		order->source.etcd ? "of etcd" :
+				     config->agent.srv,
+		config->agent.root);
+	return agent_watch(order->agent, &order->source, e);
 }
 
 /* Signals wait until they are asked for, so that no step is cut in two. */
@@ -263,6 +296,7 @@ int cli_agent(const struct call *call, struct err *e)
 		  .out = &order.restart_buildkitd },
 		{ .name = "--enable-containerd-config",
 		  .out = &order.enable_containerd },
+		{ .name = "--no-engines", .out = &order.no_engines },
 		{ 0 },
 	};
 
@@ -284,7 +318,8 @@ void cli_agent_help(const struct call *call, struct buf *out)
 	(void)call;
 	buf_addf(
 		out,
-		"usage: private-registry agent --registry URL [OPTION]...\n"
+		"usage: private-registry agent --registry URL | --etcd URL | "
+		"--srv URL [OPTION]...\n"
 		"       private-registry agent status [--root DIR]\n"
 		"\n"
 		"Points the container engines of this host at a registry as "
@@ -298,6 +333,7 @@ void cli_agent_help(const struct call *call, struct buf *out)
 		"--dry-run\n"
 		"  private-registry agent --registry https://images.lan:5000 "
 		"--ca ca.pem\n"
+		"  private-registry agent --etcd http://10.0.0.2:2379\n"
 		"  private-registry agent --uninstall\n"
 		"\n"
 		"Options\n"
@@ -305,6 +341,9 @@ void cli_agent_help(const struct call *call, struct buf *out)
 		"  --hub URL               where it answers for Docker Hub "
 		"alone, for Docker\n"
 		"                          before 24.0.8\n"
+		"  --etcd URL              whichever registry etcd has\n"
+		"  --srv URL               whichever DNS names, as "
+		"http://_registry._tcp.lan\n"
 		"  --ca FILE               authorities to trust there; PEM\n"
 		"  --upstream NAME         a registry that it mirrors, beside "
 		"docker.io\n"
@@ -312,6 +351,8 @@ void cli_agent_help(const struct call *call, struct buf *out)
 		"  --dry-run               only print what would change\n"
 		"  --uninstall             end the agent that runs, and put "
 		"everything back\n"
+		"  --no-engines            follow, and tell etcd, and change "
+		"nothing here\n"
 		"  --restart-buildkitd     point BuildKit, too, by a restart "
 		"each time\n"
 		"  --enable-containerd-config\n"

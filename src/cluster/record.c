@@ -260,8 +260,7 @@ static const char *read_upstream(struct reading *reading,
 }
 
 /* A scheme, a host and a port, and nothing behind but a slash. */
-bool clean_url(struct span text, struct arena *arena,
-	       struct record_door *out)
+bool clean_url(struct span text, struct arena *arena, struct record_door *out)
 {
 	struct client_url url;
 

@@ -122,6 +122,29 @@ static struct cluster_view *view_make(const struct etcd_list *list,
 	return view;
 }
 
+static char *whole_prefix(const struct cluster_options *options)
+{
+	auto_buf struct buf prefix = { 0 };
+
+	buf_addf(&prefix, "%sregistries/", options->prefix);
+	return steal_ptr(&prefix.at);
+}
+
+int cluster_look(const struct cluster_options *options,
+		 struct cluster_view **out, struct err *e)
+{
+	auto_of(arena) struct arena *arena = arena_open();
+	auto_free char *prefix = whole_prefix(options);
+	auto_with(etcd_close) struct etcd *etcd = NULL;
+	struct etcd_list list;
+
+	if (etcd_open(options, &etcd, e) < 0 ||
+	    etcd_list(etcd, span_of(prefix), REGISTRIES, arena, &list, e) < 0)
+		return -1;
+	*out = view_make(&list, strlen(prefix));
+	return 0;
+}
+
 /* ----------------------------------------------------------------- looking */
 
 static void write_down(const struct etcd_list *list, struct buf *out)
@@ -244,14 +267,6 @@ static void watch_free(struct cluster_watch *watch)
 	pthread_mutex_destroy(&watch->lock);
 	free(watch->prefix);
 	free(watch);
-}
-
-static char *whole_prefix(const struct cluster_options *options)
-{
-	auto_buf struct buf prefix = { 0 };
-
-	buf_addf(&prefix, "%sregistries/", options->prefix);
-	return steal_ptr(&prefix.at);
 }
 
 int cluster_watch_open(const struct cluster_watch_options *options,

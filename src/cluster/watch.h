@@ -28,6 +28,10 @@ struct cluster_view {
 void cluster_view_close(struct cluster_view **);
 DEFINE_AUTO(cluster_view, cluster_view_close)
 
+/* As it is now; errors are those of cluster/etcd.h. */
+int cluster_look(const struct cluster_options *, struct cluster_view **out,
+		 struct err *) may_wait must_check;
+
 struct cluster_watch_options {
 	const struct cluster_options *etcd;
 	/*

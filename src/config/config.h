@@ -134,6 +134,9 @@ struct config_agent {
 	char *registry; /* a URL; null */
 	char *hub;	/* likewise: where each name is Docker Hub's */
 	char *ca;	/* PEM file, to trust there; null: the system's */
+	char *srv;	/* a URL, whose host is a name of DNS; null */
+	char *hook;	/* a program; null */
+	char *canary;	/* an image; null */
 	char *root;	/* below which the host's files are */
 	char *name;	/* the host's, in etcd; null: as the kernel says */
 };

@@ -439,10 +439,21 @@ const struct key keys[] = {
 		  "Docker before 24.0.8 is pointed there",
 	  .needs = { "agent.registry" },
 	  .option = "--hub" },
+	{ "agent.srv", URL, IN_CONFIG(agent.srv),
+	  .help = "in its place: those that DNS names (SRV), the scheme and "
+		  "the name in one, like http://_registry._tcp.example",
+	  .option = "--srv" },
 	{ "agent.ca", FILE_PATH, IN_CONFIG(agent.ca),
 	  .help = "authorities that the host's engines shall trust there; PEM",
-	  .needs = { "agent.registry" },
 	  .option = "--ca" },
+	{ "agent.canary", IMAGE, IN_CONFIG(agent.canary),
+	  .help = "an image that has to come through a registry before an "
+		  "engine is pointed at it; without it: the registry has to "
+		  "answer" },
+	{ "agent.hook", FILE_PATH, IN_CONFIG(agent.hook),
+	  .help = "a program that is run after each change, with REGISTRY "
+		  "(HOST:PORT) and REGISTRY_URL in its environment; empty: the "
+		  "host is as it was" },
 	{ "agent.name", WORD, IN_CONFIG(agent.name),
 	  .help = "what this host is called in etcd; without it: as the kernel "
 		  "says" },

@@ -1,15 +1,21 @@
 """Hosts find registries by etcd, and follow them."""
 
 import json
+import signal
+import time
+from contextlib import contextmanager
 
 import pytest
 
+from lab.disk_shim import DiskShim
 from lab.etcd import PREFIX, Etcd
 from lab.host import HOSTS, Host, events
 from lab.registry import Registry, yaml
 from lab.waiting import wait_until
 
 LONG = 60                       # seconds; an election and a lease, under load
+YEAR = 365 * 24 * 3600
+LOAD = 10                       # so much slower a busy machine may be
 
 
 @pytest.fixture
@@ -66,6 +72,42 @@ def test_a_host_follows_registries_that_come_move_and_go(host, etcd, make):
     assert host.uninstall()[0] == 0
     assert agent.wait() == 0
     assert host.snapshot() == before
+
+
+def test_hosts_follow_within_seconds(scene, etcd, make):
+    """Each figure is printed (-s); a machine that is not busy keeps it."""
+    hosts = [Host(scene) for _ in range(3)]
+    before = [host.snapshot() for host in hosts]
+    agents = [follow(host, etcd, "--agent.name", f"host-{number}")
+              for number, host in enumerate(hosts)]
+    wait_until(lambda: all(events(agent, "registry") for agent in agents),
+               "every agent to know of none", LONG)
+    first, second = make(), make()
+
+    first.start()
+    with within(3, "from a registry that is ready to the last host"):
+        for host in hosts:
+            pointed(host, first)
+    second.start()
+    wait_until(lambda: len(etcd.registries()) == 2, "both in etcd", LONG)
+    first.kill9()
+    with within(5, "from a registry's death to the last host at another one"):
+        for host in hosts:
+            pointed(host, second)
+    second.kill9()
+    wait_until(lambda: etcd.registries() == {}, "the leases to end", LONG)
+    with within(5, "from the end of the last lease to the last host restored"):
+        for host, was in zip(hosts, before):
+            restored(host, was)
+
+
+@contextmanager
+def within(seconds, what):
+    began = time.monotonic()
+    yield
+    took = time.monotonic() - began
+    print(f"\n{what}: {took:.1f} s, wanted {seconds}")
+    assert took < seconds * LOAD, what
 
 
 def test_a_dead_registry_is_left_when_its_lease_has_ended(host, etcd, make):
@@ -133,6 +175,69 @@ def test_a_start_with_an_empty_etcd_asks_the_registry_first(scene, host, etcd,
     wait_until(lambda: events(last, "registry"), "a choice", LONG)
     assert "none" in events(last, "registry")[-1]["message"]
     assert host.snapshot() == before
+
+
+def test_a_registry_that_falls_silent_is_left_after_its_lease(host, etcd, make):
+    """To whoever asks it, as if every packet was dropped."""
+    registry, before = make().start(), host.snapshot()
+    follow(host, etcd)
+    pointed(host, registry)
+    registry.signal(signal.SIGSTOP)
+    try:
+        restored(host, before)
+        assert etcd.registries() == {}
+    finally:
+        registry.signal(signal.SIGCONT)
+    pointed(host, registry)
+
+
+def test_a_frozen_etcd_changes_nothing(host, etcd, make):
+    registry, before = make().start(), host.snapshot()
+    agent = follow(host, etcd)
+    pointed(host, registry)
+    wait_until(lambda: "wrote" in host.call("status")[1], "the status", LONG)
+    applied = host.snapshot()
+    etcd.freeze()
+    registry.kill9()
+    wait_until(lambda: events(agent, "etcd"), "the agent to notice", LONG)
+    assert host.snapshot() == applied
+    etcd.thaw()
+    restored(host, before)
+
+
+def test_a_compacted_a_wiped_and_a_restarted_etcd_are_followed(host, etcd,
+                                                               make):
+    light, heavy = make(), make(weight=900)
+    follow(host, etcd)
+    light.start()
+    pointed(host, light)
+    etcd.compact()
+    heavy.start()
+    pointed(host, heavy)
+    etcd.kill9()
+    etcd.forget()
+    etcd.start()
+    wait_until(lambda: len(etcd.registries()) == 2, "both in etcd", LONG)
+    heavy.stop()
+    pointed(host, light)
+    etcd.stop()
+    etcd.start()
+    heavy.start()
+    pointed(host, heavy)
+
+
+@pytest.mark.parametrize("years", [20, -20])
+def test_a_clock_that_is_wrong_changes_nothing(scene, etcd, make, years):
+    shim = DiskShim(scene, scene.directory("clock"))
+    shim.set_clock(years * YEAR)
+    host = Host(scene, before=shim.before)
+    registry, before = make(), host.snapshot()
+    follow(host, etcd)
+    registry.start()
+    pointed(host, registry)
+    shim.set_clock(0)
+    registry.stop()
+    restored(host, before)
 
 
 def test_what_no_registry_says_is_never_written(host, etcd, make):

@@ -1,8 +1,12 @@
 """Each agent tells etcd of its host, and `private-registry hosts` tells people."""
 
 import json
+import os
+import re
 import shutil
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
@@ -83,7 +87,8 @@ def test_hosts_are_told_with_engines_and_registry(etcd, host, registry):
     assert text.startswith("hosts: 1, 0 with something to look at\n"
                            f"web-1: {registry.url} since 2")
     assert ", answers; agent " in text
-    assert "podman 4.3.1: pointed" in text
+    wait_until(lambda: "podman 4.3.1: pointed" in hosts(etcd)[1],
+               "its version", LONG)
 
     registry.stop()
     wait_until(lambda: "registry" not in told(etcd, "web-1"),
@@ -105,11 +110,10 @@ def test_what_the_operator_wants_otherwise_is_told(etcd, host, registry):
     assert "\n  ! environment: conflict /etc/environment" in text
 
 
-def test_an_agent_that_dies_is_told_of_as_long_as_its_lease(etcd, host):
+def test_an_agent_that_dies_is_gone_with_its_lease(etcd, host):
     agent = follow(host, etcd, "web-1")
     wait_until(lambda: told(etcd, "web-1"), "the host in etcd", LONG)
     agent.kill9()
-    assert told(etcd, "web-1")
     wait_until(lambda: told(etcd, "web-1") is None, "the lease to end", LONG)
 
 
@@ -149,3 +153,55 @@ def test_without_etcd_it_says_why(etcd):
     done = subprocess.run([BINARY, "hosts"], text=True, timeout=60,
                           capture_output=True)
     assert done.returncode == 2 and "write --etcd" in done.stderr
+
+
+# ---------------------------------------------------------------------- light
+
+def test_without_engines_it_follows_and_changes_nothing(scene, etcd, registry):
+    crowd = [Host(scene) for _ in range(10)]
+    before = [host.snapshot() for host in crowd]
+    for number, host in enumerate(crowd):
+        follow(host, etcd, f"light-{number}", "--no-engines")
+    registry.start()
+
+    def at(url):
+        records = [told(etcd, f"light-{number}")
+                   for number in range(len(crowd))]
+        return all(record and record.get("registry") == url
+                   for record in records)
+    wait_until(lambda: at(registry.url), "all to follow", LONG)
+    registry.stop()
+    wait_until(lambda: at(None), "all to leave", LONG)
+    assert [host.snapshot() for host in crowd] == before
+    assert not any((host.root / "var").exists() for host in crowd)
+
+
+@pytest.mark.heavy
+def test_an_idle_agent_costs_next_to_nothing(etcd, host, registry):
+    registry.start()
+    agent = follow(host, etcd, "web-1")
+    wait_until(lambda: told(etcd, "web-1") and
+               told(etcd, "web-1").get("registry"), "the host", LONG)
+
+    def probes():
+        return sum(line.get("path") == "/v2/"
+                   for line in registry.log_lines("request"))
+    asked, used, began = probes(), processor(agent.pid), time.monotonic()
+    wait_until(lambda: probes() >= asked + 6, "six more probes", LONG)
+    share = (processor(agent.pid) - used) / (time.monotonic() - began)
+    memory = anonymous(agent.pid)
+    print(f"\nidle: {share:.2%} of a core, {memory / 2**20:.1f} MiB anonymous")
+    assert share < 0.01
+    assert memory < 6 * 10**6
+
+
+def processor(pid):
+    """Seconds that it has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def anonymous(pid):
+    """Bytes that are resident and backed by no file."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"RssAnon:\s+(\d+)", status)[1]) * 1024

@@ -14,11 +14,12 @@
 #define WELL(name, where, load)                                            \
 	{                                                                  \
 		.id = name, .zone = where, .weight = load, .listed = true, \
-		.answers = 9                                               \
+		.leased = true, .answers = 9                               \
 	}
-#define ILL(name, is_listed, times)                                \
-	{                                                          \
-		.id = name, .listed = is_listed, .failures = times \
+#define ILL(name, is_listed, times)                                   \
+	{                                                             \
+		.id = name, .listed = is_listed, .leased = is_listed, \
+		.failures = times                                     \
 	}
 
 #define expect(wanted, present, zone, ...)                                  \
@@ -75,12 +76,23 @@ static void one_that_does_not_answer_is_left_at_once(void **state)
 	expect(0, 0, NULL, ILL("a", true, 99), other);
 }
 
-static void without_another_it_stays_while_it_is_listed(void **state)
+static void without_another_it_stays_while_it_is_leased(void **state)
 {
 	(void)state;
 	expect(0, 0, NULL, ILL("a", true, 99));
 	expect(0, 0, NULL, ILL("a", false, CHOICE_GONE - 1));
 	expect(CHOICE_NONE, 0, NULL, ILL("a", false, CHOICE_GONE));
+}
+
+static void a_name_alone_keeps_none_that_is_dead(void **state)
+{
+	struct candidate named = ILL("a", true, CHOICE_GONE - 1);
+
+	(void)state;
+	named.leased = false;
+	expect(0, 0, NULL, named);
+	named.failures = CHOICE_GONE;
+	expect(CHOICE_NONE, 0, NULL, named);
 }
 
 static void one_that_answers_stays_although_nobody_lists_it(void **state)
@@ -128,9 +140,10 @@ int main(void)
 		cmocka_unit_test(among_equals_nothing_moves),
 		cmocka_unit_test(a_better_one_has_to_be_sure),
 		cmocka_unit_test(one_that_does_not_answer_is_left_at_once),
-		cmocka_unit_test(without_another_it_stays_while_it_is_listed),
+		cmocka_unit_test(without_another_it_stays_while_it_is_leased),
 		cmocka_unit_test(
 			one_that_answers_stays_although_nobody_lists_it),
+		cmocka_unit_test(a_name_alone_keeps_none_that_is_dead),
 		cmocka_unit_test(one_that_is_leaving_is_left_at_once),
 		cmocka_unit_test(one_that_is_full_is_the_second_of_equals),
 	};

@@ -383,6 +383,21 @@ static const char *agent_ca(const struct config *config)
 	return config->agent.ca;
 }
 
+static const char *agent_srv(const struct config *config)
+{
+	return config->agent.srv;
+}
+
+static const char *agent_canary(const struct config *config)
+{
+	return config->agent.canary;
+}
+
+static const char *agent_hook(const struct config *config)
+{
+	return config->agent.hook;
+}
+
 static const char *agent_name(const struct config *config)
 {
 	return config->agent.name;

@@ -73,6 +73,10 @@ class Etcd:
     def kill9(self):
         self._process.kill9()
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def freeze(self):
         self._process.signal(signal.SIGSTOP)
 
