@@ -32,7 +32,8 @@ void registries_tidy(struct registries *, int *present);
 
 /*
  * Asks each of them once, all at the same time: a second at most, and one more
- * for a hub that has not answered yet. Until it has, no target names it.
+ * for a hub that has not answered yet. Until it has, no target names it. A
+ * canary takes as long as it takes.
  */
 void registries_probe(struct registries *) may_wait;
 

@@ -31,6 +31,15 @@ static void print_member(const char *name, const char *text, struct buf *out)
 	print_line(text, out);
 }
 
+/* Half of one would be another one. */
+static void print_url(const char *url, struct buf *out)
+{
+	if (!url)
+		return;
+	buf_add(out, SPAN(",\"registry\":"));
+	json_quote(out, span_of(url));
+}
+
 static void print_engine(const struct host_engine *engine, struct buf *out)
 {
 	const char *version = engine->version;
@@ -69,7 +78,7 @@ void host_record_print(const struct host_record *record, struct buf *out)
 		 (long long)record->since_s);
 	print_member("name", record->name, out);
 	print_member("version", record->version, out);
-	print_member("registry", record->registry, out);
+	print_url(record->registry, out);
 	print_member("why", record->why, out);
 	print_engines(record, out);
 	print_errors(record, out);
