@@ -80,6 +80,18 @@ static void insecure_find(const struct json_value *config, const char *address,
 			out->insecure_count++;
 }
 
+int docker_version_parse(struct span text, struct docker_info *out,
+			 struct err *e)
+{
+	if (!text.at || !span_copy(text, out->version, sizeof(out->version)))
+		return err_set(e, ERR_UPSTREAM, "it tells no version");
+	if (sscanf(out->version, "%d.%d.%d", &out->major, &out->minor,
+		   &out->patch) < 1)
+		return err_set(e, ERR_UPSTREAM, "its version is \"%s\"",
+			       out->version);
+	return 0;
+}
+
 int docker_info_parse(struct span text, const struct docker_question *question,
 		      struct docker_info *out, struct err *e)
 {
@@ -90,14 +102,9 @@ int docker_info_parse(struct span text, const struct docker_question *question,
 	if (json_parse(text, &limits, &json, e) < 0)
 		return -1;
 	const struct json_value *info = json_root(json);
-	struct span version = json_text(json_get(info, "ServerVersion"));
-	if (!version.at ||
-	    !span_copy(version, out->version, sizeof(out->version)))
-		return err_set(e, ERR_UPSTREAM, "it tells no version");
-	if (sscanf(out->version, "%d.%d.%d", &out->major, &out->minor,
-		   &out->patch) < 1)
-		return err_set(e, ERR_UPSTREAM, "its version is \"%s\"",
-			       out->version);
+	if (docker_version_parse(json_text(json_get(info, "ServerVersion")),
+				 out, e) < 0)
+		return -1;
 	out->has_containerd_store = has_store(json_get(info, "DriverStatus"));
 	const struct json_value *config = json_get(info, "RegistryConfig");
 	const struct json_value *mirrors = json_get(config, "Mirrors");
@@ -287,30 +294,54 @@ static int file_plan(const struct host *host, const struct target *target,
 	return 0;
 }
 
+static int own_store_plan(const struct host *host, const struct target *target,
+			  const struct docker_info *info, struct plan *plan)
+{
+	const struct agent_target *given = target->given;
+
+	if (given->ca.at)
+		buf_add(plan_file(plan, CERTS "/%s/ca.crt", target->address),
+			given->ca);
+	if (given->ca.at && *target->hub && !takes_path(info))
+		buf_add(plan_file(plan, CERTS "/%s/ca.crt",
+				  target->hub_address),
+			given->ca);
+	return file_plan(host, target, info, plan);
+}
+
+/*
+ * What an older one that is being started is to read is known by its version.
+ * Of one that does not run not even its options are, with which it may not
+ * start then.
+ */
+static int silent_plan(const struct host *host, const struct target *target,
+		       const struct err *why, struct plan *plan)
+{
+	struct docker_info info;
+	struct err ignored;
+
+	if (why->kind != ERR_NOT_FOUND &&
+	    docker_version(host, &info, &ignored) == 0 &&
+	    info.major < HOSTS_SINCE)
+		return own_store_plan(host, target, &info, plan);
+	plan_keep(plan);
+	plan_pending(plan, "nothing of it changes until it answers: %s",
+		     why->message);
+	return 0;
+}
+
 int docker_plan(const struct host *host, const struct target *target,
 		struct plan *plan, struct err *e)
 {
 	const struct docker_question question = { .address = target->address };
-	const struct agent_target *given = target->given;
 	struct docker_info info;
 	struct err why;
 
-	if (docker_ask(host, &question, &info, &why) < 0) {
-		plan_keep(plan);
-		plan_pending(plan, "nothing of it changes until it answers: %s",
-			     why.message);
-		return 0;
-	}
+	if (docker_ask(host, &question, &info, &why) < 0)
+		return silent_plan(host, target, &why, plan);
 	if (info.has_containerd_store && info.major >= HOSTS_SINCE)
 		return info.has_mirrors ?
 			       hosts_plan_beside(host, target, plan, e) :
 			       hosts_plan(host, target, CERTS, plan, e);
-	if (given->ca.at)
-		buf_add(plan_file(plan, CERTS "/%s/ca.crt", target->address),
-			given->ca);
-	if (given->ca.at && *target->hub && !takes_path(&info))
-		buf_add(plan_file(plan, CERTS "/%s/ca.crt",
-				  target->hub_address),
-			given->ca);
-	return file_plan(host, target, &info, plan);
+	return own_store_plan(host, target, &info, plan);
 }

@@ -37,6 +37,15 @@ int docker_ask(const struct host *, const struct docker_question *,
 	       struct docker_info *out, struct err *) may_wait must_check;
 
 bool docker_runs(const struct host *) may_wait;
+/*
+ * What its program says, for one that does not answer yet: nothing but the
+ * version is told.
+ */
+int docker_version(const struct host *, struct docker_info *out, struct err *)
+	may_wait must_check;
+/* "20.10.24+dfsg1". ERR_UPSTREAM: it is none. */
+int docker_version_parse(struct span text, struct docker_info *out,
+			 struct err *) must_check;
 
 /* ERR_CONFLICT: it was started with an option that daemon.json may not have. */
 int docker_flags_check(const struct host *, struct err *) may_wait must_check;

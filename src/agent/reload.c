@@ -19,6 +19,7 @@
 #include "agent/docker.h"
 #include "agent/inside.h"
 #include "agent/process.h"
+#include "agent/program.h"
 #include "base/clock.h"
 #include "base/io.h"
 #include "oci/hash.h"
@@ -130,6 +131,36 @@ static int process_open(const struct host *host, pid_t *pid_out, struct err *e)
 		return err_set(e, ERR_NOT_FOUND, "process %d is not dockerd",
 			       (int)*pid_out);
 	return steal_fd(&process);
+}
+
+/* "Docker version 20.10.24+dfsg1, build 297e128" */
+int docker_version(const struct host *host, struct docker_info *out,
+		   struct err *e)
+{
+	static const char begin[] = "Docker version ";
+	static const char *const none[] = { NULL };
+	auto_buf struct buf said = { 0 };
+	char path[64];
+	pid_t pid;
+
+	auto_fd int process = process_open(host, &pid, e);
+	if (process < 0)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	const char *const words[] = { path, "--version", NULL };
+	const struct program program = {
+		.words = words,
+		.variables = none,
+		.most_ms = CONFIRM_MS,
+	};
+	*out = (struct docker_info){ 0 };
+	if (program_run(&program, &said, e) < 0)
+		return -1;
+	struct span text = buf_span(&said);
+	if (!span_starts(text, begin))
+		return err_set(e, ERR_UPSTREAM, "its program is no dockerd");
+	text = span_from(text, strlen(begin));
+	return docker_version_parse(span_cut(&text, ','), out, e);
 }
 
 /* What also stands in the file makes dockerd refuse it, or not start again. */

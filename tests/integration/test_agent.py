@@ -178,6 +178,24 @@ def test_docker_takes_it_over_when_it_answers_again(host, docker, doors):
     assert host.read("etc/docker/daemon.json") == DAEMON
 
 
+def test_what_docker_reads_later_is_written_before_it_answers(host, docker,
+                                                              doors):
+    """As one does that is being started."""
+    os.kill(docker.pid, signal.SIGSTOP)
+    try:
+        status, out, _ = host.once(doors.url)
+        assert status == 0 and "docker: pending it is told to read" in out
+        assert doors.url in host.read("etc/docker/daemon.json")
+    finally:
+        os.kill(docker.pid, signal.SIGCONT)
+    assert mirrors(docker) == "[]"      # it answers
+    status, out, _ = host.once(doors.url)
+    assert status == 0 and "docker: reloaded" in out
+    assert mirrors(docker) == f"[{doors.url}/]"
+    assert host.uninstall()[0] == 0
+    assert host.read("etc/docker/daemon.json") == DAEMON
+
+
 def test_what_docker_refuses_is_taken_back(host, docker, doors):
     """Somebody's label is wrong, so it reads nothing of the file."""
     wrong = '{"labels": 1}'
