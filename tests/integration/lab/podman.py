@@ -132,7 +132,13 @@ class PodmanService(Podman):
             *[f"{name}={value}" for name, value in self._variables.items()],
             "podman", "system", "service", "--time=0",
             f"unix://{self._socket}"), self._home / "log"))
-        wait_until(self._socket.exists, "podman to listen")
+        wait_until(self._answers, "podman to answer")
+
+    def _answers(self):
+        try:
+            return self.registries()
+        except OSError:
+            return None     # it does not listen yet
 
     def registries(self):
         """Those that it goes by."""
