@@ -318,8 +318,9 @@ void cli_agent_help(const struct call *call, struct buf *out)
 	(void)call;
 	buf_addf(
 		out,
-		"usage: private-registry agent --registry URL | --etcd URL | "
-		"--srv URL [OPTION]...\n"
+		"usage: private-registry agent --registry URL [OPTION]...\n"
+		"       private-registry agent --etcd URL | --srv URL "
+		"[OPTION]...\n"
 		"       private-registry agent status [--root DIR]\n"
 		"\n"
 		"Points the container engines of this host at a registry as "
