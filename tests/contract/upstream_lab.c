@@ -55,7 +55,7 @@ void lab_connect(struct lab *lab, const char *first, bool credentials)
 		.pace_ms = lab->pace_ms,
 		.proxy = lab->proxy,
 		.answer_ms = 2000,
-		.give_up_ms = 600,
+		.give_up_ms = lab->pace_ms ? 10000 : 600,
 	};
 
 	assert_int_equal(upstream_open(&options, &lab->upstream, &lab->e), 0);

@@ -36,7 +36,8 @@ struct lab {
 	struct upstream *upstream;
 	char *password_file; /* "secret" */
 	const char *proxy;   /* for lab_connect; null: none */
-	int64_t pace_ms;     /* likewise; then silence is no break; 0: 30 s */
+	int64_t pace_ms;     /* likewise; then nothing else is for long a
+				break, or no progress; 0: 30 s */
 	struct basket basket;
 	int64_t size; /* of the blob, as said to it; 0: -1 */
 	int64_t end;  /* of what is wanted of the blob; 0: all of it */
