@@ -391,4 +391,5 @@ def test_killed_at_any_step_it_can_be_taken_back_or_gone_on_with(scene, doors):
         assert host.snapshot() == before
         left = list((host.root / "var").rglob("*"))
         assert {path.name for path in left if path.is_file()} <= \
-            {"lock", "status"}
+            {"lock", "registry", "status"}
+        assert host.read("var/lib/private-registry/agent/registry") == ""
