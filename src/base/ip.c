@@ -75,7 +75,7 @@ bool ip_host_is_own(struct span host)
 
 	if (span_starts(host, "[") && span_ends(host, "]"))
 		host = span_make(host.at + 1, host.len - 2);
-	return span_is(host, "localhost") ||
+	return span_is(host, "localhost") || span_ends(host, ".localhost") ||
 	       (ip_parse(host, &address) && ip_is_own(&address));
 }
 

@@ -29,7 +29,10 @@ bool ip_network_holds(const struct ip_network *, const struct ip *);
 /* Does it mean, to whoever uses it, that one's own host, or own network? */
 bool ip_is_own(const struct ip *);
 
-/* The same of a host as a URL has it: "localhost", "127.0.0.1", "[::1]". */
+/*
+ * The same of a host as a URL has it: "localhost", "a.localhost", "127.0.0.1",
+ * "[::1]".
+ */
 bool ip_host_is_own(struct span host);
 
 struct ip_text {

@@ -276,11 +276,21 @@ bool clean_url(struct span text, struct arena *arena, struct record_door *out)
 	return true;
 }
 
+static bool is_own(const struct record_door *door)
+{
+	struct span host = span_of(door->host);
+
+	host.len = (size_t)span_find_last(host, ':');
+	return ip_host_is_own(host);
+}
+
 static int read_door(struct reading *reading, const struct json_value *from,
 		     struct record_door *out, struct err *e)
 {
 	if (!clean_url(json_text(json_get(from, "url")), reading->arena, out))
 		return refuse(e, "url", "no http(s)://host:port alone");
+	if (is_own(out))
+		return refuse(e, "url", "one that leads each host to itself");
 	out->upstream = read_upstream(reading, from, "upstream");
 	return 0;
 }

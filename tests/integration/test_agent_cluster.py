@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from lab.address import Address
 from lab.disk_shim import DiskShim
 from lab.etcd import PREFIX, Etcd
 from lab.host import HOSTS, Host, events
@@ -32,7 +33,7 @@ def host(scene):
 def make(scene, etcd):
     """make(**keys of the cluster) is a Registry, to be started."""
     def make(**keys):
-        registry = Registry(scene)
+        registry = Registry(scene, host=Address(scene).text)
         with open(registry.configuration, "a") as configuration:
             configuration.write(yaml({"cluster": {
                 "etcd": [etcd.url], "lease": "9s",

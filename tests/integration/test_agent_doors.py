@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from lab.address import Address
 from lab.docker import HostDocker
 from lab.etcd import Etcd
 from lab.host import Host
@@ -66,9 +67,11 @@ def test_a_door_that_does_not_answer_is_none(host, docker, start_registry):
 @pytest.mark.parametrize("door", ["bound", "nowhere"])
 def test_etcd_tells_of_the_door(scene, hub, host, docker, door):
     etcd = Etcd(scene)
-    registry = Registry(scene, {"docker.io": hub.url}, bound="docker.io")
+    place = Address(scene).text
+    registry = Registry(scene, {"docker.io": hub.url}, bound="docker.io",
+                        host=place)
     told = registry.bound_url if door == "bound" else \
-        f"http://127.0.0.1:{free_port()}"
+        f"http://{place}:{free_port()}"
     with open(registry.configuration, "a") as configuration:
         configuration.write(yaml({"cluster": {
             "etcd": [etcd.url], "lease": "9s", "advertise": [

@@ -2,6 +2,7 @@
 
 import pytest
 
+from lab.address import Address
 from lab.etcd import Etcd
 from lab.host import Host, events
 from lab.names import Names
@@ -32,7 +33,7 @@ def names(scene):
 def enrolled(scene, etcd):
     """enrolled(**keys of the cluster) is a Registry that etcd knows."""
     def enrolled(upstreams=None, **keys):
-        registry = Registry(scene, upstreams)
+        registry = Registry(scene, upstreams, host=Address(scene).text)
         with open(registry.configuration, "a") as configuration:
             configuration.write(yaml({"cluster": {
                 "etcd": [etcd.url], "lease": "9s",

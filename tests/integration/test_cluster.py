@@ -241,6 +241,15 @@ def test_on_this_host_alone_it_is_not_registered(scene, etcd):
     assert etcd.pairs() == {}
 
 
+@pytest.mark.parametrize("url", [
+    "http://127.0.0.1:5000", "http://localhost:5000", "http://[::1]:5000"])
+def test_it_is_not_registered_where_each_host_finds_itself(scene, etcd, url):
+    registry = make(scene, etcd, advertise=[{"url": url}]).start()
+    wait_until(lambda: last_word(registry) == UNWELL, "its word", LONG)
+    assert "leads each host to itself" in registry.log()
+    assert etcd.pairs() == {}
+
+
 def test_it_listens_where_the_default_route_leads(scene, program):
     """In a network of its own, of which etcd hears by a file."""
     home = scene.directory("netns")
@@ -558,14 +567,17 @@ def test_what_is_no_record_is_refused_and_harms_nobody(etcd, follower):
     etcd.put(begin + "\x1b[2J\nx", "{}")
     etcd.put(begin + "rubbish", "\0\x1b]0;x\x07")
     put_record(etcd, "wrong", doors=[{"url": "http://a:5000/\nx"}])
+    put_record(etcd, "self", doors=[{"url": URL},
+                                    {"url": "http://127.0.0.1:5000"}])
     put_record(etcd, "right")
     etcd.put(begin + "twice", etcd.pairs()[begin + "right"])
-    wait_until(lambda: follower.last().count("refused") == 4 and
-               follower.views()[-1] == 1, "one, and four refused", LONG)
+    wait_until(lambda: follower.last().count("refused") == 5 and
+               follower.views()[-1] == 1, "one, and five refused", LONG)
     text = follower.text()
     assert "\x1b" not in text and "\x07" not in text
     assert "?[2J?x: refused, its format is missing" in text
     assert "wrong: refused, its url is no http(s)://host:port alone" in text
+    assert "self: refused, its url is one that leads each host to" in text
     assert "twice: refused, its id is not that of its key" in text
 
 

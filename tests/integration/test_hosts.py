@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.address import Address
 from lab.etcd import PREFIX, Etcd
 from lab.host import Host, events
 from lab.registry import BINARY, Registry
@@ -30,7 +31,7 @@ def host(scene):
 
 @pytest.fixture
 def registry(scene, etcd):
-    registry = Registry(scene)
+    registry = Registry(scene, host=Address(scene).text)
     registry.configuration.write_text(
         registry.configuration.read_text() +
         f'cluster: {{etcd: ["{etcd.url}"], lease: 2s, '

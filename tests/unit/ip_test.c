@@ -109,12 +109,15 @@ static void what_is_no_network_is_refused(void **state)
 static void a_host_of_ones_own_is_nobody_elses(void **state)
 {
 	static const char *const own[] = {
-		"localhost", "127.0.0.1", "127.1.2.3",
-		"[::1]",     "[::]",	  "[0:0:0:0:0:0:0:1]",
-		"0.0.0.0",   "[fe80::1]", "[::ffff:127.0.0.1]",
+		"localhost",   "127.0.0.1", "127.1.2.3",
+		"[::1]",       "[::]",	    "[0:0:0:0:0:0:0:1]",
+		"0.0.0.0",     "[fe80::1]", "[::ffff:127.0.0.1]",
+		"a.localhost",
 	};
-	static const char *const others[] = { "10.0.0.5", "[fd00::1]", "",
-					      "128.0.0.1", "registry.lan" };
+	static const char *const others[] = {
+		"10.0.0.5",  "[fd00::1]",    "",
+		"128.0.0.1", "registry.lan", "localhost.lan"
+	};
 
 	(void)state;
 	for (size_t i = 0; i < array_size(own); i++)
