@@ -72,11 +72,12 @@ void agent_withdraw(struct agent *, struct agent_report *) may_wait;
 
 /*
  * GET /v2/ of a registry, with an answer within a second. The client is one
- * that trusts its authority.
+ * that trusts its authority. The answer has to come from that instance; null:
+ * from anybody.
  */
 struct client;
-int agent_probe(struct client *, const char *url, struct err *)
-	may_wait must_check;
+int agent_probe(struct client *, const char *url, const char *instance,
+		struct err *) may_wait must_check;
 
 /* Where an agent learns of registries: the first of three that is there. */
 struct cluster_options;

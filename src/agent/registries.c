@@ -32,10 +32,11 @@ struct registry {
 	struct client *client;
 	int ca_file; /* -1: none */
 	struct thread thread;
-	const char *canary; /* null: none */
-	bool proven;	    /* the canary came, since it answers */
-	int64_t prove_ms;   /* when it may be tried again */
-	int failed;	    /* the last probe */
+	const char *instance; /* its id, where that is who answers; null */
+	const char *canary;   /* null: none */
+	bool proven;	      /* the canary came, since it answers */
+	int64_t prove_ms;     /* when it may be tried again */
+	int failed;	      /* the last probe */
 	struct err why;
 };
 
@@ -256,6 +257,8 @@ void registries_list(struct registries *all, const struct cluster_view *view,
 			continue;
 		known->listed = true;
 		known->leased = how == LISTED_ON_LEASE;
+		all->at[known - all->candidates]->instance =
+			known->leased ? known->id : NULL;
 	}
 }
 
@@ -302,15 +305,16 @@ static void probe(void *arg)
 	struct registry *registry = arg;
 	struct err ignored;
 
-	registry->failed =
-		agent_probe(registry->client, registry->url, &registry->why);
+	registry->failed = agent_probe(registry->client, registry->url,
+				       registry->instance, &registry->why);
 	if (registry->failed)
 		registry->proven = false;
 	else if (registry->canary && !registry->proven)
 		registry->failed = prove(registry);
 	if (registry->failed || !registry->hub || registry->target.hub)
 		return;
-	if (agent_probe(registry->client, registry->hub, &ignored) == 0)
+	if (agent_probe(registry->client, registry->hub, registry->instance,
+			&ignored) == 0)
 		registry->target.hub = registry->hub;
 }
 

@@ -27,7 +27,21 @@ enum {
 	MEND_MS = 5000	 /* and at one that is not, at first */
 };
 
-int agent_probe(struct client *client, const char *url, struct err *e)
+/* Addresses inside of hosts are on each of them, and so are other servers. */
+static int check_instance(const struct client_head *head, void *arg,
+			  struct err *e)
+{
+	const char *const *instance = arg;
+
+	if (!*instance || client_status(head) != 200 ||
+	    span_is(client_header(head, "Private-Registry-Instance"),
+		    *instance))
+		return 0;
+	return err_set(e, ERR_UPSTREAM, "somebody else answers there");
+}
+
+int agent_probe(struct client *client, const char *url, const char *instance,
+		struct err *e)
 {
 	auto_buf struct buf address = { 0 };
 	struct client_result result;
@@ -36,6 +50,8 @@ int agent_probe(struct client *client, const char *url, struct err *e)
 		.connect_ms = PROBE_MS,
 		.silence_ms = PROBE_MS,
 		.total_ms = PROBE_MS,
+		.on_head = check_instance,
+		.arg = &instance,
 	};
 
 	buf_addf(&address, "%s/v2/", url);

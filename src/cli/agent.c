@@ -205,7 +205,8 @@ static int doors_probe(struct order *order, struct err *e)
 	const char *const doors[] = { order->target.url, order->target.hub };
 
 	for (size_t i = 0; i < array_size(doors); i++)
-		if (doors[i] && agent_probe(order->client, doors[i], e) < 0)
+		if (doors[i] &&
+		    agent_probe(order->client, doors[i], NULL, e) < 0)
 			return err_wrap(e,
 					"%s does not answer, nothing was "
 					"changed",

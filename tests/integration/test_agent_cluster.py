@@ -241,6 +241,25 @@ def test_a_clock_that_is_wrong_changes_nothing(scene, etcd, make, years):
     restored(host, before)
 
 
+def test_who_is_not_the_one_in_etcd_is_not_followed(scene, host, etcd):
+    """Such as what has the same address inside of this host."""
+    stranger = Registry(scene, host=Address(scene).text).start()
+    before = host.snapshot()
+    record = {"format": 1, "id": "other", "version": "1", "health": "ready",
+              "weight": 1, "doors": [{"url": stranger.url}], "upstreams": []}
+    etcd.put(f"{PREFIX}registries/other", json.dumps(record))
+    follow(host, etcd)
+    wait_until(lambda: [line.get("path") for line in
+                        stranger.log_lines("request")].count("/v2/") > 4,
+               "the agent to have asked", LONG)
+    assert host.snapshot() == before
+
+    id = stranger.ask("GET", "/v2/")["Private-Registry-Instance"]
+    etcd.put(f"{PREFIX}registries/{id}", json.dumps(dict(record, id=id)))
+    wait_until(lambda: f"DOCKER_REPO={stranger.host}/" in
+               host.read("environment"), "the host to be pointed there", LONG)
+
+
 def test_what_no_registry_says_is_never_written(host, etcd, make):
     registry = make().start()
     wait_until(etcd.registries, "the registry in etcd", LONG)
