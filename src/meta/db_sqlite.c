@@ -426,6 +426,14 @@ static void index_make(const char *path)
 	ioctl(fd, FS_IOC_SETFLAGS, &flags);
 }
 
+/* The engine would let everybody read it. What is wrong with it, that says. */
+static void file_make(const char *path)
+{
+	auto_fd int made =
+		open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	(void)made;
+}
+
 static int db_setup(struct db *db, const char *path, enum db_role role,
 		    struct err *e)
 {
@@ -436,8 +444,10 @@ static int db_setup(struct db *db, const char *path, enum db_role role,
 	};
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
 		    (role == DB_WRITER ? SQLITE_OPEN_CREATE : 0);
-	int code = sqlite3_open_v2(path, &db->handle, flags, NULL);
 
+	if (role == DB_WRITER)
+		file_make(path);
+	int code = sqlite3_open_v2(path, &db->handle, flags, NULL);
 	if (code != SQLITE_OK)
 		return open_fail(db->handle, code, e);
 	sqlite3_extended_result_codes(db->handle, 1);

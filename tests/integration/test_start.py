@@ -42,6 +42,16 @@ def test_it_starts_again_after_every_way_to_end(scene):
     assert registry.start().ask("GET", "/v2/").status == 200
 
 
+def test_what_it_keeps_is_nobody_elses(scene):
+    data = scene.directory("volume")
+    data.chmod(0o755)       # as `docker run -v` makes it
+    registry = Registry(scene, data=data).start()
+    with registry.connect() as wire:
+        push(wire, Journal(), "app", image_of(content("config", 99)), "1")
+    assert [str(path) for path in data.rglob("*")
+            if path.is_file() and path.stat().st_mode & 0o077] == []
+
+
 def test_a_dead_upstream_does_not_keep_it_from_starting(start_registry,
                                                         upstream):
     upstream.stop()
