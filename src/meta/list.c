@@ -46,7 +46,7 @@ static int list_make(struct db *db, int64_t repository,
 		     const struct list_verb *verb, int64_t *id_out,
 		     struct err *e)
 {
-	auto_rows struct rows row;
+	auto_rows struct rows row = { 0 };
 
 	if (db_do(db, "DELETE FROM list WHERE repository = $1 AND subject = $2",
 		  DB_ARGS(db_number(repository), db_digest(&verb->subject)),

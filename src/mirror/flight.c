@@ -213,8 +213,8 @@ static struct flight *start_wanted(struct mirror *mirror,
 {
 	struct flight *flight = start(mirror, plan);
 
-	mirror_count(mirror, &plan->repository, EACH_MISSES, 1);
 	line_up_first(flight);
+	mirror_count(mirror, &plan->repository, EACH_MISSES, 1);
 	return flight;
 }
 

@@ -101,7 +101,7 @@ static void whoever_wants_it_newest_is_heard(void **state)
 	assert_ptr_equal(first, second);
 	answer_head(lab, image(lab, "1"));
 	open_gate(lab);
-	assert_int_equal(flight_wait_end(second, clock_ms() + 10000, &e),
+	assert_int_equal(flight_wait_end(second, clock_ms() + 60000, &e),
 			 FLIGHT_DONE);
 	assert_int_equal(fake_request_count(lab->server), 3);
 	flight_leave(&second);
