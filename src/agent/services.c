@@ -21,6 +21,8 @@
 
 #define CONTAINERS "/etc/containers"
 #define TOLD "/var/lib/private-registry/agent/told-"
+/* Who was not told may have read it: whatever comes next is news. */
+#define TOLD_SOME "some\n"
 enum {
 	PODMAN_DIES = 5, /* of a SIGHUP, from this version on */
 	RESTART_MS = 120000
@@ -168,6 +170,8 @@ static int told_keep(struct agent *agent, const char *path, struct span text,
 		return host_remove(&agent->host, path, e);
 	if (host_read(&agent->host, path, &file, e) < 0)
 		return -1;
+	if (span_eq(buf_span(&file.text), text))
+		return 0;
 	return host_replace(&agent->host, &file, text, e);
 }
 
@@ -386,9 +390,11 @@ static int service_settle(struct agent *agent, size_t number,
 	if (span_eq(buf_span(&told.text), buf_span(&now)))
 		return 0;
 	news_note(&agent->news[number], buf_span(&now));
-	if (!tell_all(agent, service, &agent->news[number], report))
+	if (tell_all(agent, service, &agent->news[number], report))
+		return told_keep(agent, path.at, buf_span(&now), e);
+	if (service->unit)
 		return 0;
-	return told_keep(agent, path.at, buf_span(&now), e);
+	return told_keep(agent, path.at, SPAN(TOLD_SOME), e);
 }
 
 void services_settle(struct agent *agent, struct agent_report *report)

@@ -79,6 +79,7 @@ def test_a_podman_that_would_die_of_it_is_left_alone(scene, host, registry):
     wait_until(socket.exists, "it to listen")
     for _ in range(2):
         until_said("podman: note process", host.once, registry.url)
+    until_said("podman: note process", host.uninstall)
     assert podman.hangups() == 0
 
 

@@ -34,8 +34,8 @@ class Docker:
             "storage-driver": driver} | (settings or {})))
         start = ["/usr/sbin/dockerd", "--config-file", home / "daemon.json"]
         if etc:
-            start = [*bound({"/etc/docker": etc}), "/usr/sbin/dockerd",
-                     "--storage-driver", driver]
+            start = bound({etc: "/etc/docker"}, "/usr/sbin/dockerd",
+                          "--storage-driver", driver)
         self._process = Process(lab, [
             *before, *start,
             "--host", f"unix://{self.socket}", "--pidfile", home / "pid",

@@ -47,7 +47,7 @@ class HostedDocker(Docker):
 class HostedContainerd(Containerd):
     def __init__(self, scene, host, before):
         (host.root / "etc/containerd/config.toml").write_text(self.CONFIG)
-        etc = bound({"/etc/containerd": host.root / "etc/containerd"})
+        etc = bound({host.root / "etc/containerd": "/etc/containerd"})
         super().__init__(scene, hosts=Path("/etc/containerd/certs.d"),
                          before=(*before, *etc))
 
@@ -90,7 +90,7 @@ class HostedPodman(Podman):
         etc = host.root / "etc/containers"
         (etc / "policy.json").write_text(json.dumps(POLICY))
         super().__init__(scene, None,
-                         (*before, *bound({"/etc/containers": etc})))
+                         (*before, *bound({etc: "/etc/containers"})))
 
     def pull(self, image):
         config = self.run("pull", "--quiet",

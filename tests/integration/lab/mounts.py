@@ -12,10 +12,12 @@ exec "$@"
 """
 
 
-def bound(places):
-    """In front of a command: it sees {place: what is there instead}."""
-    pairs = [word for place, what in places.items() for word in (what, place)]
-    return ("unshare", "--mount", "sh", "-euc", BIND, "sh", *pairs, "--")
+def bound(mounts, *command):
+    """The command, or what stands in front of one: it sees each file or
+    directory of {path: place} at that place."""
+    pairs = [word for pair in mounts.items() for word in pair]
+    return ("unshare", "--mount", "sh", "-euc", BIND, "sh", *pairs, "--",
+            *command)
 
 
 def beside(pid):

@@ -4,9 +4,8 @@ import http.client
 import json
 import socket
 
-from .mounts import on_overlay
+from .mounts import bound, on_overlay
 from .process import Process, run
-from .standin import within
 from .waiting import wait_until
 
 # This laboratory's kernel and limits suit neither podman's choice of runtime
@@ -122,16 +121,16 @@ class SocketConnection(http.client.HTTPConnection):
 
 
 class PodmanService(Podman):
-    """podman system service; `mounts` are lab.standin.within's."""
+    """podman system service, which sees `mounts`, {path: place}."""
 
-    def __init__(self, lab, mounts):
-        super().__init__(lab, None)
+    def __init__(self, lab, mounts, before=()):
+        super().__init__(lab, None, before)
         self._socket = self._home / "socket"
-        self._process = lab.own(Process(lab, within(
+        self._process = lab.own(Process(lab, [*before, *bound(
             mounts, "env",
             *[f"{name}={value}" for name, value in self._variables.items()],
             "podman", "system", "service", "--time=0",
-            f"unix://{self._socket}"), self._home / "log"))
+            f"unix://{self._socket}")], self._home / "log"))
         wait_until(self._answers, "podman to answer")
 
     def _answers(self):

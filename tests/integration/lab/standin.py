@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 
+from .mounts import bound
 from .process import Process, run
 from .waiting import wait_until
 
@@ -27,23 +28,6 @@ class Server(socketserver.ThreadingUnixStreamServer):
 Server(socket, Answer).serve_forever()
 """
 
-# Directories of the host take the place of the machine's, for it alone.
-WITHIN = """
-while [ "$1" != -- ]
-do mount --bind "$1" "$2"
-shift 2
-done
-shift
-exec "$@"
-"""
-
-
-def within(mounts, *argv):
-    """The command, to which each directory is what it stands for."""
-    pairs = [word for pair in mounts.items() for word in pair]
-    return ["unshare", "--mount", "sh", "-ec", WITHIN, "sh", *pairs, "--",
-            *argv]
-
 
 class StandIn:
     """A Python whose program's file is called `name`.
@@ -60,7 +44,7 @@ class StandIn:
         program = self._home / name
         shutil.copy(os.path.realpath(sys.executable), program)
         variables = {"PYTHONHOME": sys.base_prefix, **(variables or {})}
-        self._process = lab.own(Process(lab, within(
+        self._process = lab.own(Process(lab, bound(
             mounts or {}, "env",
             *[f"{key}={value}" for key, value in variables.items()],
             program, "-c", PROGRAM, self._home, socket, answer, *words),
