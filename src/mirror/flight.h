@@ -44,6 +44,8 @@ struct flight_plan {
 			       is here, of a digest always 0 */
 	const char *reason; /* for the log: "miss"; static */
 	const char *via;    /* Via of whoever asks, or null */
+	int64_t silence_ms; /* of a manifest: who waits so long in vain says
+			       that upstream is dark */
 };
 
 struct flight {

@@ -171,6 +171,7 @@ static int referrers_by_tag(struct flight *flight, struct buf *lines,
 		.known = clock_wall_s(),
 		.reason = "referrers",
 		.via = flight->via,
+		.silence_ms = ANSWER_MS,
 	};
 
 	if (flight_manifest(flight->mirror, &index, ANSWER_MS, arena, &found,

@@ -59,6 +59,7 @@ static struct flight_plan plan_manifest(const struct mirror *mirror,
 		.known = -1,
 		.reason = "miss",
 		.via = target->via,
+		.silence_ms = target->rules->patience_ms,
 	};
 }
 
@@ -145,6 +146,17 @@ static int take(struct mirror *mirror, const struct flight *flight,
 	return 0;
 }
 
+/* Whoever hardly waited, or stood in a queue, knows nothing new. */
+static void note_silence(struct flight *flight, const struct flight_plan *plan,
+			 int64_t waited_ms)
+{
+	struct mirror *mirror = flight->mirror;
+
+	hold_mutex(&mirror->lock);
+	if (flight->begun && waited_ms >= plan->silence_ms)
+		mirror_crew_of(mirror, plan->upstream)->dark = true;
+}
+
 /* As upstream says it: see flight_refused. */
 static int ask(struct mirror *mirror, const struct flight_plan *plan,
 	       int64_t patience_ms, struct arena *arena,
@@ -158,9 +170,7 @@ static int ask(struct mirror *mirror, const struct flight_plan *plan,
 	case FLIGHT_FAILED:
 		return -1;
 	default:
-		/* Who hardly waited, since it was dark, knows nothing new. */
-		if (patience_ms != DARK_MS)
-			mirror_crew_of(mirror, plan->upstream)->dark = true;
+		note_silence(flight, plan, patience_ms);
 		return flight_late(plan, patience_ms, e);
 	}
 }

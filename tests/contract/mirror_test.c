@@ -311,16 +311,40 @@ static void who_hardly_waited_says_nothing_of_upstream(void **state)
 		.upstream = &lab->entries[0],
 		.repository = hub("library/app", false).repository,
 		.reason = "miss",
+		.silence_ms = 5000,
 	};
 
-	wait_in_vain(lab, &plan, "a", 10000);
+	wait_in_vain(lab, &plan, "a", 5000);
 	int64_t hardly = patience(lab, &plan);
 	assert_true(hardly < rules.patience_ms);
 	move_hub(lab, urls, array_size(urls));
 	cache_image(lab); /* it answers again */
 	assert_int_equal(patience(lab, &plan), rules.patience_ms);
 	wait_in_vain(lab, &plan, "b", hardly);
+	wait_in_vain(lab, &plan, "c", 5 * hardly);
 	assert_int_equal(patience(lab, &plan), rules.patience_ms);
+}
+
+static void nor_does_who_waited_in_a_queue(void **state)
+{
+	struct lab *lab = *state;
+	struct flight_plan plan = {
+		.kind = FLIGHT_MANIFEST,
+		.upstream = &lab->entries[0],
+		.repository = hub("library/app", false).repository,
+		.reference = tag("1"),
+		.reason = "miss",
+	};
+	struct meta_manifest found;
+	struct err e;
+
+	close_gate(lab, lab->mirror->crews[0].manifests);
+	assert_int_equal(flight_manifest(lab->mirror, &plan, 100, lab->arena,
+					 &found, &e),
+			 -1);
+	assert_int_equal(e.kind, ERR_TIMEOUT);
+	assert_int_equal(patience(lab, &plan), rules.patience_ms);
+	open_gate(lab);
 }
 
 static int look(struct lab *lab, const char *tag_name)
@@ -502,6 +526,7 @@ int main(void)
 		promise(a_silent_upstream_costs_no_more_than_the_patience),
 		promise(nobody_waits_for_one_that_was_silent_before),
 		promise(who_hardly_waited_says_nothing_of_upstream),
+		promise(nor_does_who_waited_in_a_queue),
 		promise(what_is_not_there_is_not_asked_for_again_at_once),
 		promise(only_a_404_says_that_something_is_not_there),
 		promise(a_tag_that_is_there_no_more_is_served_on),
