@@ -84,6 +84,7 @@ struct crew {
 	struct pool *ahead; /* blobs that nobody waits for yet */
 	atomic_bool dark;   /* it could not be reached, or was silent, the last
 			       time that it was asked for a manifest */
+	atomic_bool down;   /* that time it failed as is_down says */
 	_Atomic int64_t answered_ms; /* when it last gave an answer, if only
 					that it does not have it (clock_ms) */
 };

@@ -379,7 +379,9 @@ int fly_manifest(struct flight *flight, struct err *e)
 
 	crew->dark = failed &&
 		     (e->kind == ERR_UNAVAILABLE || e->kind == ERR_TIMEOUT);
-	if (!failed || !is_down(e))
+	bool down = failed && is_down(e);
+	crew->down = down;
+	if (!down)
 		crew->answered_ms = clock_ms();
 	if (failed && e->kind == ERR_MANIFEST_UNKNOWN)
 		absent_note(mirror->absent, &flight->plan);

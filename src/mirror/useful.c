@@ -28,12 +28,17 @@ static const struct crew *crew_of(struct mirror *mirror,
 			      mirror_upstream_of(mirror, &target->repository));
 }
 
+static bool is_well(const struct crew *crew)
+{
+	return !crew->dark && !crew->down;
+}
+
 static bool is_within_reach(struct mirror *mirror,
 			    const struct mirror_target *target)
 {
 	const struct crew *crew = crew_of(mirror, target);
 
-	return !crew->dark &&
+	return is_well(crew) &&
 	       clock_ms() - crew->answered_ms < target->rules->patience_ms;
 }
 
@@ -102,7 +107,7 @@ bool is_of_use_at_once(struct mirror *mirror,
 		return true;
 	if (found->lacks)
 		return is_within_reach(mirror, target);
-	return !crew_of(mirror, target)->dark || !may_attest(found);
+	return is_well(crew_of(mirror, target)) || !may_attest(found);
 }
 
 bool is_of_use(struct mirror *mirror, const struct mirror_target *target,

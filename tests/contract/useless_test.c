@@ -256,6 +256,22 @@ static void an_attestation_makes_no_index_useful(void **state)
 	assert_int_equal(get(lab, tag("2")), ERR_MANIFEST_UNKNOWN);
 }
 
+static void nor_does_it_while_upstream_is_broken(void **state)
+{
+	struct lab *lab = *state;
+	const char *index = attested(lab, "{}", image(lab, "1"));
+
+	cache_index(lab, index);
+	cache_whole_image(lab);
+	answer_refusal(lab, "500 Internal Server Error");
+	assert_int_equal(get(lab, tag("3")), ERR_UPSTREAM);
+	answer_refusal(lab, "500 Internal Server Error");
+	assert_int_equal(get(lab, tag("2")), ERR_MANIFEST_UNKNOWN);
+	answer_head(lab, index);
+	assert_int_equal(get(lab, by_digest(index)), 0);
+	assert_int_equal(get(lab, tag("2")), 0);
+}
+
 static void nor_does_it_need_one(void **state)
 {
 	struct lab *lab = *state;
@@ -284,6 +300,7 @@ int main(void)
 		promise(an_index_is_of_use_by_any_of_its_images),
 		promise(an_index_of_indexes_is_of_use_by_any_image_below),
 		promise(an_attestation_makes_no_index_useful),
+		promise(nor_does_it_while_upstream_is_broken),
 		promise(nor_does_it_need_one),
 	};
 
