@@ -135,18 +135,20 @@ def test_one_that_does_not_answer_is_left_for_one_that_does(host, etcd, make):
 def test_one_that_says_it_is_leaving_is_left_while_it_answers(scene, host,
                                                               etcd):
     """The record is ours, so it stays as long as this test wants."""
-    registry, before = Registry(scene).start(), host.snapshot()
-    record = {"format": 1, "id": "a", "version": "1", "health": "ready",
+    registry = Registry(scene, host=Address(scene).text).start()
+    before = host.snapshot()
+    id = registry.ask("GET", "/v2/")["Private-Registry-Instance"]
+    key = f"{PREFIX}registries/{id}"
+    record = {"format": 1, "id": id, "version": "1", "health": "ready",
               "weight": 1, "doors": [{"url": registry.url}],
               "upstreams": ["docker.io"]}
-    etcd.put(PREFIX + "registries/a", json.dumps(record))
+    etcd.put(key, json.dumps(record))
     follow(host, etcd)
     pointed(host, registry)
-    etcd.put(PREFIX + "registries/a",
-             json.dumps(dict(record, health="leaving")))
+    etcd.put(key, json.dumps(dict(record, health="leaving")))
     restored(host, before)
     assert registry.ready()
-    etcd.put(PREFIX + "registries/a", json.dumps(record))
+    etcd.put(key, json.dumps(record))
     pointed(host, registry)
 
 
