@@ -130,6 +130,19 @@ struct span stale_warning(int64_t checked, const struct err *why,
 				    age < 0 ? 0 : age, reason));
 }
 
+/* It was here a moment ago; if it is evicted, upstream still has it. */
+static int take_confirmed(struct mirror *mirror, const struct flight_plan *plan,
+			  struct arena *arena, struct meta_manifest *out,
+			  struct err *e)
+{
+	if (meta_manifest_peek(store_meta(mirror->store), &plan->repository,
+			       &plan->reference, arena, out, e) == 0)
+		return 0;
+	if (e->kind != ERR_MANIFEST_UNKNOWN)
+		return -1;
+	return err_set(e, ERR_BUSY, "it was evicted just now: try again later");
+}
+
 /* What the flight brought; what it only confirmed is here. */
 static int take(struct mirror *mirror, const struct flight *flight,
 		struct arena *arena, struct meta_manifest *out, struct err *e)
@@ -137,9 +150,7 @@ static int take(struct mirror *mirror, const struct flight *flight,
 	const struct flight_plan *plan = &flight->plan;
 
 	if (!flight->arena)
-		return meta_manifest_peek(store_meta(mirror->store),
-					  &plan->repository, &plan->reference,
-					  arena, out, e);
+		return take_confirmed(mirror, plan, arena, out, e);
 	*out = flight->fetched;
 	out->media_type = arena_copy(arena, flight->fetched.media_type);
 	out->bytes = arena_copy(arena, flight->fetched.bytes);
