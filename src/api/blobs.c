@@ -170,7 +170,8 @@ static void take_detour(struct call *call, struct blob_view *view)
 static int take_passage(struct call *call, const struct blob_view *view,
 			struct err *e)
 {
-	if (view->passing && pull_pass_begin(call->api->mirror, e) < 0)
+	if (view->passing &&
+	    pull_pass_begin(call->api->mirror, &call->target, e) < 0)
 		return -1;
 	call->has_passage = view->passing;
 	return 0;

@@ -246,7 +246,7 @@ static bool is_served(const struct call *call,
 static void call_end(struct call *call)
 {
 	if (call->has_passage)
-		pull_pass_end(call->api->mirror);
+		pull_pass_end(call->api->mirror, &call->target);
 	pull_detour_end(&call->detour);
 	version_release(&call->held);
 }

@@ -50,10 +50,14 @@ struct flight *pull_detour(struct mirror *mirror,
 	struct flight *flight =
 		flight_of_blob(mirror, &target->repository, digest);
 
-	if (!is_far(flight, start) || flight->detours == DETOURS_A_BLOB ||
-	    mirror->passages >= PASSAGES_SHARED)
+	if (!is_far(flight, start))
 		return NULL;
-	mirror->passages++;
+	struct crew *crew = mirror_crew_of(mirror, flight->plan.upstream);
+
+	if (flight->detours == DETOURS_A_BLOB ||
+	    crew->passages >= PASSAGES_SHARED)
+		return NULL;
+	crew->passages++;
 	flight->detours++;
 	flight->holders++;
 	return flight;
@@ -64,7 +68,7 @@ static void give_back(struct flight *flight)
 	struct mirror *mirror = flight->mirror;
 
 	hold_mutex(&mirror->lock);
-	mirror->passages--;
+	mirror_crew_of(mirror, flight->plan.upstream)->passages--;
 	flight->detours--;
 }
 

@@ -87,6 +87,8 @@ struct crew {
 	atomic_bool down;   /* that time it failed as is_down says */
 	_Atomic int64_t answered_ms; /* when it last gave an answer, if only
 					that it does not have it (clock_ms) */
+	unsigned passages; /* what pull_pass has, and may have; guarded by
+			      mirror->lock */
 };
 
 /*
@@ -109,7 +111,6 @@ struct mirror {
 	pthread_mutex_t lock;
 	/* Guarded by lock: */
 	struct flight *flights;	     /* not ended yet */
-	unsigned passages;	     /* what pull_pass has, and may have */
 	struct upstream **upstreams; /* references, in the same order */
 	bool stopped;
 	struct news news[NEWS_MOST];

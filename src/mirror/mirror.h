@@ -214,12 +214,13 @@ struct flight *pull_detour(struct mirror *, const struct mirror_target *,
 void pull_detour_end(struct flight **);
 
 /*
- * Takes one of the places for what there is no room for, before pull_pass:
- * each holds a thread for as long as its client takes to read. To be given
- * back. ERR_BUSY: none is free. Never wait.
+ * Takes one of its upstream's places for what there is no room for, before
+ * pull_pass: each holds a thread for as long as its client takes to read. To be
+ * given back. ERR_BUSY: none is free. Never wait.
  */
-int pull_pass_begin(struct mirror *, struct err *) must_check;
-void pull_pass_end(struct mirror *);
+int pull_pass_begin(struct mirror *, const struct mirror_target *, struct err *)
+	must_check;
+void pull_pass_end(struct mirror *, const struct mirror_target *);
 
 /*
  * For what is not read from a file: `write` is given the blob's bytes as they

@@ -14,7 +14,7 @@
 #include "oci/hash.h"
 
 #define TAIL (64 * 1024)
-#define PASSAGES 48 /* of the threads that answer for what is not here */
+#define PASSAGES 48 /* of the threads that answer for an upstream's misses */
 
 struct passage {
 	const struct mirror_pass *pass;
@@ -183,23 +183,34 @@ static void report(const struct passage *p, const struct digest *digest,
 	log_send(&line);
 }
 
-int pull_pass_begin(struct mirror *mirror, struct err *e)
+static unsigned *passages_of(struct mirror *mirror,
+			     const struct mirror_target *target)
+{
+	return &mirror_crew_of(mirror,
+			       mirror_upstream_of(mirror, &target->repository))
+			->passages;
+}
+
+int pull_pass_begin(struct mirror *mirror, const struct mirror_target *target,
+		    struct err *e)
 {
 	hold_mutex(&mirror->lock);
-	if (mirror->passages == PASSAGES)
+	unsigned *passages = passages_of(mirror, target);
+
+	if (*passages == PASSAGES)
 		return err_set(e, ERR_BUSY,
 			       "there is no room to keep this blob, and %d "
 			       "others are passed through already: try again "
 			       "later",
 			       PASSAGES);
-	mirror->passages++;
+	++*passages;
 	return 0;
 }
 
-void pull_pass_end(struct mirror *mirror)
+void pull_pass_end(struct mirror *mirror, const struct mirror_target *target)
 {
 	hold_mutex(&mirror->lock);
-	mirror->passages--;
+	--*passages_of(mirror, target);
 }
 
 int pull_pass(struct mirror *mirror, const struct digest *digest,

@@ -388,6 +388,28 @@ static void a_size_is_known_from_the_manifest(void **state)
 	assert_int_equal(fake_request_count(lab->server), 2);
 }
 
+/* One upstream's slow clients do not refuse those of another. */
+static void
+each_upstream_has_its_own_places_for_what_finds_no_room(void **state)
+{
+	struct lab *lab = *state;
+	struct mirror_target one = hub("library/app", false);
+	struct mirror_target other = ghcr("app");
+	size_t taken = 0;
+	struct err e;
+
+	while (pull_pass_begin(lab->mirror, &one, &e) == 0)
+		taken++;
+	assert_int_equal(e.kind, ERR_BUSY);
+	assert_int_equal(pull_pass_begin(lab->mirror, &other, &e), 0);
+	pull_pass_end(lab->mirror, &other);
+	assert_int_equal(pull_pass_begin(lab->mirror, &one, &e), -1);
+	for (; taken > 0; taken--)
+		pull_pass_end(lab->mirror, &one);
+	assert_int_equal(pull_pass_begin(lab->mirror, &one, &e), 0);
+	pull_pass_end(lab->mirror, &one);
+}
+
 #define promise(function) \
 	cmocka_unit_test_setup_teardown(function, lab_open, lab_close)
 
@@ -407,6 +429,7 @@ int main(void)
 		promise(a_silent_upstream_holds_up_no_other_s_blob),
 		promise(the_head_of_a_bare_unknown_blob_asks_nobody),
 		promise(a_size_is_known_from_the_manifest),
+		promise(each_upstream_has_its_own_places_for_what_finds_no_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
