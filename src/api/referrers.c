@@ -118,16 +118,22 @@ static int64_t lines_add(const struct list_view *view,
 	return place;
 }
 
-/* A list that goes meanwhile ends the page: who goes on is told how it is. */
+/* A list that goes, or that another replaces, meanwhile ends the page: who goes
+   on is told how it is. */
 static void parts_add(struct call *call, struct list_view *view,
 		      struct meta_referrers *list, struct buf *body)
 {
+	int64_t checked = view->list.checked;
+	int64_t size = view->list.size;
 	struct err ignored;
 
 	view->list.place = lines_add(view, list, body);
 	while (view->list.more && !list->more) {
 		list->more = pull_list_part(call->api->mirror, &call->target,
-					    &call->digest, view, &ignored) < 0;
+					    &call->digest, view,
+					    &ignored) < 0 ||
+			     view->list.checked != checked ||
+			     view->list.size != size;
 		if (!list->more)
 			view->list.place = lines_add(view, list, body);
 	}
