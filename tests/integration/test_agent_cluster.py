@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from lab.address import Address
+from lab.cut import Cut
 from lab.disk_shim import DiskShim
 from lab.etcd import PREFIX, Etcd
 from lab.host import HOSTS, Host, events
@@ -198,8 +199,34 @@ def test_a_start_with_an_empty_etcd_asks_the_registry_first(scene, host, etcd,
     assert host.snapshot() == before
 
 
+def test_who_is_cut_off_from_one_registry_goes_to_another(scene, host, etcd,
+                                                          make):
+    near, far = make(zone="here").start(), make().start()
+    wait_until(lambda: len(etcd.registries()) == 2, "both in etcd", LONG)
+    follow(host, etcd, "--cluster.zone", "here")
+    pointed(host, near)
+    cut = Cut(scene, near.url)
+    pointed(host, far)
+    assert len(etcd.registries()) == 2
+    cut.mend()
+    pointed(host, near)
+
+
+def test_who_is_cut_off_from_etcd_stays_as_he_is(scene, host, etcd, make):
+    registry, before = make().start(), host.snapshot()
+    agent = follow(host, etcd)
+    pointed(host, registry)
+    wait_until(lambda: "wrote" in host.call("status")[1], "the status", LONG)
+    applied = host.snapshot()
+    cut = Cut(scene, etcd.url)
+    registry.kill9()
+    wait_until(lambda: events(agent, "etcd"), "the agent to notice", LONG)
+    assert host.snapshot() == applied
+    cut.mend()
+    restored(host, before)
+
+
 def test_a_registry_that_falls_silent_is_left_after_its_lease(host, etcd, make):
-    """To whoever asks it, as if every packet was dropped."""
     registry, before = make().start(), host.snapshot()
     follow(host, etcd)
     pointed(host, registry)
