@@ -18,6 +18,13 @@ LONG = 600                      # seconds; a Debian is made, the first time
 FIGURE = re.compile(r"^  (.+?) +(\d+)\.\d s   \(promised: (\d+) s\)$", re.M)
 LOADED = 10
 
+MAKE = f"""
+source {DEMO}/parts.sh && tree_make &&
+	unshare --net ip link add demo type bridge &&
+	systemd-nspawn --quiet --register=no --keep-unit --read-only --as-pid2 \\
+		--console=pipe --directory="$tree" /bin/true
+"""
+
 pytestmark = pytest.mark.heavy
 
 
@@ -29,9 +36,8 @@ def tree(module_scene):
     if os.path.exists(STATE):
         pytest.skip("somebody looks at a demo; deploy/demo/down ends it")
     made = subprocess.run(
-        ["/bin/bash", "-c", f"source {DEMO}/parts.sh; tree_make; "
-         "unshare --net ip link add demo type bridge"],
-        env=module_scene.environment, text=True, capture_output=True)
+        ["/bin/bash", "-c", MAKE], env=module_scene.environment, text=True,
+        stdin=subprocess.DEVNULL, capture_output=True)
     if made.returncode != 0:
         pytest.skip("no hosts can be made here: " +
                     (made.stderr.splitlines() or ["?"])[-1])
