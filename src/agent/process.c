@@ -73,6 +73,12 @@ static bool sees(pid_t pid, const struct host *host, const char *directory)
 	       one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
+bool process_is(const struct host *host, pid_t pid, const char *program,
+		const char *directory)
+{
+	return is_ours(pid) && runs(pid, program) && sees(pid, host, directory);
+}
+
 static void processes_add(struct processes *processes, pid_t pid, int fd)
 {
 	processes->at = mem_grow(processes->at, (processes->count + 1) *
@@ -101,8 +107,7 @@ int processes_find(const struct host *host, const char *program,
 			continue;
 		pid_t pid = (pid_t)number;
 		auto_fd int fd = pidfd_open(pid, 0);
-		if (fd >= 0 && is_ours(pid) && runs(pid, program) &&
-		    sees(pid, host, directory))
+		if (fd >= 0 && process_is(host, pid, program, directory))
 			processes_add(out, pid, steal_fd(&fd));
 	}
 	return 0;

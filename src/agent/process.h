@@ -24,6 +24,9 @@ void processes_free(struct processes *);
 int processes_find(const struct host *, const char *program,
 		   const char *directory, struct processes *out, struct err *)
 	may_wait must_check;
+/* Is that process such a one? */
+bool process_is(const struct host *, pid_t, const char *program,
+		const char *directory) may_wait;
 
 /* Adds its words, or its variables, each followed by a NUL. */
 enum process_list { PROCESS_WORDS, PROCESS_VARIABLES };

@@ -37,13 +37,14 @@ static int pid_read(pid_t pid, const char *what, struct buf *out, struct err *e)
 	return io_read_file(path, COMMAND_MOST, out, e);
 }
 
-static bool is_dockerd(pid_t pid)
+/*
+ * A number may be anybody's by now, and its program is run as root. One with
+ * other files than the host's may still have its daemon.json.
+ */
+static bool is_dockerd(const struct host *host, pid_t pid)
 {
-	auto_buf struct buf name = { 0 };
-	struct err ignored;
-
-	return pid > 0 && pid_read(pid, "comm", &name, &ignored) == 0 &&
-	       span_is(buf_span(&name), "dockerd\n");
+	return pid > 0 && (process_is(host, pid, "dockerd", "/") ||
+			   process_is(host, pid, "dockerd", "/etc/docker"));
 }
 
 /* 0: none. */
@@ -83,7 +84,7 @@ static pid_t pid_find(const struct host *host)
 {
 	pid_t pid = pid_in_file(host);
 
-	return is_dockerd(pid) ? pid : pid_by_name(host);
+	return is_dockerd(host, pid) ? pid : pid_by_name(host);
 }
 
 bool docker_runs(const struct host *host)
@@ -115,7 +116,7 @@ static pid_t pid_of_answers(const struct host *host)
 {
 	pid_t pid = pid_at_socket(host);
 
-	return is_dockerd(pid) ? pid : pid_find(host);
+	return is_dockerd(host, pid) ? pid : pid_find(host);
 }
 
 /* A descriptor of it, which no other process can come to be behind. */
@@ -127,7 +128,7 @@ static int process_open(const struct host *host, pid_t *pid_out, struct err *e)
 	auto_fd int process = pidfd_open(*pid_out, 0);
 	if (process < 0)
 		return err_sys(e, "process %d", (int)*pid_out);
-	if (!is_dockerd(*pid_out))
+	if (!is_dockerd(host, *pid_out))
 		return err_set(e, ERR_NOT_FOUND, "process %d is not dockerd",
 			       (int)*pid_out);
 	return steal_fd(&process);

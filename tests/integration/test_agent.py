@@ -14,6 +14,7 @@ from lab.disk_shim import DiskShim
 from lab.docker import Docker
 from lab.fakedocker import FakeDocker
 from lab.host import DROP_IN, ENVIRONMENT, HOSTS, Host, events
+from lab.mounts import bound
 from lab.process import run
 from lab.registry import Registry
 from lab.waiting import wait_until
@@ -207,8 +208,9 @@ def test_what_docker_refuses_is_taken_back(host, docker, doors):
 
 
 def test_a_docker_with_options_of_its_own_is_left_alone(scene, host, doors):
-    docker = Docker(scene)                      # --config-file
-    (host.root / "etc/docker").mkdir()
+    etc = host.root / "etc/docker"
+    etc.mkdir()
+    docker = Docker(scene, before=bound({etc: "/etc/docker"}))  # --config-file
     (host.root / "run/docker.sock").symlink_to(docker.socket)
     (host.root / "run/docker.pid").write_text(str(docker.pid))
     status, out, _ = host.once(doors.secure.url, "--ca", doors.secure.ca)

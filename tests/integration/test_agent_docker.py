@@ -100,6 +100,15 @@ def test_one_that_is_being_started_is_not_signalled(scene, host, door):
     assert early.running()
 
 
+def test_another_users_is_not_believed(scene, host, door):
+    """Its number is in a file that nobody has removed."""
+    nobody = 65534
+    other = starting(scene, host, nobody)
+    status, out, _ = host.once(door.url)
+    assert status == 0 and "no dockerd runs" in out
+    assert other.running()
+
+
 # ----------------------------------------------------------- one that is busy
 
 def test_what_it_cannot_read_now_is_pending_and_stays(scene, host, door):

@@ -20,7 +20,7 @@ class FakeDocker(Process):
 
     With `hangup` "freeze" it stops at a SIGHUP, before it reads anything. With
     the socket `given` another process listens, as systemd does. One that is
-    `unnamed` has written its number elsewhere, and has the host's root.
+    `unnamed` has written its number elsewhere. Each has the host's root.
     """
 
     def __init__(self, scene, host, info, hangup="read", given=None,
@@ -33,8 +33,7 @@ class FakeDocker(Process):
         home = scene.directory("dockerd")
         super().__init__(scene, [
             *named(home), SERVER, *(passed or [self.path]), json.dumps(info),
-            f"{'' if unnamed else host.root}/etc/docker/daemon.json", hangup,
-            host.root if unnamed else ""],
+            hangup, host.root],
             home / "log", passed)
         scene.own(self)
         if not unnamed:
@@ -69,11 +68,13 @@ def install(host):
     (host.root / "usr/bin/dockerd").touch()
 
 
-def starting(scene, host):
+def starting(scene, host, user=0):
     """A dockerd that does not listen yet: a SIGHUP would end it."""
     home = scene.directory("starting")
-    process = scene.own(Process(scene, [*named(home), "-c", """
-import signal
+    process = scene.own(Process(scene, [*named(home), "-c", f"""
+import os, signal
+os.chroot("{host.root}")
+os.setuid({user})
 print("here", flush=True)
 signal.pause()"""], home / "log"))
     (host.root / "run/docker.pid").write_text(str(process.pid))

@@ -27,7 +27,10 @@ def read(path, config):
         pass
 
 
-def main(address, info, path, hangup, root):
+DAEMON = "/etc/docker/daemon.json"
+
+
+def main(address, info, hangup, root):
     info = json.loads(info)
     config = info.setdefault("RegistryConfig", {})
 
@@ -45,14 +48,13 @@ def main(address, info, path, hangup, root):
     def reload(*_):
         if hangup == "freeze":
             os.kill(os.getpid(), signal.SIGSTOP)
-        read(path, config)
+        read(DAEMON, config)
         print("hangup", flush=True)
 
     server = listen(address, Answer)
-    if root:
-        os.chroot(root)
-        os.chdir("/")
-    read(path, config)
+    os.chroot(root)
+    os.chdir("/")
+    read(DAEMON, config)
     signal.signal(signal.SIGHUP, reload)
     print("ready", flush=True)
     server.serve_forever(0.01)
