@@ -305,6 +305,18 @@ static bool lacks_authority(struct agent *agent, const struct wish *wish)
 		!file.exists);
 }
 
+static bool is_refused(const struct agent *agent, const struct wish *wish,
+		       struct agent_report *report)
+{
+	if (wish->kind != &kind_daemon || !agent->docker_refused)
+		return false;
+	report->failures++;
+	report_line(report, wish->engine, "failed",
+		    "%s: dockerd refused it before; start the agent again",
+		    wish->path);
+	return true;
+}
+
 static void plan_apply(struct agent *agent, struct plan *plan,
 		       struct agent_report *report)
 {
@@ -313,9 +325,8 @@ static void plan_apply(struct agent *agent, struct plan *plan,
 	for (size_t i = 0; i < plan->count; i++) {
 		struct wish *wish = &plan->at[i];
 
-		wish->is_off =
-			strcmp(wish->engine, lacking) == 0 ||
-			(wish->kind == &kind_daemon && agent->docker_refused);
+		wish->is_off = strcmp(wish->engine, lacking) == 0 ||
+			       is_refused(agent, wish, report);
 		if (wish->is_off)
 			continue;
 		wish_apply(agent, wish, report);

@@ -208,17 +208,20 @@ int docker_reload(const struct host *host,
 		  enum docker_wanted wanted, struct err *e)
 {
 	const struct timespec look = { .tv_nsec = LOOK_MS * 1000000 };
-	int64_t deadline_ms = clock_ms() + CONFIRM_MS;
 	struct docker_info info;
+	bool is_last;
 
 	if (signal_send(host, question, e) < 0)
 		return -1;
+	int64_t deadline_ms = clock_ms() + CONFIRM_MS;
 	do {
 		nanosleep(&look, NULL);
+		/* What it answers is of a moment after the question. */
+		is_last = clock_ms() >= deadline_ms;
 		if (docker_ask(host, question, &info, e) < 0)
 			return -1;
 		if (info.has_ours == (wanted == DOCKER_HAS))
 			return 0;
-	} while (clock_ms() < deadline_ms);
+	} while (!is_last);
 	return err_set(e, ERR_CONFLICT, "dockerd does not take it over");
 }

@@ -151,6 +151,17 @@ def test_of_one_that_ends_the_file_is_put_back(scene, host, door):
 
 # ---------------------------------------------------------- one that refuses
 
+def test_what_it_refused_is_told_until_the_agent_starts_again(scene, host,
+                                                              door):
+    FakeDocker(scene, host, OLD)
+    edit(host, '["kept=1"]', "1")
+    agent = host.start("--registry", door.url)
+    wait_until(lambda: "dockerd refused it before" in host.call("status")[1],
+               "a look after the one that it refused", 60)
+    assert host.read(DAEMON) == WRONG
+    assert agent.stop() == 0
+
+
 def test_what_it_refuses_to_forget_is_tried_again(scene, host, door):
     """The file is as the operator has it meanwhile, not with emptied keys."""
     dockerd = FakeDocker(scene, host, OLD)
