@@ -16,6 +16,8 @@
 #include "base/clock.h"
 #include "base/thread.h"
 
+enum { PIECES = 128 }; /* of what a pipe holds */
+
 /* One that runs. */
 struct running {
 	pid_t process;
@@ -75,9 +77,11 @@ static int begin(const struct program *program, struct running *out,
 {
 	int ends[2];
 
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+	if (pipe2(ends, O_CLOEXEC) < 0)
 		return err_sys(e, "pipe");
 	out->speech = ends[0];
+	/* Ours alone: it may not expect that a write fails. */
+	fcntl(ends[0], F_SETFL, O_NONBLOCK);
 	out->process = fork();
 	if (out->process == 0)
 		become(program, ends[1]);
@@ -89,16 +93,21 @@ static int begin(const struct program *program, struct running *out,
 	return 0;
 }
 
-/* All that is there now; false: no more will come. */
+/*
+ * What is there now, and no more than a pipe holds: who goes on talking does
+ * not have our time. False: no more will come.
+ */
 static bool hear(int speech, struct buf *out)
 {
 	char piece[512];
-	ssize_t got;
+	ssize_t got = 1;
 
-	while ((got = read(speech, piece, sizeof(piece))) > 0)
-		if (out->len + (size_t)got <= PROGRAM_OUTPUT)
+	for (int i = 0; i < PIECES && got > 0; i++) {
+		got = read(speech, piece, sizeof(piece));
+		if (got > 0 && out->len + (size_t)got <= PROGRAM_OUTPUT)
 			buf_add(out, span_make(piece, (size_t)got));
-	return got < 0 && (errno == EAGAIN || errno == EINTR);
+	}
+	return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
 /* False: its time is over. */

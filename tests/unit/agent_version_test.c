@@ -73,6 +73,16 @@ static void what_it_says_too_much_is_thrown_away(void **state)
 	assert_true(out.len > 0 && out.len <= PROGRAM_OUTPUT);
 }
 
+/* More than a pipe holds: it waits, and no write fails. */
+static void it_may_say_as_much_as_it_likes(void **state)
+{
+	auto_buf struct buf out = { 0 };
+	struct err e;
+
+	(void)state;
+	assert_int_equal(run("head -c 1000000 /dev/zero", 300000, &out, &e), 0);
+}
+
 static void how_it_failed_is_told(void **state)
 {
 	auto_buf struct buf out = { 0 };
@@ -94,6 +104,8 @@ static void it_has_no_more_time_than_it_is_given(void **state)
 	(void)state;
 	assert_int_equal(run("sleep 600 & wait", 200, &out, &e), -1);
 	assert_int_equal(e.kind, ERR_TIMEOUT);
+	assert_int_equal(run("exec cat /dev/zero", 200, &out, &e), -1);
+	assert_int_equal(e.kind, ERR_TIMEOUT);
 	assert_true(clock_ms() - begun < 300000);
 }
 
@@ -113,6 +125,7 @@ int main(void)
 		cmocka_unit_test(a_version_is_found_in_what_a_program_says),
 		cmocka_unit_test(what_it_says_is_heard),
 		cmocka_unit_test(what_it_says_too_much_is_thrown_away),
+		cmocka_unit_test(it_may_say_as_much_as_it_likes),
 		cmocka_unit_test(how_it_failed_is_told),
 		cmocka_unit_test(it_has_no_more_time_than_it_is_given),
 		cmocka_unit_test(a_child_that_stays_is_not_waited_for),
