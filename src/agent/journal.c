@@ -328,18 +328,30 @@ static int name_load(struct journal *journal, const char *name,
 	return io_unlink_at(journal->dir, name, e);
 }
 
+/* 1: that was the last. */
+static int next_load(struct journal *journal, DIR *list, struct buf *damage,
+		     struct err *e)
+{
+	errno = 0;
+	struct dirent *found = readdir(list);
+
+	if (found)
+		return name_load(journal, found->d_name, damage, e);
+	return errno ? err_sys(e, "%.100s", journal->path) : 1;
+}
+
 static int all_load(struct journal *journal, struct buf *damage, struct err *e)
 {
 	DIR *list = fdopendir(dup(journal->dir));
-	int failed = 0;
+	int end = 0;
 
 	if (!list)
 		return err_sys(e, "%.100s", journal->path);
 	rewinddir(list);
-	for (struct dirent *found; !failed && (found = readdir(list));)
-		failed = name_load(journal, found->d_name, damage, e);
+	while (end == 0)
+		end = next_load(journal, list, damage, e);
 	closedir(list);
-	return failed;
+	return end < 0 ? -1 : 0;
 }
 
 int journal_open(const char *path, enum journal_use use, struct journal **out,
