@@ -190,6 +190,8 @@ static int change_look(struct change *change, struct agent_report *report,
 	if (host_read(&agent->host, wish->path, &change->now, e) < 0)
 		return -1;
 	change->entry = journal_find(agent->journal, change->now.path.s);
+	if (change->entry && entry_reach(change->entry, &change->now, e) < 0)
+		return -1;
 	/* An undo that was killed may have begun to write. */
 	if (change->entry && agent->use == AGENT_CHANGE &&
 	    host_tidy(&agent->host, change->now.path.s, e) < 0)

@@ -42,6 +42,9 @@ int registry_kept(struct agent *, struct buf *record_out, struct err *)
 /* What is there, but for all that the entry knows to be ours. */
 void entry_take(const struct entry *, const struct kind *, struct span text,
 		struct buf *out);
+/* ERR_NOT_FOUND: the file system of its file is not mounted. */
+int entry_reach(const struct entry *, const struct host_file *, struct err *)
+	must_check;
 /*
  * Can what became of the file be judged at all? ERR_CONFLICT: nobody can read
  * it; ERR_NOT_FOUND: its file system is not mounted.

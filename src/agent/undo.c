@@ -66,15 +66,22 @@ void entry_take(const struct entry *entry, const struct kind *kind,
 	kind->take(text, buf_span(&elements), out);
 }
 
+int entry_reach(const struct entry *entry, const struct host_file *now,
+		struct err *e)
+{
+	if (!entry->apart || now->exists || now->apart)
+		return 0;
+	return err_set(e, ERR_NOT_FOUND, "its file system is not mounted");
+}
+
 int entry_check(const struct entry *entry, const struct host_file *now,
 		struct err *e)
 {
 	const struct kind *kind = kind_find(entry->kind);
 	struct span text = buf_span(&now->text);
 
-	if (entry->apart && !now->exists && !now->apart)
-		return err_set(e, ERR_NOT_FOUND,
-			       "its file system is not mounted");
+	if (entry_reach(entry, now, e) < 0)
+		return -1;
 	if (now->exists && kind && kind->is_readable &&
 	    !kind->is_readable(text) && !entry_is_ours(entry, text) &&
 	    !is_original(entry, now))

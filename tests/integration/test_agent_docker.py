@@ -256,6 +256,25 @@ def test_a_file_system_that_is_not_mounted_is_waited_for(scene, host, door):
     assert dockerd.mirrors() == []
 
 
+def test_what_is_wished_for_there_waits_as_well(scene, host, door):
+    """Nothing takes the place of what is known of it."""
+    disk, inside = small_disk(scene), host.root / "etc/containerd/certs.d"
+    inside.mkdir()
+    run(scene, "mount", "--bind", disk, inside)
+    before = sorted(disk.iterdir())
+    assert host.once(door.url)[0] == 0
+    run(scene, "umount", inside)
+    status, out, _ = host.once(door.url)
+    assert status == FAILED and "not mounted" in out
+    assert not list(inside.iterdir())
+
+    run(scene, "mount", "--bind", disk, inside)
+    assert host.once(door.url)[0] == 0
+    assert host.uninstall()[0] == 0
+    assert sorted(disk.iterdir()) == before
+    run(scene, "umount", inside)
+
+
 @pytest.mark.parametrize("insecure,address", [
     ({"InsecureRegistryCIDRs": ["127.0.0.0/8", "10.0.0.0/8"]}, "10.9.8.7"),
     ({"IndexConfigs": {"10.9.8.7:5000": {"Secure": False}}}, "10.9.8.7"),
