@@ -186,6 +186,10 @@ static int text_read(const struct host *host, int fd, const char *path,
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_CONFLICT, "%.100s is no plain file",
 			       path);
+	/* Replaced since it was opened: its path is none any more. */
+	if (st.st_nlink == 0)
+		return err_set(e, ERR_BUSY, "%.100s: somebody is replacing it",
+			       path);
 	if (st.st_size > HOST_FILE_MOST)
 		return err_set(e, ERR_CONFLICT, "%.100s: larger than %d bytes",
 			       path, HOST_FILE_MOST);
@@ -206,8 +210,8 @@ static int text_read(const struct host *host, int fd, const char *path,
 	return 0;
 }
 
-int host_read(const struct host *host, const char *path, struct host_file *out,
-	      struct err *e)
+static int file_look(const struct host *host, const char *path,
+		     struct host_file *out, struct err *e)
 {
 	*out = (struct host_file){ 0 };
 	auto_fd int fd =
@@ -219,6 +223,19 @@ int host_read(const struct host *host, const char *path, struct host_file *out,
 	if (real_path(host, fd, &out->path, e) < 0)
 		return -1;
 	return text_read(host, fd, path, out, e);
+}
+
+int host_read(const struct host *host, const char *path, struct host_file *out,
+	      struct err *e)
+{
+	int failed = file_look(host, path, out, e);
+
+	for (int i = 0; failed && e->kind == ERR_BUSY && i < LOOKUPS_MOST;
+	     i++) {
+		host_file_free(out);
+		failed = file_look(host, path, out, e);
+	}
+	return failed;
 }
 
 static int name_compare(const struct dirent **a, const struct dirent **b)
@@ -390,21 +407,22 @@ static bool is_gone(int error)
 	return error == ENOENT || error == ENOTDIR;
 }
 
-static int name_remove(const struct host *host, const char *path,
-		       const char *name, struct err *e)
+int host_remove(const struct host *host, const struct host_file *file,
+		struct err *e)
 {
-	auto_fd int dir = parent_open(host, path);
+	const char *path = file->path.s, *name = name_of(path);
 
+	if (!file->exists)
+		return 0;
+	auto_fd int dir = parent_open(host, path);
 	if (dir < 0)
 		return is_gone(errno) ? 0 : err_sys(e, "%.100s", path);
+	if (!is_unchanged(dir, name, file))
+		return err_set(e, ERR_BUSY, "%.100s: somebody is changing it",
+			       path);
 	if (unlinkat(dir, name, 0) < 0)
-		return errno == ENOENT ? 0 : err_sys(e, "%.100s", path);
+		return err_sys(e, "%.100s", path);
 	return io_sync(dir, e);
-}
-
-int host_remove(const struct host *host, const char *path, struct err *e)
-{
-	return name_remove(host, path, name_of(path), e);
 }
 
 int host_tidy(const struct host *host, const char *path, struct err *e)
@@ -412,7 +430,12 @@ int host_tidy(const struct host *host, const char *path, struct err *e)
 	char temp[NAME_MAX + 1];
 
 	temp_name(path, temp);
-	return name_remove(host, path, temp, e);
+	auto_fd int dir = parent_open(host, path);
+	if (dir < 0)
+		return is_gone(errno) ? 0 : err_sys(e, "%.100s", path);
+	if (unlinkat(dir, temp, 0) < 0)
+		return errno == ENOENT ? 0 : err_sys(e, "%.100s", path);
+	return io_sync(dir, e);
 }
 
 static void aside_name(const char *path, int number, char out[NAME_MAX + 1])

@@ -54,7 +54,8 @@ void host_file_free(struct host_file *);
 
 /*
  * Looks at what is at `path`. Nothing there is no error. ERR_CONFLICT: it is
- * no plain file, a link to nothing, or larger than HOST_FILE_MOST.
+ * no plain file, a link to nothing, or larger than HOST_FILE_MOST. ERR_BUSY:
+ * somebody replaces it again and again.
  */
 int host_read(const struct host *, const char *path, struct host_file *out,
 	      struct err *) may_wait must_check;
@@ -68,8 +69,12 @@ int host_read(const struct host *, const char *path, struct host_file *out,
 int host_replace(const struct host *, const struct host_file *,
 		 struct span text, struct err *) may_wait must_check;
 
-/* Fine if there is none. */
-int host_remove(const struct host *, const char *path, struct err *)
+/*
+ * Removes a file that host_read has found; fine if it has found none, or its
+ * directory is gone. ERR_BUSY: somebody has changed it since, and it is left
+ * so.
+ */
+int host_remove(const struct host *, const struct host_file *, struct err *)
 	may_wait must_check;
 /* Removes what a replacement of `path` that was cut short may have left. */
 int host_tidy(const struct host *, const char *path, struct err *)

@@ -166,10 +166,10 @@ static int told_keep(struct agent *agent, const char *path, struct span text,
 {
 	auto_host_file struct host_file file = { 0 };
 
-	if (text.len == 0)
-		return host_remove(&agent->host, path, e);
 	if (host_read(&agent->host, path, &file, e) < 0)
 		return -1;
+	if (text.len == 0)
+		return host_remove(&agent->host, &file, e);
 	if (span_eq(buf_span(&file.text), text))
 		return 0;
 	return host_replace(&agent->host, &file, text, e);

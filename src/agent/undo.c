@@ -30,7 +30,7 @@ static int restore(struct agent *agent, const struct entry *entry,
 		   const struct host_file *now, struct err *e)
 {
 	if (!entry->existed)
-		return host_remove(&agent->host, now->path.s, e);
+		return host_remove(&agent->host, now, e);
 	return host_replace(&agent->host, now, buf_span(&entry->original), e);
 }
 
@@ -53,7 +53,7 @@ static int edited_clean(struct agent *agent, const struct entry *entry,
 	if (rest.len == now->text.len)
 		return 0;
 	if (rest.len == 0 && !entry->existed)
-		return host_remove(&agent->host, now->path.s, e);
+		return host_remove(&agent->host, now, e);
 	return host_replace(&agent->host, now, buf_span(&rest), e);
 }
 

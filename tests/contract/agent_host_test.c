@@ -116,6 +116,7 @@ static void what_somebody_changed_meanwhile_is_left(void **state)
 {
 	auto_host_file struct host_file file = { 0 };
 	struct stat before, st;
+	struct err e;
 
 	(void)state;
 	read_file(&file);
@@ -130,6 +131,8 @@ static void what_somebody_changed_meanwhile_is_left(void **state)
 	} while (memcmp(&st.st_ctim, &before.st_ctim, sizeof(st.st_ctim)) == 0);
 	close(fd);
 	expect_left(&file, ERR_BUSY);
+	assert_int_equal(host_remove(&lab.host, &file, &e), -1);
+	assert_int_equal(e.kind, ERR_BUSY);
 	expect_text("/file", "theirs");
 }
 
@@ -157,6 +160,20 @@ static void a_signature_of_the_bytes_goes_with_them(void **state)
 	assert_int_equal(getxattr(at("/file"), "security.ima", NULL, 0), -1);
 }
 
+static void a_file_is_removed(void **state)
+{
+	auto_host_file struct host_file file = { 0 }, none = { 0 };
+	struct err e;
+
+	(void)state;
+	read_file(&file);
+	assert_int_equal(host_remove(&lab.host, &file, &e), 0);
+	assert_int_equal(access(at("/file"), F_OK), -1);
+	read_file(&none);
+	assert_false(none.exists);
+	assert_int_equal(host_remove(&lab.host, &none, &e), 0);
+}
+
 static void each_that_is_set_aside_has_a_name(void **state)
 {
 	struct err e;
@@ -176,7 +193,7 @@ static void what_is_no_directory_any_more_is_left(void **state)
 	(void)state;
 	assert_int_equal(host_remove_dir(&lab.host, "/file", &e), 0);
 	assert_int_equal(host_remove_dir(&lab.host, "/file/inside", &e), 0);
-	assert_int_equal(host_remove(&lab.host, "/file/inside", &e), 0);
+	assert_int_equal(host_tidy(&lab.host, "/file/inside", &e), 0);
 	expect_text("/file", "before");
 }
 
@@ -188,6 +205,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		HOST_TEST(a_file_is_replaced),
 		HOST_TEST(what_somebody_changed_meanwhile_is_left),
+		HOST_TEST(a_file_is_removed),
 		HOST_TEST(what_has_another_name_is_left),
 		HOST_TEST(a_signature_of_the_bytes_goes_with_them),
 		HOST_TEST(each_that_is_set_aside_has_a_name),
