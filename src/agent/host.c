@@ -320,6 +320,17 @@ static int attributes_copy(int from, int to, struct err *e)
 	return 0;
 }
 
+/* What its directory gives to each file that is made there. */
+static int inherited_remove(int from, int to, struct err *e)
+{
+	static const char list[] = "system.posix_acl_access";
+
+	if (fgetxattr(from, list, NULL, 0) >= 0 ||
+	    fremovexattr(to, list) == 0 || errno == ENODATA || errno == ENOTSUP)
+		return 0;
+	return err_sys(e, "attribute %s", list);
+}
+
 /* `to` is to be what `name` is, but for its bytes. */
 static int likeness(int dir, const char *name, int to, struct err *e)
 {
@@ -332,7 +343,8 @@ static int likeness(int dir, const char *name, int to, struct err *e)
 		return err_sys(e, "%.100s", name);
 	if (fchown(to, st.st_uid, st.st_gid) < 0)
 		return err_sys(e, "owner");
-	if (from >= 0 && attributes_copy(from, to, e) < 0)
+	if (from >= 0 && (attributes_copy(from, to, e) < 0 ||
+			  inherited_remove(from, to, e) < 0))
 		return -1;
 	return fchmod(to, st.st_mode & 07777) < 0 ? err_sys(e, "mode") : 0;
 }

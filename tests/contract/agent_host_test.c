@@ -160,6 +160,31 @@ static void a_signature_of_the_bytes_goes_with_them(void **state)
 	assert_int_equal(getxattr(at("/file"), "security.ima", NULL, 0), -1);
 }
 
+/* acl(5) as linux/posix_acl_xattr.h has it: another user may read and write. */
+static void what_its_directory_gives_to_new_ones_it_has_not(void **state)
+{
+	static const uint32_t list[] = {
+		2,	    0x01 | 7 << 16, UINT32_MAX, 0x02 | 6 << 16,
+		65534,	    0x04 | 5 << 16, UINT32_MAX, 0x10 | 7 << 16,
+		UINT32_MAX, 0x20 | 5 << 16, UINT32_MAX,
+	};
+	auto_host_file struct host_file file = { 0 };
+	struct stat before, after;
+	struct err e;
+
+	(void)state;
+	if (setxattr(lab.root, "system.posix_acl_default", list, sizeof(list),
+		     0) < 0)
+		skip();
+	assert_int_equal(stat(at("/file"), &before), 0);
+	read_file(&file);
+	assert_int_equal(host_replace(&lab.host, &file, SPAN("after"), &e), 0);
+	assert_int_equal(
+		getxattr(at("/file"), "system.posix_acl_access", NULL, 0), -1);
+	assert_int_equal(stat(at("/file"), &after), 0);
+	assert_int_equal(after.st_mode, before.st_mode);
+}
+
 static void a_file_is_removed(void **state)
 {
 	auto_host_file struct host_file file = { 0 }, none = { 0 };
@@ -205,6 +230,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		HOST_TEST(a_file_is_replaced),
 		HOST_TEST(what_somebody_changed_meanwhile_is_left),
+		HOST_TEST(what_its_directory_gives_to_new_ones_it_has_not),
 		HOST_TEST(a_file_is_removed),
 		HOST_TEST(what_has_another_name_is_left),
 		HOST_TEST(a_signature_of_the_bytes_goes_with_them),
