@@ -13,7 +13,7 @@ from lab.containerd import Containerd
 from lab.disk_shim import DiskShim
 from lab.docker import Docker
 from lab.fakedocker import FakeDocker
-from lab.host import DROP_IN, ENVIRONMENT, HOSTS, Host, events
+from lab.host import DROP_IN, ENVIRONMENT, HOSTS, Host, do, events
 from lab.mounts import bound
 from lab.process import run
 from lab.registry import Registry
@@ -91,12 +91,12 @@ def test_docker_with_the_store_of_containerd_is_pointed(scene, host, doors):
     FakeDocker(scene, host, {"ServerVersion": "28.5.2", "DriverStatus": STORE})
     before = host.snapshot()
 
-    assert host.once(doors.url)[0] == 0
+    do(host.once, doors.url)
     assert f'[host."{doors.url}"]' in host.read(
         f"{DOCKER}/docker.io/hosts.toml")
     assert f'server = "{doors.url}"' in host.read(
         f"{DOCKER}/{doors.host}/hosts.toml")
-    assert host.uninstall()[0] == 0
+    do(host.uninstall)
     assert host.snapshot() == before
 
 
@@ -104,8 +104,8 @@ def test_a_mirror_that_docker_has_is_left_to_it(scene, host, doors):
     FakeDocker(scene, host, {
         "ServerVersion": "28.5.2", "DriverStatus": STORE,
         "RegistryConfig": {"Mirrors": ["http://mine/"]}})
-    status, out, _ = host.once(doors.url, "--upstream", "ghcr.io")
-    assert status == CONFLICTS and "docker: conflict docker.io" in out
+    wait_until(lambda: "docker: conflict docker.io" in host.once(
+        doors.url, "--upstream", "ghcr.io")[1], "an answer")
     assert not host.read(f"{DOCKER}/docker.io/hosts.toml")
     assert host.read(f"{DOCKER}/ghcr.io/hosts.toml")
 
@@ -113,7 +113,7 @@ def test_a_mirror_that_docker_has_is_left_to_it(scene, host, doors):
 def test_while_docker_does_not_answer_it_keeps_what_it_has(scene, host, doors):
     dockerd = FakeDocker(scene, host, {"ServerVersion": "28.5.2",
                                     "DriverStatus": STORE})
-    assert host.once(doors.url)[0] == 0
+    do(host.once, doors.url)
     applied = host.snapshot()
     dockerd.stop()
 
@@ -146,8 +146,7 @@ def test_a_real_docker_pulls_through_it_and_forgets_it(hub, images, host,
     registry = start_registry({"docker.io": hub.url})
     before = host.snapshot()
 
-    status, out, err = host.once(registry.url)
-    assert status == 0, (out, err)
+    do(host.once, registry.url)
     assert host.read("etc/docker/daemon.json") == DAEMON.replace(
         "{\n\t", f'{{\n\t"registry-mirrors": ["{registry.url}"],\n\t')
     assert mirrors(docker) == f"[{registry.url}/]"
@@ -155,8 +154,7 @@ def test_a_real_docker_pulls_through_it_and_forgets_it(hub, images, host,
     wait_until(lambda: any(images[0].repository in line["path"] for line
                            in registry.log_lines("request")), "the log")
 
-    status, out, err = host.uninstall()
-    assert status == 0, (out, err)
+    do(host.uninstall)
     assert mirrors(docker) == "[]"
     assert host.snapshot() == before
     docker.forget()
@@ -164,7 +162,7 @@ def test_a_real_docker_pulls_through_it_and_forgets_it(hub, images, host,
 
 def test_docker_takes_it_over_when_it_answers_again(host, docker, doors):
     """The file was written, and the signal was not sent."""
-    assert host.once(doors.url)[0] == 0
+    do(host.once, doors.url)
     written = host.read("etc/docker/daemon.json")
     (host.root / "etc/docker/daemon.json").write_text(
         DAEMON.replace("{", '{"registry-mirrors": [],'))
@@ -172,10 +170,9 @@ def test_docker_takes_it_over_when_it_answers_again(host, docker, doors):
     (host.root / "etc/docker/daemon.json").write_text(written)
     assert mirrors(docker) == "[]"
 
-    status, out, _ = host.once(doors.url)
-    assert status == 0 and "docker: reloaded" in out
+    do(host.once, doors.url)
     assert mirrors(docker) == f"[{doors.url}/]"
-    assert host.uninstall()[0] == 0
+    do(host.uninstall)
     assert host.read("etc/docker/daemon.json") == DAEMON
 
 
@@ -184,16 +181,15 @@ def test_what_docker_reads_later_is_written_before_it_answers(host, docker,
     """As one does that is being started."""
     os.kill(docker.pid, signal.SIGSTOP)
     try:
-        status, out, _ = host.once(doors.url)
-        assert status == 0 and "docker: pending it is told to read" in out
+        wait_until(lambda: "docker: pending it is told to read" in
+                   host.once(doors.url)[1], "its version")
         assert doors.url in host.read("etc/docker/daemon.json")
     finally:
         os.kill(docker.pid, signal.SIGCONT)
     assert mirrors(docker) == "[]"      # it answers
-    status, out, _ = host.once(doors.url)
-    assert status == 0 and "docker: reloaded" in out
+    do(host.once, doors.url)
     assert mirrors(docker) == f"[{doors.url}/]"
-    assert host.uninstall()[0] == 0
+    do(host.uninstall)
     assert host.read("etc/docker/daemon.json") == DAEMON
 
 
@@ -201,9 +197,12 @@ def test_what_docker_refuses_is_taken_back(host, docker, doors):
     """Somebody's label is wrong, so it reads nothing of the file."""
     wrong = '{"labels": 1}'
     (host.root / "etc/docker/daemon.json").write_text(wrong)
-    status, out, _ = host.once(doors.url)
-    assert status == FAILED and "does not take it over" in out
-    assert host.read("etc/docker/daemon.json") == wrong
+
+    def is_taken_back(status, out, _):
+        return status == FAILED and "does not take it over" in out and \
+            host.read("etc/docker/daemon.json") == wrong
+
+    wait_until(lambda: is_taken_back(*host.once(doors.url)), "its refusal")
     assert mirrors(docker) == "[]"
 
 
@@ -213,8 +212,8 @@ def test_a_docker_with_options_of_its_own_is_left_alone(scene, host, doors):
     docker = Docker(scene, before=bound({etc: "/etc/docker"}))  # --config-file
     (host.root / "run/docker.sock").symlink_to(docker.socket)
     (host.root / "run/docker.pid").write_text(str(docker.pid))
-    status, out, _ = host.once(doors.secure.url, "--ca", doors.secure.ca)
-    assert status == CONFLICTS and "started with --config-file" in out
+    wait_until(lambda: "started with --config-file" in host.once(
+        doors.secure.url, "--ca", doors.secure.ca)[1], "its version")
     assert not host.read("etc/docker/daemon.json")
     assert "BEGIN CERTIFICATE" in host.read(
         f"{DOCKER}/{doors.secure.host}/ca.crt")

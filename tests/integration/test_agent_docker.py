@@ -10,7 +10,7 @@ import pytest
 from lab.disk import small_disk
 from lab.disk_shim import DiskShim
 from lab.fakedocker import FakeDocker, install, starting
-from lab.host import Host
+from lab.host import Host, do
 from lab.process import run
 from lab.registry import Registry
 from lab.waiting import wait_until
@@ -58,6 +58,17 @@ def listener(host):
     return listening
 
 
+def until_it_fails(call, why):
+    """Until then a dockerd may be too busy to answer."""
+    def failed(status, out, _):
+        return status == FAILED and why in out
+    wait_until(lambda: failed(*call()), why)
+
+
+def answered(status, out, err):
+    return None if ": pending" in out else (status, out, err)
+
+
 def unchanged(host):
     return {name: what for name, what in host.snapshot().items()
             if not name.startswith("run/docker")}
@@ -86,16 +97,16 @@ def test_one_that_runs_is_found(scene, host, door, how):
             dockerd = FakeDocker(scene, host, OLD, given=systemd)
         else:
             dockerd = FakeDocker(scene, host, OLD, unnamed=True)
-        assert host.once(door.url)[0] == 0
+        do(host.once, door.url)
         assert dockerd.mirrors() == [door.url + "/"]
-        assert host.uninstall()[0] == 0
+        do(host.uninstall)
         assert dockerd.mirrors() == []
 
 
 def test_one_that_is_being_started_is_not_signalled(scene, host, door):
     dockerd = FakeDocker(scene, host, OLD)
     early = starting(scene, host)
-    assert host.once(door.url)[0] == 0
+    do(host.once, door.url)
     assert dockerd.mirrors() == [door.url + "/"]
     assert early.running()
 
@@ -113,20 +124,19 @@ def test_another_users_is_not_believed(scene, host, door):
 
 def test_what_it_cannot_read_now_is_pending_and_stays(scene, host, door):
     dockerd = FakeDocker(scene, host, OLD, hangup="freeze")
-    status, out, _ = host.once(door.url)
-    assert status == 0 and "docker: pending it is told to read" in out
+    wait_until(lambda: "docker: pending it is told to read" in
+               host.once(door.url)[1], "the signal")
     assert door.url in host.read(DAEMON)
 
     dockerd.signal(signal.SIGCONT)
     wait_until(lambda: dockerd.mirrors() == [door.url + "/"], "the mirror")
-    status, out, _ = host.once(door.url)
-    assert status == 0 and "pending" not in out
+    do(host.once, door.url)
 
 
 def test_an_undo_waits_for_one_that_does_not_answer(scene, host, door):
     before = unchanged(host)
     dockerd = FakeDocker(scene, host, OLD)
-    assert host.once(door.url)[0] == 0
+    do(host.once, door.url)
     dockerd.signal(signal.SIGSTOP)
     status, out, _ = host.uninstall()
     assert status == FAILED and f"failed /{DAEMON}" in out
@@ -134,7 +144,7 @@ def test_an_undo_waits_for_one_that_does_not_answer(scene, host, door):
     assert door.url in host.read(DAEMON)
 
     dockerd.signal(signal.SIGCONT)
-    assert host.uninstall()[0] == 0
+    do(host.uninstall)
     assert dockerd.mirrors() == []
     assert host.read(DAEMON) == TEXT
     assert {name for name in unchanged(host)} - set(before) <= \
@@ -143,9 +153,9 @@ def test_an_undo_waits_for_one_that_does_not_answer(scene, host, door):
 
 def test_of_one_that_ends_the_file_is_put_back(scene, host, door):
     dockerd = FakeDocker(scene, host, OLD)
-    assert host.once(door.url)[0] == 0
+    do(host.once, door.url)
     dockerd.stop()
-    assert host.uninstall()[0] == 0
+    do(host.uninstall)
     assert host.read(DAEMON) == TEXT
 
 
@@ -165,15 +175,14 @@ def test_what_it_refused_is_told_until_the_agent_starts_again(scene, host,
 def test_what_it_refuses_to_forget_is_tried_again(scene, host, door):
     """The file is as the operator has it meanwhile, not with emptied keys."""
     dockerd = FakeDocker(scene, host, OLD)
-    assert host.once(door.url)[0] == 0
+    do(host.once, door.url)
     edit(host, '["kept=1"]', "1")
-    status, out, _ = host.uninstall()
-    assert status == FAILED and "does not take it over" in out
+    until_it_fails(host.uninstall, "does not take it over")
     assert host.read(DAEMON) == WRONG
     assert dockerd.mirrors() == [door.url + "/"]
 
     (host.root / DAEMON).write_text(TEXT)
-    assert host.uninstall()[0] == 0
+    do(host.uninstall)
     assert dockerd.mirrors() == [] and host.read(DAEMON) == TEXT
 
 
@@ -185,33 +194,31 @@ def test_an_edit_between_two_steps_of_an_undo_stays_alone(scene, door):
         for other in "etc/containerd", "etc/containers":
             shutil.rmtree(host.root / other)
         dockerd = FakeDocker(scene, host, OLD)
-        assert host.once(door.url)[0] == 0
+        do(host.once, door.url)
         shim.kill_at(step)
         host.before = shim.before
-        status, out, err = host.uninstall()
-        assert status == -signal.SIGKILL, (out, err)
+        wait_until(lambda: host.uninstall()[0] == -signal.SIGKILL, "its end")
         host.before = ()
         if '"registry-mirrors": []' in host.read(DAEMON):
             break
         dockerd.stop()
 
     edit(host, "true", "false")
-    assert host.uninstall()[0] == 0
+    do(host.uninstall)
     assert host.read(DAEMON) == TEXT.replace("true", "false")
     assert dockerd.mirrors() == []
 
 
 def test_what_cannot_be_read_is_not_forgotten(scene, host, door):
     dockerd = FakeDocker(scene, host, OLD)
-    assert host.once(door.url)[0] == 0
+    do(host.once, door.url)
     edit(host, "{", "")
     broken = host.read(DAEMON)
-    status, out, _ = host.uninstall()
-    assert status == FAILED and "cannot be read" in out
+    until_it_fails(host.uninstall, "cannot be read")
     assert host.read(DAEMON) == broken
 
     (host.root / DAEMON).write_text("{" + broken)
-    assert host.uninstall()[0] == 0
+    do(host.uninstall)
     assert host.read(DAEMON) == TEXT and dockerd.mirrors() == []
 
 
@@ -220,12 +227,12 @@ def test_what_was_never_written_makes_nothing_forgotten(scene, door, second):
     shim = DiskShim(scene, scene.directory("moved") / "host")
     host = with_docker(Host(scene, shim.root, shim.before))
     dockerd = FakeDocker(scene, host, OLD)
-    assert host.once(door.url)[0] == 0
+    do(host.once, door.url)
     for other in second.url.replace("127.0.0.1", "localhost"), second.url:
         with shim.fault("rename", "daemon.json.private-registry$", errno.EIO):
-            assert host.once(other)[0] == FAILED
+            until_it_fails(lambda: host.once(other), "daemon.json")
     edit(host, "true", "false")
-    assert host.uninstall()[0] == 0
+    do(host.uninstall)
     assert host.read(DAEMON) == TEXT.replace("true", "false")
     assert dockerd.mirrors() == []
 
@@ -241,17 +248,16 @@ def test_a_file_system_that_is_not_mounted_is_waited_for(scene, host, door):
     (disk / "daemon.json").write_text(TEXT)
     dockerd = FakeDocker(scene, host, OLD)
     run(scene, "mount", "--bind", disk, inside)
-    assert host.once(door.url)[0] == 0
+    do(host.once, door.url)
     written = (disk / "daemon.json").read_text()
     assert door.url in written
 
     run(scene, "umount", inside)
-    status, out, _ = host.uninstall()
-    assert status == FAILED and "not mounted" in out
+    until_it_fails(host.uninstall, "not mounted")
     assert not list(inside.iterdir())
     run(scene, "mount", "--bind", disk, inside)
     assert (disk / "daemon.json").read_text() == written
-    assert host.uninstall()[0] == 0
+    do(host.uninstall)
     assert (disk / "daemon.json").read_text() == TEXT
     assert dockerd.mirrors() == []
 
@@ -286,11 +292,11 @@ def test_where_docker_has_no_regard_for_certificates_is_no_mirror(
     def words():
         return host.call("--registry", f"http://{address}:5000", "--dry-run")
     dockerd = FakeDocker(scene, host, {"ServerVersion": "28.5.2"})
-    assert f"would write /{DAEMON}" in words()[1]
+    wait_until(lambda: f"would write /{DAEMON}" in words()[1], "an answer")
     dockerd.stop()
 
     FakeDocker(scene, host, {"ServerVersion": "28.5.2",
                              "RegistryConfig": insecure})
-    status, out, _ = words()
+    status, out, _ = wait_until(lambda: answered(*words()), "an answer")
     assert status == CONFLICTS and "which is insecure to it" in out
     assert f"would write /{DAEMON}" not in out

@@ -14,7 +14,7 @@ import pytest
 
 from lab.address import Address
 from lab.certificates import make_certificate
-from lab.host import Host
+from lab.host import Host, do
 from lab.hosted import (HostedContainerd, HostedCri, HostedDocker,
                         HostedPodman)
 from lab.hub import Hub
@@ -144,17 +144,6 @@ def has_given(server, image):
     given = {seen.digest.split("?")[0] for seen in asked(server, image)
              if seen.is_blob and seen.status == 200}
     return given >= image.needed()
-
-
-def do(call, *arguments):
-    """What is pending while a daemon is too busy to answer is done by the next
-    call."""
-    wait_until(lambda: ": pending" not in settled(*call(*arguments)), call)
-
-
-def settled(status, out, err):
-    assert status == 0 or ": pending" in out, (out, err)
-    return out
 
 
 def test_it_pulls_through_the_registry_until_it_is_put_back(

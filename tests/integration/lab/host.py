@@ -6,6 +6,7 @@ import subprocess
 
 from .process import Process
 from .registry import BINARY, logfmt
+from .waiting import wait_until
 
 ENVIRONMENT = "# by hand\nLANG=C"      # without an end
 REGISTRIES = 'unqualified-search-registries = ["docker.io"]\n'
@@ -67,6 +68,18 @@ class Host:
         words = [*self.before, BINARY, "agent", *arguments,
                  "--root", self.root]
         return [str(word) for word in words]
+
+
+def do(call, *arguments):
+    """Calls the agent again as long as a daemon was too busy to answer."""
+    wait_until(lambda: is_done(*call(*arguments)), call)
+
+
+def is_done(status, out, err):
+    print(out, err)
+    busy = ": pending" in out or "agent: failed /etc/docker/daemon.json" in out
+    assert status == 0 or busy
+    return not busy
 
 
 def is_state(path):
