@@ -200,3 +200,21 @@ enum docker_grip docker_release(struct agent *agent, const struct entry **entry,
 		return DOCKER_FREE;
 	return e->kind == ERR_CONFLICT ? DOCKER_HOLDS : DOCKER_BUSY;
 }
+
+int docker_released(struct agent *agent, const struct entry *entry,
+		    struct err *e)
+{
+	auto_buf struct buf words = { 0 };
+	struct docker_info info;
+
+	entry_words(entry, SPAN(""), &words);
+	const struct docker_question question = {
+		.element = buf_span(&words),
+	};
+	if (docker_ask(&agent->host, &question, &info, e) < 0)
+		return e->kind == ERR_NOT_FOUND ? 0 : -1;
+	if (info.has_ours)
+		return err_set(e, ERR_BUSY,
+			       "dockerd has read it before it was put back");
+	return 0;
+}

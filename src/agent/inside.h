@@ -80,3 +80,8 @@ void docker_settle(struct agent *, struct wish *, struct agent_report *)
 enum docker_grip { DOCKER_FREE, DOCKER_HOLDS, DOCKER_BUSY };
 enum docker_grip docker_release(struct agent *, const struct entry **,
 				struct err *) may_wait must_check;
+/*
+ * After that: -1, if one has started meanwhile that has read ours, or may have.
+ */
+int docker_released(struct agent *, const struct entry *, struct err *)
+	may_wait must_check;

@@ -142,9 +142,10 @@ static int thing_undo(struct agent *agent, const struct entry *entry,
 
 int entry_undo(struct agent *agent, const struct entry *entry, struct err *e)
 {
+	bool is_dockers = kind_find(entry->kind) == &kind_daemon;
 	enum docker_grip grip = DOCKER_FREE;
 
-	if (kind_find(entry->kind) == &kind_daemon)
+	if (is_dockers)
 		grip = docker_release(agent, &entry, e);
 	if (grip == DOCKER_BUSY)
 		return -1;
@@ -155,7 +156,8 @@ int entry_undo(struct agent *agent, const struct entry *entry, struct err *e)
 			*e = why;
 		return -1;
 	}
-	if (thing_undo(agent, entry, e) < 0)
+	if (thing_undo(agent, entry, e) < 0 ||
+	    (is_dockers && docker_released(agent, entry, e) < 0))
 		return -1;
 	return journal_drop(agent->journal, entry, e);
 }

@@ -159,6 +159,20 @@ def test_of_one_that_ends_the_file_is_put_back(scene, host, door):
     assert host.read(DAEMON) == TEXT
 
 
+def test_one_that_starts_meanwhile_forgets_it_as_well(scene, host, door):
+    """It has none when it is asked, and then reads the file with ours."""
+    first = FakeDocker(scene, host, OLD)
+    do(host.once, door.url)
+    first.stop()
+    written = host.read(DAEMON)
+    (host.root / DAEMON).write_text(TEXT)
+    dockerd = FakeDocker(scene, host, OLD, hangup="early")
+    (host.root / DAEMON).write_text(written)
+    assert host.uninstall()[0] == FAILED
+    wait_until(lambda: host.uninstall()[0] == 0, "it to forget", 60)
+    assert dockerd.mirrors() == [] and host.read(DAEMON) == TEXT
+
+
 # ---------------------------------------------------------- one that refuses
 
 def test_what_it_refused_is_told_until_the_agent_starts_again(scene, host,

@@ -18,7 +18,9 @@ SERVER = Path(__file__).with_name("fakedocker_server.py")
 class FakeDocker(Process):
     """It says `info` of itself, where the dockerd of a host would listen.
 
-    With `hangup` "freeze" it stops at a SIGHUP, before it reads anything. With
+    With `hangup` "freeze" it stops at a SIGHUP, before it reads anything; with
+    "early" it reads its file before each answer is sent as well, and tells it
+    in the next one, as one does that is started just then. With
     the socket `given` another process listens, as systemd does. One that is
     `unnamed` has written its number elsewhere. Each has the host's root.
     """

@@ -37,6 +37,8 @@ def main(address, info, hangup, root):
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self):
             body = json.dumps(info).encode()
+            if hangup == "early":
+                read(DAEMON, config)
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
