@@ -29,7 +29,7 @@ static void fill_in(const struct agent_source *source, const char *scheme,
 	door->scheme = arena_text(arena, span_of(scheme));
 	door->url = arena_printf(arena, "%s://%s", scheme, door->host);
 	*out = (struct record){
-		.id = "srv",
+		.id = NAMES_ID,
 		.version = "0",
 		.doors = door,
 		.door_count = 1,

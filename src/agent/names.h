@@ -5,6 +5,9 @@
 #include "agent/agent.h"
 #include "cluster/cluster.h"
 
+/* None of them says who it is: what stands for the id of each. */
+#define NAMES_ID "srv"
+
 /* As it is now. ERR_UNAVAILABLE: whoever knows cannot be asked. */
 int names_look(const struct agent_source *, struct cluster_view **out,
 	       struct err *) may_wait must_check;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "agent/canary.h"
+#include "agent/names.h"
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
@@ -237,11 +238,17 @@ static struct candidate *record_enter(struct registries *all,
 	return known;
 }
 
-int registries_remember(struct registries *all, const struct record *record)
+int registries_remember(struct registries *all, const struct record *record,
+			enum listed how)
 {
-	const struct candidate *known = record_enter(all, record);
+	struct candidate *known = record_enter(all, record);
 
-	return known ? (int)(known - all->candidates) : CHOICE_NONE;
+	if (!known)
+		return CHOICE_NONE;
+	int position = (int)(known - all->candidates);
+	if (how == LISTED_ON_LEASE && strcmp(record->id, NAMES_ID) != 0)
+		all->at[position]->instance = known->id;
+	return position;
 }
 
 void registries_list(struct registries *all, const struct cluster_view *view,

@@ -17,13 +17,15 @@ DEFINE_AUTO(registries, registries_close)
 /* One that nobody lists, by its URL. ERR_USAGE: its CA is none. */
 int registries_add(struct registries *, const struct agent_target *,
 		   struct err *) may_wait must_check;
-/* One that nobody lists, as it was listed once; its position. */
-int registries_remember(struct registries *, const struct record *) may_wait;
-/*
- * Those that are listed are these, from now on. LISTED_ON_LEASE: whoever dies
- * is soon listed no more.
- */
+/* LISTED_ON_LEASE: whoever dies is soon listed no more, and says who it is. */
 enum listed { LISTED_ON_LEASE, LISTED_BY_NAME };
+/*
+ * One that nobody lists, as it was listed once; its position. One that had only
+ * a name then need not say who it is.
+ */
+int registries_remember(struct registries *, const struct record *, enum listed)
+	may_wait;
+/* Those that are listed are these, from now on. */
 void registries_list(struct registries *, const struct cluster_view *,
 		     enum listed) may_wait;
 /* No position is meant by what was said before but `*present`, which follows.

@@ -265,6 +265,11 @@ static void choice_make(struct watch *watch)
 		line_of_none(watch);
 }
 
+static enum listed listed_how(const struct watch *watch)
+{
+	return watch->source->etcd ? LISTED_ON_LEASE : LISTED_BY_NAME;
+}
+
 static void view_take(struct watch *watch)
 {
 	struct cluster_view *view;
@@ -275,8 +280,7 @@ static void view_take(struct watch *watch)
 	if (!view)
 		return;
 	watch->knows = true;
-	registries_list(watch->registries, view,
-			watch->source->etcd ? LISTED_ON_LEASE : LISTED_BY_NAME);
+	registries_list(watch->registries, view, listed_how(watch));
 	for (size_t i = 0; i < view->refusal_count; i++)
 		log_say(LOG_WARN, "registry", "%s: %s", view->refusals[i].key,
 			view->refusals[i].why);
@@ -351,8 +355,8 @@ static void kept_take(struct watch *watch)
 		return;
 	if (text.len > 0 &&
 	    record_parse(buf_span(&text), arena, &record, &e) == 0)
-		watch->present =
-			registries_remember(watch->registries, &record);
+		watch->present = registries_remember(watch->registries, &record,
+						     listed_how(watch));
 	else
 		log_say(LOG_WARN, "registry", "the last one is not known: %s",
 			e.message);

@@ -1,6 +1,7 @@
 """Hosts find registries by etcd, and follow them."""
 
 import json
+import shutil
 import signal
 import time
 from contextlib import contextmanager
@@ -224,6 +225,21 @@ def test_who_is_cut_off_from_etcd_stays_as_he_is(scene, host, etcd, make):
     assert host.snapshot() == applied
     cut.mend()
     restored(host, before)
+
+
+def test_who_took_the_address_of_the_last_registry_is_not_it(
+        scene, host, etcd, make):
+    registry, before = make().start(), host.snapshot()
+    agent = follow(host, etcd)
+    pointed(host, registry)
+    wait_until(lambda: "wrote" in host.call("status")[1], "the status", LONG)
+    assert agent.stop() == 0
+    assert registry.stop() == 0
+    shutil.rmtree(registry.data)
+    registry.start()
+    follow(host, Etcd(scene))
+    restored(host, before)
+    assert registry.ready()
 
 
 def test_a_registry_that_falls_silent_is_left_after_its_lease(host, etcd, make):
