@@ -46,7 +46,7 @@ int agent_once(struct agent *agent, const struct agent_source *source,
 	if (view_get(source, &view, e) < 0)
 		return err_wrap(e, "nothing was changed");
 	registries_list(all, view,
-			source->etcd ? LISTED_ON_LEASE : LISTED_BY_NAME);
+			source->etcd ? LISTED_IN_ETCD : LISTED_BY_NAME);
 	int best = best_of(all, source->zone);
 	if (best < 0)
 		return say_none(all, e);

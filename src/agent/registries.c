@@ -246,7 +246,7 @@ int registries_remember(struct registries *all, const struct record *record,
 	if (!known)
 		return CHOICE_NONE;
 	int position = (int)(known - all->candidates);
-	if (how == LISTED_ON_LEASE && strcmp(record->id, NAMES_ID) != 0)
+	if (how == LISTED_IN_ETCD && strcmp(record->id, NAMES_ID) != 0)
 		all->at[position]->instance = known->id;
 	return position;
 }
@@ -263,9 +263,10 @@ void registries_list(struct registries *all, const struct cluster_view *view,
 		if (!known)
 			continue;
 		known->listed = true;
-		known->leased = how == LISTED_ON_LEASE;
+		known->leased = how == LISTED_IN_ETCD &&
+				view->registries[i].leased;
 		all->at[known - all->candidates]->instance =
-			known->leased ? known->id : NULL;
+			how == LISTED_IN_ETCD ? known->id : NULL;
 	}
 }
 

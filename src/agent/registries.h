@@ -17,8 +17,11 @@ DEFINE_AUTO(registries, registries_close)
 /* One that nobody lists, by its URL. ERR_USAGE: its CA is none. */
 int registries_add(struct registries *, const struct agent_target *,
 		   struct err *) may_wait must_check;
-/* LISTED_ON_LEASE: whoever dies is soon listed no more, and says who it is. */
-enum listed { LISTED_ON_LEASE, LISTED_BY_NAME };
+/*
+ * LISTED_IN_ETCD: each says who it is, and is soon listed no more when it dies,
+ * if its key hangs on a lease.
+ */
+enum listed { LISTED_IN_ETCD, LISTED_BY_NAME };
 /*
  * One that nobody lists, as it was listed once; its position. One that had only
  * a name then need not say who it is.

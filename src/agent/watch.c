@@ -267,7 +267,7 @@ static void choice_make(struct watch *watch)
 
 static enum listed listed_how(const struct watch *watch)
 {
-	return watch->source->etcd ? LISTED_ON_LEASE : LISTED_BY_NAME;
+	return watch->source->etcd ? LISTED_IN_ETCD : LISTED_BY_NAME;
 }
 
 static void view_take(struct watch *watch)

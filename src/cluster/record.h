@@ -57,6 +57,8 @@ struct record {
 	size_t upstream_count;
 	const char *fallback; /* whose a bare name is that was not pushed
 				 there; one of upstreams; null: nobody's */
+	bool leased; /* its key goes when it dies. Not in the JSON: who read
+			the key knows */
 };
 
 /* Adds the JSON. Of a door only URL and upstream are looked at. */

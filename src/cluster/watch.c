@@ -92,8 +92,10 @@ static void add(struct filling *filling, const struct etcd_pair *pair,
 		refuse(filling, key, e.message);
 	else if (!span_is(key, record->id))
 		refuse(filling, key, "its id is not that of its key");
-	else
+	else {
+		record->leased = pair->lease != 0;
 		filling->registry_count++;
+	}
 }
 
 static struct cluster_view *view_make(const struct etcd_list *list,
@@ -152,8 +154,8 @@ static void write_down(const struct etcd_list *list, struct buf *out)
 	for (size_t i = 0; i < list->count; i++) {
 		const struct etcd_pair *pair = &list->pairs[i];
 
-		buf_addf(out, "%zu %zu %d ", pair->key.len, pair->value.len,
-			 pair->cut);
+		buf_addf(out, "%zu %zu %d %d ", pair->key.len, pair->value.len,
+			 pair->cut, pair->lease != 0);
 		buf_add(out, pair->key);
 		buf_add(out, pair->value);
 	}

@@ -134,16 +134,33 @@ def test_one_that_does_not_answer_is_left_for_one_that_does(host, etcd, make):
     pointed(host, near)
 
 
-def test_one_that_says_it_is_leaving_is_left_while_it_answers(scene, host,
-                                                              etcd):
-    """The record is ours, so it stays as long as this test wants."""
+def test_a_key_without_a_lease_keeps_no_host(scene, host, etcd):
     registry = Registry(scene, host=Address(scene).text).start()
     before = host.snapshot()
+    key, record = by_hand(registry)
+    etcd.put(key, json.dumps(record))
+    follow(host, etcd)
+    pointed(host, registry)
+    registry.kill9()
+    restored(host, before)
+    assert list(etcd.registries()) == [record["id"]]
+    registry.start()
+    pointed(host, registry)
+
+
+def by_hand(registry):
+    """A key and a record that stay as long as a test wants."""
     id = registry.ask("GET", "/v2/")["Private-Registry-Instance"]
-    key = f"{PREFIX}registries/{id}"
-    record = {"format": 1, "id": id, "version": "1", "health": "ready",
-              "weight": 1, "doors": [{"url": registry.url}],
-              "upstreams": ["docker.io"]}
+    return f"{PREFIX}registries/{id}", {
+        "format": 1, "id": id, "version": "1", "health": "ready", "weight": 1,
+        "doors": [{"url": registry.url}], "upstreams": ["docker.io"]}
+
+
+def test_one_that_says_it_is_leaving_is_left_while_it_answers(scene, host,
+                                                              etcd):
+    registry = Registry(scene, host=Address(scene).text).start()
+    before = host.snapshot()
+    key, record = by_hand(registry)
     etcd.put(key, json.dumps(record))
     follow(host, etcd)
     pointed(host, registry)
