@@ -35,7 +35,8 @@ struct registry {
 	struct thread thread;
 	const char *instance; /* its id, where that is who answers; null */
 	const char *canary;   /* null: none */
-	bool proven;	      /* the canary came, since it answers */
+	int silent;	      /* probes in a row that nobody answered */
+	bool proven;	      /* the canary came, and it was not gone since */
 	int64_t prove_ms;     /* when it may be tried again */
 	int failed;	      /* the last probe */
 	struct err why;
@@ -315,9 +316,10 @@ static void probe(void *arg)
 
 	registry->failed = agent_probe(registry->client, registry->url,
 				       registry->instance, &registry->why);
-	if (registry->failed)
+	registry->silent = registry->failed ? registry->silent + 1 : 0;
+	if (registry->silent >= CHOICE_GONE)
 		registry->proven = false;
-	else if (registry->canary && !registry->proven)
+	if (!registry->failed && registry->canary && !registry->proven)
 		registry->failed = prove(registry);
 	if (registry->failed || !registry->hub || registry->target.hub)
 		return;

@@ -9,7 +9,10 @@
 
 struct registries;
 
-/* With a canary (an image; null: none) only who brings it has answered. */
+/*
+ * With a canary (an image; null: none) only who has brought it has answered:
+ * once, and again after CHOICE_GONE probes in a row that failed.
+ */
 struct registries *registries_open(const char *canary);
 void registries_close(struct registries **);
 DEFINE_AUTO(registries, registries_close)
