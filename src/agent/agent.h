@@ -8,6 +8,7 @@
 #pragma once
 #include <stdint.h>
 
+#include "agent/canary.h"
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/cleanup.h"

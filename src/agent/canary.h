@@ -1,6 +1,6 @@
 /*
  * agent/canary.h: an image comes through a registry before an engine is
- * pointed at it.
+ * pointed at it. Part of agent/agent.h.
  */
 #pragma once
 #include "base/attr.h"

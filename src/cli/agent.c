@@ -214,12 +214,23 @@ static int doors_probe(struct order *order, struct err *e)
 	return 0;
 }
 
+static int canary_check(struct order *order, struct err *e)
+{
+	const char *canary = order->config->agent.canary;
+
+	if (canary &&
+	    canary_pull(order->client, order->target.url, canary, e) < 0)
+		return err_wrap(e, "nothing was changed");
+	return 0;
+}
+
 static int once_static(struct order *order, char **url_out,
 		       struct agent_report *report, struct err *e)
 {
 	const struct agent_target *target = &order->target;
 
-	if (!order->dry_run && doors_probe(order, e) < 0)
+	if (!order->dry_run &&
+	    (doors_probe(order, e) < 0 || canary_check(order, e) < 0))
 		return -1;
 	*url_out = mem_text(target->url);
 	return agent_apply(order->agent, target, report, e);

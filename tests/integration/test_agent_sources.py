@@ -194,6 +194,10 @@ def test_an_image_has_to_come_before_a_host_is_pointed(
     assert "canary docker.io/no/such:1: " in word and "answers 404" in word
     assert host.snapshot() == before
     assert bad.stop() == 0
+    status, _, why = host.once(registry.url, "--agent.canary",
+                               "docker.io/no/such:1")
+    assert status == FAILED and "canary docker.io/no/such:1: " in why
+    assert host.snapshot() == before
 
     host.start("--registry", registry.url, "--agent.canary",
                f"docker.io/{image.repository}:{image.tag}")
