@@ -203,25 +203,53 @@ static bool is_in_networks(const struct docker_info *info,
 }
 
 /* It asks for the addresses of a name as well. */
-static bool is_insecure(const struct docker_info *info,
-			const struct target *target)
+static int insecure_check(const struct docker_info *info,
+			  const struct target *target, bool *out, struct err *e)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	struct span host = span_of(target->url.host);
 	struct addrinfo *found;
 	char name[256];
-	bool insecure = info->is_insecure || ip_host_is_own(host);
 
+	*out = info->is_insecure || ip_host_is_own(host);
+	if (*out || info->insecure_count == 0)
+		return 0;
 	if (span_starts(host, "["))
 		host = span_make(host.at + 1, host.len - 2);
-	if (insecure || info->insecure_count == 0 ||
-	    !span_copy(host, name, sizeof(name)) ||
-	    getaddrinfo(name, NULL, &hints, &found) != 0)
-		return insecure;
-	for (struct addrinfo *one = found; one && !insecure; one = one->ai_next)
-		insecure = is_in_networks(info, one->ai_addr, one->ai_addrlen);
+	int failed = span_copy(host, name, sizeof(name)) ?
+			     getaddrinfo(name, NULL, &hints, &found) :
+			     EAI_NONAME;
+	if (failed)
+		return err_set(e, ERR_UNAVAILABLE, "%s: %s", target->url.host,
+			       gai_strerror(failed));
+	for (struct addrinfo *one = found; one && !*out; one = one->ai_next)
+		*out = is_in_networks(info, one->ai_addr, one->ai_addrlen);
 	freeaddrinfo(found);
-	return insecure;
+	return 0;
+}
+
+/* False: it cannot have that mirror, or nobody knows now. */
+static bool mirror_may_be(const struct docker_info *info,
+			  const struct target *target, struct plan *plan)
+{
+	bool insecure;
+	struct err why;
+
+	if (info->major < STRICT_SINCE)
+		return true;
+	if (insecure_check(info, target, &insecure, &why) < 0) {
+		plan_keep(plan);
+		plan_pending(plan, "daemon.json is left alone: %s",
+			     why.message);
+		return false;
+	}
+	if (insecure)
+		plan_conflict(plan,
+			      "with a mirror at %s, which is insecure to it, "
+			      "it would not check the certificate of Docker "
+			      "Hub: it has none",
+			      target->address);
+	return !insecure;
 }
 
 /* An older one does not start with a path in the URL of a mirror. */
@@ -275,14 +303,8 @@ static int file_plan(const struct host *host, const struct target *target,
 		flags_tell(plan, &why);
 		return 0;
 	}
-	if (info->major >= STRICT_SINCE && is_insecure(info, target)) {
-		plan_conflict(plan,
-			      "with a mirror at %s, which is insecure to it, "
-			      "it would not check the certificate of Docker "
-			      "Hub: it has none",
-			      target->address);
+	if (!mirror_may_be(info, target, plan))
 		return 0;
-	}
 	struct wish *wish = plan_wish(plan, &kind_daemon, CONFIG);
 	element_make(target, info, plan, &wish->element);
 	if (!target->secure && info->major >= STRICT_SINCE)

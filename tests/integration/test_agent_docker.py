@@ -314,3 +314,12 @@ def test_where_docker_has_no_regard_for_certificates_is_no_mirror(
     status, out, _ = wait_until(lambda: answered(*words()), "an answer")
     assert status == CONFLICTS and "which is insecure to it" in out
     assert f"would write /{DAEMON}" not in out
+
+
+def test_a_name_without_an_address_is_no_mirror_of_docker_yet(scene, host):
+    """Nobody knows then whether the networks that are insecure have it."""
+    FakeDocker(scene, host, {"ServerVersion": "28.5.2", "RegistryConfig": {
+        "InsecureRegistryCIDRs": ["127.0.0.0/8"]}})
+    _, out, _ = host.call("--registry", f"http://{'x' * 64}:5000", "--dry-run")
+    assert f"{'x' * 64}: " in out and "daemon.json is left alone" in out
+    assert f"would write /{DAEMON}" not in out
