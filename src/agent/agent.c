@@ -21,7 +21,10 @@
 #define JOURNAL STATE "/journal"
 #define STATUS STATE "/status"
 #define REGISTRY STATE "/registry"
-enum { END_MS = 30000, LOOK_MS = 20 };
+enum {
+	END_MS = 180000, /* a hook and the versions of all engines are first */
+	LOOK_MS = 20
+};
 
 /* Something of the host, as this process sees it. */
 static void path_here(const struct host *host, const char *path,

@@ -100,6 +100,8 @@ static void end(struct hook *hook)
 {
 	hold_mutex(&hook->lock);
 	hook->closing = true;
+	free(hook->url);
+	hook->url = NULL;
 	pthread_cond_broadcast(&hook->woken);
 }
 

@@ -8,7 +8,10 @@ struct hook;
 
 /* Starts a thread. */
 struct hook *hook_open(const char *path);
-/* What was said is done first: 30 s at most. */
+/*
+ * What runs ends first: 30 s at most. What waits is dropped: the next agent
+ * says it at its start.
+ */
 void hook_close(struct hook **) may_wait;
 
 /*
