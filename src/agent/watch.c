@@ -76,15 +76,17 @@ struct watch {
 	pthread_mutex_t mutex;
 	struct cluster_view *view; /* a new one, or null; guarded by mutex */
 
-	bool knows;	   /* which registries there are */
-	bool settled;	   /* the host is as `present` says */
-	bool moved;	   /* the hook is to be told */
-	int present;	   /* or CHOICE_NONE */
-	int64_t look_ms;   /* when the host is looked at again */
-	int64_t mend_ms;   /* after so long: something is not as it should */
-	struct buf said;   /* the news of the last look */
-	struct buf status; /* its line */
-	struct buf why;	   /* the end of that */
+	bool knows;	    /* which registries there are */
+	bool settled;	    /* the host is as `present` says */
+	bool moved;	    /* the hook is to be told */
+	int present;	    /* or CHOICE_NONE */
+	int64_t probe_ms;   /* when registries were asked last */
+	int64_t look_ms;    /* when the host is looked at again */
+	int64_t mend_ms;    /* after so long: something is not as it should */
+	struct buf said;    /* the news of the last look */
+	struct buf refused; /* what the last view could not be */
+	struct buf status;  /* its line */
+	struct buf why;	    /* the end of that */
 };
 
 static void watch_free(struct watch *watch)
@@ -102,6 +104,7 @@ static void watch_free(struct watch *watch)
 	registries_close(&watch->registries);
 	pthread_mutex_destroy(&watch->mutex);
 	buf_free(&watch->said);
+	buf_free(&watch->refused);
 	buf_free(&watch->status);
 	buf_free(&watch->why);
 }
@@ -270,6 +273,31 @@ static enum listed listed_how(const struct watch *watch)
 	return watch->source->etcd ? LISTED_IN_ETCD : LISTED_BY_NAME;
 }
 
+static bool has_line(struct span text, struct span line)
+{
+	while (text.len > 0)
+		if (span_eq(span_cut(&text, '\n'), line))
+			return true;
+	return false;
+}
+
+/* Each once, until a view is without it. */
+static void refusals_log(struct watch *watch, const struct cluster_view *view)
+{
+	auto_buf struct buf before = watch->refused;
+
+	watch->refused = (struct buf){ 0 };
+	for (size_t i = 0; i < view->refusal_count; i++) {
+		auto_buf struct buf line = { 0 };
+
+		buf_addf(&line, "%s: %s", view->refusals[i].key,
+			 view->refusals[i].why);
+		if (!has_line(buf_span(&before), buf_span(&line)))
+			log_say(LOG_WARN, "registry", "%s", line.at);
+		buf_addf(&watch->refused, "%s\n", line.at);
+	}
+}
+
 static void view_take(struct watch *watch)
 {
 	struct cluster_view *view;
@@ -281,9 +309,7 @@ static void view_take(struct watch *watch)
 		return;
 	watch->knows = true;
 	registries_list(watch->registries, view, listed_how(watch));
-	for (size_t i = 0; i < view->refusal_count; i++)
-		log_say(LOG_WARN, "registry", "%s: %s", view->refusals[i].key,
-			view->refusals[i].why);
+	refusals_log(watch, view);
 	cluster_view_close(&view);
 }
 
@@ -304,6 +330,7 @@ static int watch_look(struct watch *watch, struct err *e)
 	view_take(watch);
 	if (!watch->knows)
 		return 0;
+	watch->probe_ms = clock_ms();
 	registries_probe(watch->registries);
 	choice_make(watch);
 	if (watch->cluster || watch->names)
@@ -400,6 +427,30 @@ static int watch_open(struct watch *watch, struct err *e)
 	return 0;
 }
 
+/* Until then, or until one of these signals, which it returns; or -1. */
+static int rest(const sigset_t *signals, int64_t until_ms)
+{
+	int64_t ms = until_ms - clock_ms();
+
+	if (ms < 0)
+		ms = 0;
+	const struct timespec pause = {
+		.tv_sec = ms / 1000,
+		.tv_nsec = ms % 1000 * 1000000,
+	};
+	return sigtimedwait(signals, NULL, &pause);
+}
+
+/* However often views come, answers in a row are some time apart. */
+static int rest_or_ring(const struct watch *watch, const sigset_t *signals)
+{
+	sigset_t others = *signals;
+	int got = rest(signals, clock_ms() + pause_ms(watch));
+
+	sigdelset(&others, SIGUSR1);
+	return got == SIGUSR1 ? rest(&others, watch->probe_ms + RETRY_MS) : got;
+}
+
 int agent_watch(struct agent *agent, const struct agent_source *source,
 		struct err *e)
 {
@@ -423,12 +474,7 @@ int agent_watch(struct agent *agent, const struct agent_source *source,
 	while (got != SIGTERM && got != SIGINT) {
 		if (watch_look(&watch, e) < 0)
 			return -1;
-		int64_t ms = pause_ms(&watch);
-		struct timespec pause = {
-			.tv_sec = ms / 1000,
-			.tv_nsec = ms % 1000 * 1000000,
-		};
-		got = sigtimedwait(&signals, NULL, &pause);
+		got = rest_or_ring(&watch, &signals);
 		if (got == SIGHUP)
 			watch.look_ms = 0;
 	}

@@ -355,4 +355,10 @@ def test_what_no_registry_says_is_never_written(host, etcd, make):
     pointed(host, registry)
     wait_until(lambda: sum(line["message"].startswith(("bad", "worse"))
                            for line in events(agent, "registry")) == 6,
-               "each to be refused once", LONG)
+               "each to be refused", LONG)
+    etcd.put(PREFIX + "registries/worst", "no record")
+    wait_until(lambda: any(line["message"].startswith("worst")
+                           for line in events(agent, "registry")),
+               "the next to be refused", LONG)
+    assert sum(line["message"].startswith(("bad", "worse"))
+               for line in events(agent, "registry")) == 6
