@@ -33,17 +33,25 @@ static bool outdoes(const struct candidate *all, int one, int other,
 	return strcmp(all[one].id, all[other].id) < 0;
 }
 
+/* Nobody is waited for while the present one does not answer. */
+static int answers_needed(const struct candidate *candidate, bool is_well)
+{
+	if (!is_well)
+		return 1;
+	return candidate->fell ? CHOICE_CALM : CHOICE_SURE;
+}
+
 int choose(const struct candidate *all, size_t count, const char *zone,
 	   int present)
 {
 	if (present >= 0 && all[present].leaving)
 		present = CHOICE_NONE;
 	bool is_well = present >= 0 && all[present].answers > 0;
-	int least = is_well ? CHOICE_SURE : 1;
 	int best = is_well ? present : CHOICE_NONE;
 
 	for (int i = 0; i < (int)count; i++)
-		if (i != present && all[i].answers >= least &&
+		if (i != present &&
+		    all[i].answers >= answers_needed(&all[i], is_well) &&
 		    !all[i].leaving &&
 		    (best < 0 || outdoes(all, i, best, present, zone)))
 			best = i;

@@ -347,7 +347,14 @@ void registries_probe(struct registries *all)
 							candidate->answers + 1;
 		candidate->failures =
 			registry->failed ? candidate->failures + 1 : 0;
+		if (candidate->answers >= CHOICE_CALM)
+			candidate->fell = false;
 	}
+}
+
+void registries_fell(struct registries *all, int position)
+{
+	all->candidates[position].fell = true;
 }
 
 const struct candidate *registries_all(const struct registries *all,

@@ -38,6 +38,9 @@ void registries_list(struct registries *, const struct cluster_view *,
  */
 void registries_tidy(struct registries *, int *present);
 
+/* It was left because it did not answer. */
+void registries_fell(struct registries *, int position);
+
 /*
  * Asks each of them once, all at the same time: a second at most, and one more
  * for a hub that has not answered yet. Until it has, no target names it. A

@@ -258,6 +258,9 @@ static void choice_make(struct watch *watch)
 
 	if (next == watch->present && (watch->settled || !sure))
 		return;
+	if (watch->present >= 0 && all[watch->present].failures > 0 &&
+	    !all[watch->present].leaving)
+		registries_fell(watch->registries, watch->present);
 	watch->present = next;
 	choice_keep(watch);
 	watch->settled = watch->moved = true;

@@ -65,6 +65,22 @@ static void a_better_one_has_to_be_sure(void **state)
 	}
 }
 
+static void one_that_fell_has_to_be_surer(void **state)
+{
+	struct candidate all[] = { WELL("a", NULL, 5), WELL("b", NULL, 6) };
+
+	(void)state;
+	all[1].fell = true;
+	for (int answers = 0; answers < 2 * CHOICE_CALM; answers++) {
+		all[1].answers = answers;
+		assert_int_equal(choose(all, 2, NULL, 0),
+				 answers >= CHOICE_CALM);
+	}
+	all[0].answers = 0;
+	all[1].answers = 1;
+	assert_int_equal(choose(all, 2, NULL, 0), 1);
+}
+
 static void one_that_does_not_answer_is_left_at_once(void **state)
 {
 	struct candidate other = WELL("b", NULL, 0);
@@ -139,6 +155,7 @@ int main(void)
 		cmocka_unit_test(the_nearest_then_the_heaviest_then_the_first),
 		cmocka_unit_test(among_equals_nothing_moves),
 		cmocka_unit_test(a_better_one_has_to_be_sure),
+		cmocka_unit_test(one_that_fell_has_to_be_surer),
 		cmocka_unit_test(one_that_does_not_answer_is_left_at_once),
 		cmocka_unit_test(without_another_it_stays_while_it_is_leased),
 		cmocka_unit_test(
