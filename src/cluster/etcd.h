@@ -5,7 +5,8 @@
  * reached, or says that it cannot decide, the others in turn: 3 s for each.
  * Errors say which endpoint it was. ERR_UNAVAILABLE, ERR_TIMEOUT and
  * ERR_UPSTREAM: nobody answered, it may or may not have been done. ERR_DENIED:
- * name, password or rights. ERR_CLOSED: etcd_abort.
+ * name, password or rights; then nobody logs in again for 15 to 30 s.
+ * ERR_CLOSED: etcd_abort.
  *
  * For one thread at a time, but for etcd_abort and etcd_hurry.
  */

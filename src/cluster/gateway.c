@@ -5,13 +5,16 @@
  * A token is fetched when there is a username and none yet, and again when a
  * call is refused for want of a right one: tokens end with etcd, with time and
  * with each change of rights. Until authentication is enabled there is none,
- * and old versions refuse whoever sends one.
+ * and old versions refuse whoever sends one. A login costs etcd a hash that is
+ * meant to be slow, so whoever is refused, or has nothing of it, does not try
+ * again at once, nor do all hosts at the same time.
  */
 #include "cluster/gateway.h"
 
 #include <stdatomic.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/io.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -20,6 +23,7 @@
 #define CALL_MS 3000
 #define CONNECT_MS 2000
 #define SILENCE_MS 60000
+#define LOGIN_MS 15000 /* and up to twice that, after one in vain */
 #define REPLY_BYTES ((size_t)16 * 1024 * 1024)
 #define LINE_BYTES ((size_t)1024 * 1024)
 #define PASSWORD_MAX ((size_t)4096)
@@ -32,6 +36,9 @@ struct etcd {
 	size_t at;		/* the endpoint that is asked first */
 	size_t shares;		/* endpoints that this call may still ask */
 	char *token;		/* null: none */
+	int64_t token_ms;	/* when it came */
+	int64_t login_ms;	/* when another one may be asked for */
+	struct err refusal;	/* why not earlier */
 	char cluster[24];	/* of the newest data that was seen */
 	int64_t revision;	/* of these data; 0: none was */
 	_Atomic int64_t end_ms; /* of every call; INT64_MAX: no hurry */
@@ -293,12 +300,25 @@ static bool is_token(struct span text)
 	return text.len <= TOKEN_MAX && span_made_of(text, letters);
 }
 
+static void login_in_vain(struct etcd *etcd, const struct err *why)
+{
+	uint32_t random;
+
+	random_bytes(&random, sizeof(random));
+	etcd->login_ms = clock_ms() + LOGIN_MS + random % LOGIN_MS;
+	etcd->refusal = *why;
+}
+
 /* Fine, but without a token, if etcd wants none from anybody. */
 static int login(struct etcd *etcd, struct err *e)
 {
 	auto_buf struct buf body = { 0 };
 	auto_of(json) struct json *json = NULL;
 
+	if (clock_ms() < etcd->login_ms) {
+		*e = etcd->refusal;
+		return -1;
+	}
 	forget_token(etcd);
 	if (add_login(etcd->options, &body, e) < 0)
 		return -1;
@@ -312,6 +332,8 @@ static int login(struct etcd *etcd, struct err *e)
 		return 0;
 	if (failed && x.code == CODE_INVALID)
 		e->kind = ERR_DENIED;
+	if (failed && e->kind == ERR_DENIED)
+		login_in_vain(etcd, e);
 	if (failed)
 		return -1;
 	struct span token = json_text(json_get(gateway_inner(json), "token"));
@@ -319,6 +341,7 @@ static int login(struct etcd *etcd, struct err *e)
 		return err_set(e, ERR_UPSTREAM, "logs in without a token");
 	etcd->token = mem_array(token.len + 1, 1);
 	memcpy(etcd->token, token.at, token.len);
+	etcd->token_ms = clock_ms();
 	return 0;
 }
 
@@ -340,7 +363,11 @@ static int exchange_with_token(struct exchange *x, struct json **out,
 		return 0;
 	if (!wants_token(x) || login(etcd, e) < 0)
 		return -1;
-	return exchange(x, out, e);
+	if (exchange(x, out, e) == 0)
+		return 0;
+	if (wants_token(x))
+		login_in_vain(etcd, e);
+	return -1;
 }
 
 /* ------------------------------------------------------------------- calls */
@@ -475,6 +502,9 @@ int gateway_listen(struct etcd *etcd, const struct gateway_stream *how,
 	if (!failed)
 		failed = listen_on(&stream, e);
 	exchange_end(&stream.x);
+	if (e->kind == ERR_DENIED && etcd->token &&
+	    clock_ms() < etcd->token_ms + LOGIN_MS)
+		login_in_vain(etcd, e);
 	err_wrap(e, "etcd at %s", etcd->options->urls[etcd->at]);
 	if (e->kind == ERR_DENIED)
 		forget_token(etcd);

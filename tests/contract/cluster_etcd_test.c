@@ -276,6 +276,12 @@ static void a_wrong_password_is_told(void **state)
 	assert_int_equal(lab->e.kind, ERR_DENIED);
 	assert_non_null(strstr(lab->e.message, "authentication failed"));
 	assert_null(strstr(lab->e.message, "secret"));
+
+	/* It is not tried again at once. */
+	assert_int_equal(etcd_revoke(lab->etcd, 7, &lab->e), -1);
+	assert_int_equal(lab->e.kind, ERR_DENIED);
+	assert_non_null(strstr(lab->e.message, "authentication failed"));
+	assert_int_equal(fake_request_count(lab->servers[0]), 1);
 }
 
 /* ------------------------------------------------------------------- watch */
