@@ -66,17 +66,18 @@ static bool is_known(const struct version_memory *memory, const struct stat *st)
 	       memory->changed.tv_nsec == st->st_mtim.tv_nsec;
 }
 
-/* One that had no time, or failed, is asked again. */
+/* One that had no time is asked again. */
 const char *engine_version(const struct host *host, const struct engine *engine,
 			   struct version_memory *memory)
 {
 	struct stat st;
-	struct err ignored;
+	struct err why;
 	const char *path = program_of(host, engine, &st);
 
 	if (!path)
 		return NULL;
-	if (!is_known(memory, &st) && ask(host, path, memory, &ignored) == 0) {
+	if (!is_known(memory, &st) &&
+	    (ask(host, path, memory, &why) == 0 || why.kind != ERR_TIMEOUT)) {
 		memory->number = st.st_ino;
 		memory->changed = st.st_mtim;
 	}

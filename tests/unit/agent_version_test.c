@@ -119,6 +119,20 @@ static void a_child_that_stays_is_not_waited_for(void **state)
 	assert_int_equal(kill(atoi(out.at), SIGKILL), 0);
 }
 
+static void one_that_fails_is_not_asked_before_it_is_another_one(void **state)
+{
+	const struct engine engine = { .signs = { "/usr/bin/false" } };
+	auto_with(host_close) struct host host = { .root = -1 };
+	struct version_memory memory = { 0 };
+	struct err e;
+
+	(void)state;
+	assert_int_equal(host_open("/", &host, &e), 0);
+	assert_null(engine_version(&host, &engine, &memory));
+	assert_true(memory.number != 0);
+	assert_null(engine_version(&host, &engine, &memory));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,6 +143,8 @@ int main(void)
 		cmocka_unit_test(how_it_failed_is_told),
 		cmocka_unit_test(it_has_no_more_time_than_it_is_given),
 		cmocka_unit_test(a_child_that_stays_is_not_waited_for),
+		cmocka_unit_test(
+			one_that_fails_is_not_asked_before_it_is_another_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
