@@ -22,7 +22,11 @@
 #include "client/client.h"
 
 #define HUB "docker.io"
-enum { REGISTRIES_MOST = 64, CANARY_MS = 30000 /* between two tries */ };
+enum {
+	/* of a view, of the one before, and the present one */
+	REGISTRIES_MOST = 2 * CLUSTER_REGISTRIES + 1,
+	CANARY_MS = 30000 /* between two tries */
+};
 
 struct registry {
 	char *url, *id, *zone, *ca;

@@ -334,10 +334,10 @@ static int watch_look(struct watch *watch, struct err *e)
 	if (!watch->knows)
 		return 0;
 	watch->probe_ms = clock_ms();
-	registries_probe(watch->registries);
-	choice_make(watch);
 	if (watch->cluster || watch->names)
 		registries_tidy(watch->registries, &watch->present);
+	registries_probe(watch->registries);
+	choice_make(watch);
 	if (!watch->settled || clock_ms() < watch->look_ms)
 		return 0;
 	if (watch->present >= 0)

@@ -15,11 +15,10 @@
 #include "cluster/told.h"
 
 enum {
-	LOOK_MS = 3000,	  /* without the bell */
-	RETRY_MS = 1000,  /* when etcd could not be asked */
-	BREATH_MS = 100,  /* between two looks, however often it rings */
-	REGISTRIES = 256, /* what is above is left out */
-	KEY_SHOWN = 64	  /* characters of a key that is no record's */
+	LOOK_MS = 3000,	 /* without the bell */
+	RETRY_MS = 1000, /* when etcd could not be asked */
+	BREATH_MS = 100, /* between two looks, however often it rings */
+	KEY_SHOWN = 64	 /* characters of a key that is no record's */
 };
 
 struct cluster_watch {
@@ -141,7 +140,8 @@ int cluster_look(const struct cluster_options *options,
 	struct etcd_list list;
 
 	if (etcd_open(options, &etcd, e) < 0 ||
-	    etcd_list(etcd, span_of(prefix), REGISTRIES, arena, &list, e) < 0)
+	    etcd_list(etcd, span_of(prefix), CLUSTER_REGISTRIES, arena, &list,
+		      e) < 0)
 		return -1;
 	*out = view_make(&list, strlen(prefix));
 	return 0;
@@ -193,8 +193,8 @@ static void look(struct cluster_watch *watch)
 	struct etcd_list list;
 	struct err e;
 
-	if (etcd_list(watch->lists, span_of(watch->prefix), REGISTRIES, arena,
-		      &list, &e) == 0) {
+	if (etcd_list(watch->lists, span_of(watch->prefix), CLUSTER_REGISTRIES,
+		      arena, &list, &e) == 0) {
 		tell_trouble(watch, NULL);
 		tell(watch, &list);
 	} else if (e.kind != ERR_CLOSED) {

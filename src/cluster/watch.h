@@ -10,6 +10,8 @@
 #include "cluster/options.h"
 #include "cluster/record.h"
 
+enum { CLUSTER_REGISTRIES = 256 }; /* of a view; what is above is left out */
+
 /* What stands under a key, and is no record. */
 struct cluster_refusal {
 	const char *key; /* behind <prefix>registries/; printable ASCII */
