@@ -159,12 +159,12 @@ def test_a_command_is_run_after_each_change(host, hook, start_registry):
     registry = start_registry()
     told = f"{registry.host}|{registry.url}"
     agent = host.start("--registry", registry.url, "--agent.hook", hook)
-    wait_until(lambda: calls(hook) == [told], "the first call", LONG)
+    wait_until(lambda: calls(hook)[-1:] == [told], "the first call", LONG)
     assert points_to(host, registry.host)
     registry.kill9()
-    wait_until(lambda: calls(hook) == [told, "|"], "the second call", LONG)
+    wait_until(lambda: calls(hook)[-1:] == ["|"], "the second call", LONG)
     assert not points_to(host, registry.host)
-    wait_until(lambda: len(events(agent, "hook")) == 2, "the log", LONG)
+    wait_until(lambda: len(events(agent, "hook")) >= 2, "the log", LONG)
     assert events(agent, "hook")[-1]["message"] == \
         f"because: {hook}: ended with status 5"
 

@@ -57,6 +57,12 @@ def told(etcd, name):
     return value and json.loads(value)
 
 
+def registry_of(etcd, name):
+    """Its URL; "": none; None: nothing is known of that host."""
+    record = told(etcd, name)
+    return record and record.get("registry", "")
+
+
 def engines(etcd, name):
     """{engine: state}"""
     return {each["name"]: each["state"] for each
@@ -78,10 +84,11 @@ def test_hosts_are_told_with_engines_and_registry(etcd, host, registry):
     agent = follow(host, etcd, "web-1")
     wait_until(lambda: told(etcd, "web-1"), "the host in etcd", LONG)
     registry.start()
-    wait_until(lambda: told(etcd, "web-1").get("registry") == registry.url,
+    wait_until(lambda: registry_of(etcd, "web-1") == registry.url,
                "the registry in the record", LONG)
-    assert engines(etcd, "web-1") == {
-        "environment": "pointed", "podman": "pointed", "containerd": "pointed"}
+    wait_until(lambda: engines(etcd, "web-1") == {
+        "environment": "pointed", "podman": "pointed",
+        "containerd": "pointed"}, "its engines", LONG)
 
     status, text = hosts(etcd)
     assert status == 0
@@ -92,9 +99,10 @@ def test_hosts_are_told_with_engines_and_registry(etcd, host, registry):
                "its version", LONG)
 
     registry.stop()
-    wait_until(lambda: "registry" not in told(etcd, "web-1"),
+    wait_until(lambda: registry_of(etcd, "web-1") == "",
                "no registry in the record", LONG)
-    assert set(engines(etcd, "web-1").values()) == {"idle"}
+    wait_until(lambda: set(engines(etcd, "web-1").values()) == {"idle"},
+               "its engines", LONG)
     assert "web-1: no registry since 2" in hosts(etcd)[1]
     assert agent.stop() == 0
     assert told(etcd, "web-1") is None
@@ -130,8 +138,7 @@ def test_two_hosts_of_one_name_are_noticed(scene, etcd, host):
 def test_what_no_agent_says_is_never_shown(etcd, host):
     begin = PREFIX + "hosts/"
     follow(host, etcd, "web-1")
-    wait_until(lambda: told(etcd, "web-1"), "the host in etcd", LONG)
-    right = told(etcd, "web-1")
+    right = wait_until(lambda: told(etcd, "web-1"), "the host in etcd", LONG)
     etcd.put(begin + "\x1b[2J", "no record")
     etcd.put(begin + "web-2", json.dumps(right))
     etcd.put(begin + "web-3", json.dumps(
@@ -166,13 +173,11 @@ def test_without_engines_it_follows_and_changes_nothing(scene, etcd, registry):
     registry.start()
 
     def at(url):
-        records = [told(etcd, f"light-{number}")
-                   for number in range(len(crowd))]
-        return all(record and record.get("registry") == url
-                   for record in records)
+        return all(registry_of(etcd, f"light-{number}") == url
+                   for number in range(len(crowd)))
     wait_until(lambda: at(registry.url), "all to follow", LONG)
     registry.stop()
-    wait_until(lambda: at(None), "all to leave", LONG)
+    wait_until(lambda: at(""), "all to leave", LONG)
     assert [host.snapshot() for host in crowd] == before
     assert not any((host.root / "var").exists() for host in crowd)
 
@@ -181,8 +186,7 @@ def test_without_engines_it_follows_and_changes_nothing(scene, etcd, registry):
 def test_an_idle_agent_costs_next_to_nothing(etcd, host, registry):
     registry.start()
     agent = follow(host, etcd, "web-1")
-    wait_until(lambda: told(etcd, "web-1") and
-               told(etcd, "web-1").get("registry"), "the host", LONG)
+    wait_until(lambda: registry_of(etcd, "web-1"), "the host", LONG)
 
     def probes():
         return sum(line.get("path") == "/v2/"
