@@ -1,5 +1,10 @@
 """Where an agent learns of registries, what it asks of them, and whom it tells."""
 
+import hashlib
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
 import pytest
 
 from lab.address import Address
@@ -206,3 +211,59 @@ def test_an_image_has_to_come_before_a_host_is_pointed(
     wait_until(lambda: [seen for seen in registry.log_lines("request")
                         if asked + "blobs/" in seen.get("path", "")],
                "the blob in the log", LONG)
+
+
+class Lossy(BaseHTTPRequestHandler):
+    """A registry of one image, as long as that is not `gone`; `lost` probes
+    are not answered as they should be."""
+    gone, lost, answered = False, 0, 0
+    CONFIG = b"{}"
+    MANIFEST = json.dumps({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": {"mediaType": "application/vnd.oci.image.config.v1+json",
+                   "digest": "sha256:" + hashlib.sha256(CONFIG).hexdigest(),
+                   "size": len(CONFIG)},
+        "layers": []}).encode()
+
+    def do_GET(self):
+        state = type(self)
+        if self.path != "/v2/":
+            body = (self.MANIFEST if "/manifests/" in self.path
+                    else self.CONFIG)
+            return self.answer(404 if state.gone else 200, body)
+        if state.lost:
+            state.lost -= 1
+            return self.answer(503, b"")
+        state.answered += 1
+        return self.answer(200, b"{}")
+
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_lost_probe_does_not_ask_for_the_image_again(host):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Lossy)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        place = f"127.0.0.1:{server.server_port}"
+        agent = host.start("--registry", f"http://{place}", "--agent.canary",
+                           "docker.io/lab/canary:1")
+        pointed(host, place)
+        Lossy.gone, Lossy.lost = True, 1
+        wait_until(lambda: Lossy.lost == 0, "a lost probe", LONG)
+        answered = Lossy.answered
+        wait_until(lambda: Lossy.answered >= answered + 6, "probes", LONG)
+        assert points_to(host, place)
+        assert agent.stop() == 0
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
