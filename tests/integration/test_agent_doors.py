@@ -10,7 +10,7 @@ import pytest
 from lab.address import Address
 from lab.docker import HostDocker
 from lab.etcd import Etcd
-from lab.host import Host
+from lab.host import Host, do
 from lab.ports import free_port
 from lab.pusher import push_image
 from lab.registry import Registry, yaml
@@ -40,15 +40,15 @@ def test_names_of_docker_hub_stay_its_own(hub, images, host, docker,
     push_image(registry.address, ours)
     before = host.snapshot()
 
-    status, out, err = host.once(registry.url, "--hub", registry.bound_url)
-    assert status == 0 and WINS not in out, (out, err)
+    do(host.once, registry.url, "--hub", registry.bound_url)
+    assert WINS not in host.call("status")[1]
     assert docker.mirrors() == f"[{registry.bound_url}/]"
     docker.pull(theirs)
 
-    status, out, _ = host.once(registry.url)
-    assert status == 0 and WINS in out
+    do(host.once, registry.url)
+    assert WINS in host.call("status")[1]
     assert docker.mirrors() == f"[{registry.url}/]"
-    assert host.uninstall()[0] == 0
+    do(host.uninstall)
     assert docker.mirrors() == "[]" and host.snapshot() == before
 
 
@@ -85,4 +85,4 @@ def test_etcd_tells_of_the_door(scene, hub, host, docker, door):
                "the status", LONG)
     assert (WINS in host.call("status")[1]) == (door == "nowhere")
     assert agent.stop() == 0
-    assert host.uninstall()[0] == 0
+    do(host.uninstall)
