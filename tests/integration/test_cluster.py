@@ -26,7 +26,8 @@ TAKEN = "another process has put this key"
 INSIDE = "an address inside of this container or host"
 
 
-@pytest.fixture(params=["debian", "current"])
+@pytest.fixture(params=[
+    "debian", pytest.param("current", marks=pytest.mark.heavy)])
 def program(request):
     """The oldest etcd that will do, and a current one."""
     return "etcd" if request.param == "debian" else go_tool("etcd")
