@@ -8,6 +8,7 @@
 
 #include "agent/docker.h"
 #include "agent/engine.h"
+#include "agent/socket.h"
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -15,8 +16,6 @@
 #define CERTS "/etc/docker/certs.d"
 #define HUB "docker.io"
 enum {
-	ASK_MS = 3000,
-	INFO_MOST = 1024 * 1024,
 	HOSTS_SINCE = 28, /* it reads hosts.toml */
 	STRICT_SINCE = 28 /* an insecure mirror makes Docker Hub insecure */
 };
@@ -95,7 +94,7 @@ int docker_version_parse(struct span text, struct docker_info *out,
 int docker_info_parse(struct span text, const struct docker_question *question,
 		      struct docker_info *out, struct err *e)
 {
-	static const struct json_limits limits = { INFO_MOST, 50000, 32 };
+	static const struct json_limits limits = { SOCKET_MOST, 50000, 32 };
 	auto_of(json) struct json *json = NULL;
 
 	*out = (struct docker_info){ 0 };
@@ -116,42 +115,18 @@ int docker_info_parse(struct span text, const struct docker_question *question,
 
 /* ---------------------------------------------------------------- the host */
 
-static int body_take(struct span piece, void *arg, struct err *e)
-{
-	struct buf *out = arg;
-
-	if (out->len + piece.len > INFO_MOST)
-		return err_set(e, ERR_TOO_LARGE, "it tells too much");
-	buf_add(out, piece);
-	return 0;
-}
-
 int docker_ask(const struct host *host, const struct docker_question *question,
 	       struct docker_info *out, struct err *e)
 {
-	const struct client_options options = { .proxy = "" };
-	auto_of(client) struct client *client = NULL;
 	auto_buf struct buf socket = { 0 };
 	auto_buf struct buf body = { 0 };
-	struct client_result result;
-	struct client_request request = {
-		.method = "GET",
-		.url = "http://docker/info",
-		.total_ms = ASK_MS,
-		.on_body = body_take,
-		.arg = &body,
-	};
 
 	if (!docker_runs(host))
 		return err_set(e, ERR_NOT_FOUND, "no dockerd runs");
 	buf_addf(&socket, "%s" DOCKER_SOCKET,
 		 strcmp(host->at.s, "/") ? host->at.s : "");
-	request.socket = socket.at;
-	if (client_open(&options, &client, e) < 0 ||
-	    client_perform(client, &request, &result, e) < 0)
+	if (socket_ask(socket.at, "/info", &body, e) < 0)
 		return -1;
-	if (result.status != 200)
-		return err_set(e, ERR_UPSTREAM, "it answers %d", result.status);
 	return docker_info_parse(buf_span(&body), question, out, e);
 }
 

@@ -11,11 +11,11 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "agent/socket.h"
 #include "base/io.h"
 #include "base/mem.h"
-#include "client/client.h"
 
-enum { ASK_MS = 3000, ANSWER_MOST = 1024 * 1024, LIST_MOST = 1024 * 1024 };
+enum { LIST_MOST = 1024 * 1024 };
 
 struct proc_path {
 	char s[64];
@@ -148,39 +148,11 @@ int64_t process_clock_ms(void)
 	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static int body_take(struct span piece, void *arg, struct err *e)
-{
-	struct buf *out = arg;
-
-	if (out->len + piece.len > ANSWER_MOST)
-		return err_set(e, ERR_TOO_LARGE, "it tells too much");
-	buf_add(out, piece);
-	return 0;
-}
-
 int process_ask(const struct process *process, const char *socket,
 		const char *path, struct buf *out, struct err *e)
 {
-	const struct client_options options = { .proxy = "" };
-	auto_of(client) struct client *client = NULL;
 	auto_buf struct buf way = { 0 };
-	auto_buf struct buf url = { 0 };
-	struct client_result result;
-	struct client_request request = {
-		.method = "GET",
-		.total_ms = ASK_MS,
-		.on_body = body_take,
-		.arg = out,
-	};
 
 	buf_addf(&way, "%s%s", proc_path(process->pid, "root").s, socket);
-	buf_addf(&url, "http://localhost%s", path);
-	request.socket = way.at;
-	request.url = url.at;
-	if (client_open(&options, &client, e) < 0 ||
-	    client_perform(client, &request, &result, e) < 0)
-		return -1;
-	if (result.status == 200)
-		return 0;
-	return err_set(e, ERR_UPSTREAM, "it answers %d", result.status);
+	return socket_ask(way.at, path, out, e);
 }

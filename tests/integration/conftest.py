@@ -7,7 +7,9 @@ import pytest
 
 from lab import Lab
 from lab.certificates import make_certificate
+from lab.etcd import Etcd
 from lab.fakehub import FakeHub
+from lab.host import Host
 from lab.hub import Hub
 from lab.images import make_images, make_oci, make_zstd
 from lab.pusher import push_image
@@ -142,3 +144,15 @@ def filled_doors(two_doors, samples):
         image = replace(image, tag="1")
         push_image(two_doors.address, image, f"sample/{kind}")
     return two_doors
+
+
+@pytest.fixture
+def etcd(scene):
+    """Debian's etcd, running."""
+    return Etcd(scene)
+
+
+@pytest.fixture
+def host(scene):
+    """A host that is a directory, for an agent."""
+    return Host(scene)

@@ -31,11 +31,6 @@ def doors(module_scene):
     return Registry(module_scene, tls=certificate).start()
 
 
-@pytest.fixture
-def host(scene):
-    return Host(scene)
-
-
 # ------------------------------------------------------------ to the engines
 
 def copy(scene, host, image):

@@ -23,16 +23,6 @@ LOAD = 10                       # so much slower a busy machine may be
 
 
 @pytest.fixture
-def etcd(scene):
-    return Etcd(scene)
-
-
-@pytest.fixture
-def host(scene):
-    return Host(scene)
-
-
-@pytest.fixture
 def make(scene, etcd):
     """make(**keys of the cluster) is a Registry, to be started."""
     def make(**keys):
@@ -54,6 +44,12 @@ def pointed(host, registry, seconds=LONG):
                host.read("environment") and
                f'[host."{registry.url}"]' in host.read(HOSTS),
                f"the host to be pointed at {registry.url}", seconds)
+
+
+def written(host):
+    """What the agent has made of the host, once it is done."""
+    wait_until(lambda: "wrote" in host.call("status")[1], "the status", LONG)
+    return host.snapshot()
 
 
 def restored(host, before):
@@ -176,8 +172,7 @@ def test_etcd_out_of_reach_changes_nothing(host, etcd, make):
     registry, before = make().start(), host.snapshot()
     agent = follow(host, etcd)
     pointed(host, registry)
-    wait_until(lambda: "wrote" in host.call("status")[1], "the status", LONG)
-    applied = host.snapshot()
+    applied = written(host)
     etcd.kill9()
     wait_until(lambda: events(agent, "etcd"), "the agent to notice", LONG)
     assert agent.stop() == 0
@@ -235,8 +230,7 @@ def test_who_is_cut_off_from_etcd_stays_as_he_is(scene, host, etcd, make):
     registry, before = make().start(), host.snapshot()
     agent = follow(host, etcd)
     pointed(host, registry)
-    wait_until(lambda: "wrote" in host.call("status")[1], "the status", LONG)
-    applied = host.snapshot()
+    applied = written(host)
     cut = Cut(scene, etcd.url)
     registry.kill9()
     wait_until(lambda: events(agent, "etcd"), "the agent to notice", LONG)
@@ -277,8 +271,7 @@ def test_a_frozen_etcd_changes_nothing(host, etcd, make):
     registry, before = make().start(), host.snapshot()
     agent = follow(host, etcd)
     pointed(host, registry)
-    wait_until(lambda: "wrote" in host.call("status")[1], "the status", LONG)
-    applied = host.snapshot()
+    applied = written(host)
     etcd.freeze()
     registry.kill9()
     wait_until(lambda: events(agent, "etcd"), "the agent to notice", LONG)

@@ -10,7 +10,7 @@ import pytest
 from lab.address import Address
 from lab.docker import HostDocker
 from lab.etcd import Etcd
-from lab.host import Host, do
+from lab.host import do
 from lab.ports import free_port
 from lab.pusher import push_image
 from lab.registry import Registry, yaml
@@ -18,11 +18,6 @@ from lab.waiting import wait_until
 
 WINS = "a name that was pushed to the registry wins"
 LONG = 150                      # seconds; a look a minute, and load
-
-
-@pytest.fixture
-def host(scene):
-    return Host(scene)
 
 
 @pytest.fixture

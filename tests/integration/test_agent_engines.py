@@ -14,7 +14,7 @@ import pytest
 
 from lab.address import Address
 from lab.certificates import make_certificate
-from lab.host import Host, do
+from lab.host import do
 from lab.hosted import (HostedContainerd, HostedCri, HostedDocker,
                         HostedPodman)
 from lab.hub import Hub
@@ -111,11 +111,6 @@ def images(scene, world):
         add_platform(image, "amd64", [noise], OCI)
         push_image(world.upstream.address, image)
     return images
-
-
-@pytest.fixture
-def host(scene):
-    return Host(scene)
 
 
 @pytest.fixture(params=ENGINES)

@@ -8,7 +8,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from lab.address import Address
-from lab.etcd import Etcd
 from lab.host import Host, events
 from lab.names import Names
 from lab.registry import Registry, yaml
@@ -17,16 +16,6 @@ from lab.waiting import wait_until
 LONG = 60                       # seconds, under load
 FAILED, CONFLICTS = 1, 3
 NAME = "_registry._tcp.lan"
-
-
-@pytest.fixture
-def host(scene):
-    return Host(scene)
-
-
-@pytest.fixture
-def etcd(scene):
-    return Etcd(scene)
 
 
 @pytest.fixture

@@ -11,22 +11,12 @@ from pathlib import Path
 import pytest
 
 from lab.address import Address
-from lab.etcd import PREFIX, Etcd
+from lab.etcd import PREFIX
 from lab.host import Host, events
 from lab.registry import BINARY, Registry
 from lab.waiting import wait_until
 
 LONG = 60                       # seconds; a quarter of a lease, under load
-
-
-@pytest.fixture
-def etcd(scene):
-    return Etcd(scene)
-
-
-@pytest.fixture
-def host(scene):
-    return Host(scene)
 
 
 @pytest.fixture
