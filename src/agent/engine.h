@@ -31,14 +31,13 @@ struct wish {
 	bool is_true; /* it is as wished for: agent/apply.c */
 	bool is_off;  /* nothing of it is to stay */
 };
-enum { ENGINES_MOST = 16 };
 
 /* Wishes, in the order in which they are to be made true. */
 struct plan {
 	const char *engine; /* whose wishes are being made */
 	unsigned permits;   /* of agent_permit */
 	/* Of these nothing is known now: what is on the host for them stays. */
-	const char *kept[ENGINES_MOST];
+	const char *kept[AGENT_ENGINES];
 	size_t kept_count;
 	struct wish *at;
 	size_t count;

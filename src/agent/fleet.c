@@ -4,6 +4,7 @@
  */
 #include "agent/fleet.h"
 
+#include <assert.h>
 #include <sys/utsname.h>
 
 #include "agent/version.h"
@@ -45,6 +46,8 @@ struct making {
 
 static void add_engines(struct making *making)
 {
+	static_assert(AGENT_ENGINES <= (int)HOST_ENGINES,
+		      "a record takes any of them");
 	const struct host *host = &making->fleet->agent->host;
 	const struct engine *engine;
 

@@ -148,7 +148,7 @@ void plan_pending(struct plan *plan, const char *format, ...)
 
 void plan_keep(struct plan *plan)
 {
-	assert(plan->kept_count < ENGINES_MOST);
+	assert(plan->kept_count < AGENT_ENGINES);
 	plan->kept[plan->kept_count++] = plan->engine;
 }
 
@@ -194,8 +194,8 @@ static void engine_plan(const struct host *host, const struct target *target,
 void plan_make(const struct host *host, const struct target *target,
 	       struct plan *plan)
 {
-	static_assert(array_size(engines) <= ENGINES_MOST,
-		      "a plan keeps any of them");
+	static_assert(array_size(engines) <= AGENT_ENGINES,
+		      "there is room for any of them");
 
 	for (size_t i = 0; i < array_size(engines); i++)
 		if (engine_is_on(host, &engines[i]))

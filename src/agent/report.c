@@ -1,7 +1,8 @@
 #include "agent/report.h"
 
 #include <stdarg.h>
-#include <time.h>
+
+#include "base/clock.h"
 
 void agent_report_free(struct agent_report *report)
 {
@@ -80,14 +81,9 @@ void report_trouble(struct agent_report *report, const char *who,
 void report_keeps(struct agent_report *report, const char *who,
 		  const char *path, int64_t since_s)
 {
-	time_t since = since_s;
-	char text[32] = "";
-	struct tm tm;
-
-	if (gmtime_r(&since, &tm))
-		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	state_note(report, who, AGENT_POINTED);
-	buf_addf(&report->text, "%s: has %s since %s\n", who, path, text);
+	buf_addf(&report->text, "%s: has %s since %s\n", who, path,
+		 clock_text_of(since_s).s);
 }
 
 /* The first line with its newline. */

@@ -112,7 +112,6 @@ static const struct service services[] = {
 	  .ours = whole,
 	  .socket = "/run/crio/crio.sock",
 	  .question = "/info",
-	  .serves = is_any,
 	  .survives = is_any },
 	{ .name = "podman",
 	  .program = "podman",

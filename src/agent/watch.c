@@ -160,7 +160,6 @@ static void tell(struct watch *watch, const struct agent_report *report)
 {
 	struct err e;
 
-	watch->settled = true;
 	watch->look_ms = clock_ms() + pause_to_look(watch, report);
 	log_news(watch, report);
 	if (watch->fleet)

@@ -30,6 +30,17 @@ int64_t clock_wall_s(void)
 	return clock_read(CLOCK_REALTIME).tv_sec;
 }
 
+struct clock_text clock_text_of(int64_t wall_s)
+{
+	struct clock_text text = { "?" };
+	time_t time = wall_s;
+	struct tm tm;
+
+	if (gmtime_r(&time, &tm))
+		strftime(text.s, sizeof(text.s), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return text;
+}
+
 /* The calendar is asked once a second; it has a lock that all threads share. */
 struct clock_text clock_wall_text(void)
 {

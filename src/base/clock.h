@@ -15,3 +15,5 @@ struct clock_text {
 	char s[32];
 };
 struct clock_text clock_wall_text(void);
+/* Of seconds since 1970: "2026-01-31T23:59:59Z"; "?": no calendar has them. */
+struct clock_text clock_text_of(int64_t wall_s);

@@ -3,23 +3,12 @@
  */
 #include <signal.h>
 #include <stdio.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "cli/enrol.h"
 #include "cli/inside.h"
 
 /* ------------------------------------------------------------------ saying */
-
-static void print_time(int64_t time_s, struct buf *out)
-{
-	time_t time = time_s;
-	char text[32] = "?";
-	struct tm tm;
-
-	if (gmtime_r(&time, &tm))
-		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	buf_addf(out, "%s", text);
-}
 
 static void print_engines(const struct host_record *host, struct buf *out)
 {
@@ -35,10 +24,9 @@ static void print_engines(const struct host_record *host, struct buf *out)
 
 static void print_host(const struct host_record *host, struct buf *out)
 {
-	buf_addf(out, "%s: %s since ", host->name,
-		 host->registry ? host->registry : "no registry");
-	print_time(host->since_s, out);
-	buf_addf(out, ", %s; agent %s\n", host->why, host->version);
+	buf_addf(out, "%s: %s since %s, %s; agent %s\n", host->name,
+		 host->registry ? host->registry : "no registry",
+		 clock_text_of(host->since_s).s, host->why, host->version);
 	print_engines(host, out);
 	for (size_t i = 0; i < host->error_count; i++)
 		buf_addf(out, "  ! %s\n", host->errors[i]);

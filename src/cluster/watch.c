@@ -28,7 +28,6 @@ struct cluster_watch {
 	struct etcd *streams;
 	struct buf seen;  /* what was told last; the looking thread's own */
 	bool has_told;	  /* likewise */
-	bool in_trouble;  /* likewise */
 	struct told told; /* likewise: the trouble */
 	struct thread looking;
 	struct thread listening;
@@ -178,13 +177,12 @@ static void tell(struct cluster_watch *watch, const struct etcd_list *list)
 static void tell_trouble(struct cluster_watch *watch, const struct err *why)
 {
 	bool is_new = why ? told_is_news(&watch->told, why, clock_ms()) :
-			    watch->in_trouble;
+			    watch->told.kind != ERR_NONE;
 
 	if (is_new)
 		watch->options.trouble(why, watch->options.arg);
 	if (!why)
 		watch->told = (struct told){ 0 };
-	watch->in_trouble = why;
 }
 
 static void look(struct cluster_watch *watch)
@@ -231,8 +229,8 @@ static void run_looking(void *arg)
 		look(watch);
 	} while (rest(watch, began + BREATH_MS) &&
 		 rest_or_ring(watch,
-			      clock_ms() + (watch->in_trouble ? RETRY_MS :
-								LOOK_MS)));
+			      clock_ms() +
+				      (watch->told.kind ? RETRY_MS : LOOK_MS)));
 }
 
 /* --------------------------------------------------------------- listening */
